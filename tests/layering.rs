@@ -6,6 +6,8 @@
 //! what is left is searched word by word. Each rule is also tried on a text that breaks it, at the
 //! end, so that a rule that has stopped working is noticed.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test's helpers are part of the test
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
