@@ -1,0 +1,484 @@
+//! What can happen: the past-tense kinds of change that an event's body is made of.
+//!
+//! Each change is stored as kind (u16 big-endian), version (u16), length (u32) and its fields encoded
+//! by [`super::codec`]. Kinds are our own numbers and are never used again; a released struct of a
+//! (kind, version) is frozen: a new field means a new version beside it and an upcast here when it is
+//! read. An unknown kind or version refuses the ledger: skipping one would fold to a wrong state.
+//!
+//! Principals are named by unique id. What belongs to a person - names, e-mail addresses, values of
+//! tags - is [`Sealed`] under the key of its subject, so that it can be erased while every hash stands.
+
+use bincode::{Decode, Encode};
+
+use super::codec::{self, CodecError};
+use super::id::UniqueId;
+use crate::ledger::AccountId;
+
+/// Text sealed under the key of the subject that it belongs to; see [`crate::base::crypto`].
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Sealed(pub Vec<u8>);
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sealed({} bytes)", self.0.len())
+    }
+}
+
+/// A keyed hash under the account's key: finds a name without telling it.
+pub type NameTag = [u8; 32];
+
+/// BLAKE3 of a policy document, which is kept once by its content.
+pub type DocumentHash = [u8; 32];
+
+/// A keyed hash of a secret under the account's key: proves which secret it was, tells nothing of it.
+pub type Commitment = [u8; 32];
+
+/// A managed policy: the unique id of a customer's, or the ARN of one that every account shares.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct PolicyRef(pub String);
+
+impl PolicyRef {
+    /// Whether it is one of the policies that every account shares.
+    pub fn is_shared(&self) -> bool {
+        self.0.starts_with("arn:")
+    }
+}
+
+/// A trust policy: its document, and the unique ids behind the user and role ARNs that it names, so
+/// that a recreated name does not inherit the trust.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Trust {
+    /// The document as the client sent it.
+    pub document: DocumentHash,
+    /// ARN as written, and the unique id it meant when the policy was saved.
+    pub principals: Vec<(String, UniqueId)>,
+}
+
+/// A tag: the key in clear, since policies test it; the value sealed.
+pub type Tag = (String, Sealed);
+
+macro_rules! changes {
+    ($( $(#[$doc:meta])* $number:literal v $version:literal $name:ident {
+        $( $(#[$field_doc:meta])* $field:ident : $type:ty, )*
+    } )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+            pub struct $name { $( $(#[$field_doc])* pub $field: $type, )* }
+
+            impl From<$name> for Change {
+                fn from(change: $name) -> Change { Change::$name(change) }
+            }
+        )*
+
+        /// One change, of one of the kinds.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Change { $( $(#[$doc])* $name($name), )* }
+
+        impl Change {
+            /// Every kind with its number and newest version.
+            pub const KINDS: &'static [(u16, u16, &'static str)] =
+                &[$( ($number, $version, stringify!($name)), )*];
+
+            /// The name of the kind.
+            pub fn name(&self) -> &'static str {
+                match self { $( Change::$name(_) => stringify!($name), )* }
+            }
+
+            fn fields(&self) -> Result<(u16, u16, Vec<u8>), CodecError> {
+                match self { $( Change::$name(change) => Ok(($number, $version, codec::encode(change)?)), )* }
+            }
+
+            fn from_fields(kind: u16, version: u16, fields: &[u8]) -> Result<Self, ChangeError> {
+                match (kind, version) {
+                    $( ($number, $version) => Ok(Change::$name(codec::decode(fields)?)), )*
+                    _ => Err(ChangeError::Unknown { kind, version }),
+                }
+            }
+        }
+    };
+}
+
+changes! {
+    /// An account began, with its root user.
+    1 v 1 AccountFounded {
+        /// The 12 digits that people see.
+        digits: String,
+        /// Its display name, sealed for the account.
+        name: Sealed,
+        /// The root user's e-mail address, sealed for the account.
+        email: Sealed,
+        /// Finds the account by the root user's e-mail address, under the system account's key.
+        email_tag: NameTag,
+    }
+    /// The root user's password was set.
+    2 v 1 RootPasswordSet {
+        /// Commits to the password hash.
+        commitment: Commitment,
+    }
+    /// The account took an alias.
+    3 v 1 AccountAliasCreated {
+        /// The alias, unique in the store.
+        alias: String,
+    }
+    /// The account gave up its alias.
+    4 v 1 AccountAliasDeleted {
+        /// The alias.
+        alias: String,
+    }
+    /// The managed policies that every account shares were installed or renewed (system account).
+    5 v 1 CatalogueInstalled {
+        /// BLAKE3 of the catalogue, kept by content.
+        manifest: [u8; 32],
+        /// Policies in it.
+        policies: u32,
+        /// Where it came from, in words.
+        source: String,
+    }
+    /// The store took an account in (system account): the index over all accounts.
+    6 v 1 AccountRegistered {
+        /// The account.
+        account: AccountId,
+        /// Its digits.
+        digits: String,
+    }
+
+    /// A user was created.
+    10 v 1 UserCreated {
+        /// Its unique id.
+        user: UniqueId,
+        /// Its path, `/` or `/division/`.
+        path: String,
+        /// Its name, sealed for the user.
+        name: Sealed,
+        /// Finds it by name.
+        name_tag: NameTag,
+    }
+    /// A user took another name or path.
+    11 v 1 UserRenamed {
+        /// The user.
+        user: UniqueId,
+        /// The new path.
+        path: String,
+        /// The new name.
+        name: Sealed,
+        /// Finds it by the new name.
+        name_tag: NameTag,
+    }
+    /// A user was deleted.
+    12 v 1 UserDeleted {
+        /// The user.
+        user: UniqueId,
+    }
+
+    /// A user group was created.
+    20 v 1 GroupCreated {
+        /// Its unique id.
+        group: UniqueId,
+        /// Its path.
+        path: String,
+        /// Its name, sealed for the group.
+        name: Sealed,
+        /// Finds it by name.
+        name_tag: NameTag,
+    }
+    /// A user group took another name or path.
+    21 v 1 GroupRenamed {
+        /// The group.
+        group: UniqueId,
+        /// The new path.
+        path: String,
+        /// The new name.
+        name: Sealed,
+        /// Finds it by the new name.
+        name_tag: NameTag,
+    }
+    /// A user group was deleted.
+    22 v 1 GroupDeleted {
+        /// The group.
+        group: UniqueId,
+    }
+    /// A user joined a group.
+    23 v 1 MemberAdded {
+        /// The group.
+        group: UniqueId,
+        /// The user.
+        user: UniqueId,
+    }
+    /// A user left a group.
+    24 v 1 MemberRemoved {
+        /// The group.
+        group: UniqueId,
+        /// The user.
+        user: UniqueId,
+    }
+
+    /// A role was created.
+    30 v 1 RoleCreated {
+        /// Its unique id.
+        role: UniqueId,
+        /// Its path.
+        path: String,
+        /// Its name, sealed for the role.
+        name: Sealed,
+        /// Finds it by name.
+        name_tag: NameTag,
+        /// Who may assume it.
+        trust: Trust,
+        /// Its description, if any, sealed for the role.
+        description: Option<Sealed>,
+        /// The longest session, in seconds.
+        max_session: u32,
+    }
+    /// A role's description or longest session was set.
+    31 v 1 RoleUpdated {
+        /// The role.
+        role: UniqueId,
+        /// Its description from now on, sealed for the role.
+        description: Option<Sealed>,
+        /// The longest session from now on, in seconds.
+        max_session: u32,
+    }
+    /// A role's trust policy was replaced.
+    32 v 1 TrustUpdated {
+        /// The role.
+        role: UniqueId,
+        /// Who may assume it from now on.
+        trust: Trust,
+    }
+    /// A role was deleted.
+    33 v 1 RoleDeleted {
+        /// The role.
+        role: UniqueId,
+    }
+
+    /// A managed policy was created, with its version 1 as the default.
+    40 v 1 PolicyCreated {
+        /// Its unique id.
+        policy: UniqueId,
+        /// Its path.
+        path: String,
+        /// Its name; names of policies stand in ARNs and are not sealed.
+        name: String,
+        /// Finds it by name.
+        name_tag: NameTag,
+        /// Its description, if any.
+        description: Option<String>,
+        /// The document of version 1.
+        document: DocumentHash,
+    }
+    /// A managed policy got a further version.
+    41 v 1 PolicyVersionCreated {
+        /// The policy.
+        policy: UniqueId,
+        /// The number of the version.
+        version: u32,
+        /// Its document.
+        document: DocumentHash,
+        /// Whether it became the default.
+        default: bool,
+    }
+    /// A version of a managed policy was deleted.
+    42 v 1 PolicyVersionDeleted {
+        /// The policy.
+        policy: UniqueId,
+        /// The number of the version.
+        version: u32,
+    }
+    /// Another version of a managed policy became the default.
+    43 v 1 DefaultVersionSet {
+        /// The policy.
+        policy: UniqueId,
+        /// The number of the version.
+        version: u32,
+    }
+    /// A managed policy was deleted, with its last version.
+    44 v 1 PolicyDeleted {
+        /// The policy.
+        policy: UniqueId,
+    }
+
+    /// A managed policy was attached to a user, group or role.
+    50 v 1 PolicyAttached {
+        /// To whom.
+        owner: UniqueId,
+        /// Which policy.
+        policy: PolicyRef,
+    }
+    /// A managed policy was detached.
+    51 v 1 PolicyDetached {
+        /// From whom.
+        owner: UniqueId,
+        /// Which policy.
+        policy: PolicyRef,
+    }
+    /// An inline policy was written.
+    52 v 1 InlinePolicyPut {
+        /// The user, group or role that it is part of.
+        owner: UniqueId,
+        /// Its name.
+        name: String,
+        /// Its document.
+        document: DocumentHash,
+    }
+    /// An inline policy was deleted.
+    53 v 1 InlinePolicyDeleted {
+        /// The user, group or role that it was part of.
+        owner: UniqueId,
+        /// Its name.
+        name: String,
+    }
+    /// A user or role got a permissions boundary.
+    54 v 1 BoundarySet {
+        /// The user or role.
+        owner: UniqueId,
+        /// The policy that bounds it.
+        policy: PolicyRef,
+    }
+    /// A permissions boundary was removed.
+    55 v 1 BoundaryCleared {
+        /// The user or role.
+        owner: UniqueId,
+    }
+
+    /// Tags were set; those of the same key (without regard to case) were replaced.
+    60 v 1 Tagged {
+        /// The user, role, policy or instance profile.
+        owner: UniqueId,
+        /// The tags, values sealed for the owner.
+        tags: Vec<Tag>,
+    }
+    /// Tags were removed.
+    61 v 1 Untagged {
+        /// The user, role, policy or instance profile.
+        owner: UniqueId,
+        /// Their keys.
+        keys: Vec<String>,
+    }
+
+    /// An access key was created, active.
+    70 v 1 AccessKeyCreated {
+        /// Its id, `AKIA...`.
+        key: UniqueId,
+        /// The user, or the root user.
+        owner: UniqueId,
+        /// Commits to the secret.
+        commitment: Commitment,
+    }
+    /// An access key was activated or deactivated.
+    71 v 1 AccessKeyStatusSet {
+        /// The key.
+        key: UniqueId,
+        /// Whether it works from now on.
+        active: bool,
+    }
+    /// An access key was deleted.
+    72 v 1 AccessKeyDeleted {
+        /// The key.
+        key: UniqueId,
+    }
+
+    /// A user got a password for sign-in.
+    80 v 1 LoginProfileCreated {
+        /// The user.
+        user: UniqueId,
+        /// Commits to the password hash.
+        commitment: Commitment,
+        /// Whether the next sign-in must set a new one.
+        reset_required: bool,
+    }
+    /// A user's password, or the duty to reset it, was changed.
+    81 v 1 LoginProfileUpdated {
+        /// The user.
+        user: UniqueId,
+        /// Commits to the password hash from now on; `None` if it stayed.
+        commitment: Option<Commitment>,
+        /// Whether the next sign-in must set a new one; `None` if that stayed.
+        reset_required: Option<bool>,
+    }
+    /// A user's password was removed.
+    82 v 1 LoginProfileDeleted {
+        /// The user.
+        user: UniqueId,
+    }
+
+    /// An instance profile was created.
+    90 v 1 InstanceProfileCreated {
+        /// Its unique id.
+        profile: UniqueId,
+        /// Its path.
+        path: String,
+        /// Its name.
+        name: String,
+        /// Finds it by name.
+        name_tag: NameTag,
+    }
+    /// An instance profile was deleted.
+    91 v 1 InstanceProfileDeleted {
+        /// The profile.
+        profile: UniqueId,
+    }
+    /// A role was put into an instance profile.
+    92 v 1 ProfileRoleAdded {
+        /// The profile.
+        profile: UniqueId,
+        /// The role.
+        role: UniqueId,
+    }
+    /// A role was taken out of an instance profile.
+    93 v 1 ProfileRoleRemoved {
+        /// The profile.
+        profile: UniqueId,
+        /// The role.
+        role: UniqueId,
+    }
+}
+
+/// Why stored changes cannot be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChangeError {
+    /// A kind or version that this release does not know.
+    #[error(
+        "change kind {kind} version {version} is not known to this version of domesday; a newer one \
+         wrote this ledger"
+    )]
+    Unknown {
+        /// The kind.
+        kind: u16,
+        /// The version.
+        version: u16,
+    },
+    /// Fields that do not decode.
+    #[error(transparent)]
+    Fields(#[from] CodecError),
+    /// The list of changes ends early or late.
+    #[error("the list of changes is cut short")]
+    Framing,
+}
+
+/// Appends a change to a body.
+pub fn write(change: &Change, body: &mut Vec<u8>) -> Result<(), ChangeError> {
+    let (kind, version, fields) = change.fields()?;
+    let length = u32::try_from(fields.len()).map_err(|_| ChangeError::Framing)?;
+    body.extend_from_slice(&kind.to_be_bytes());
+    body.extend_from_slice(&version.to_be_bytes());
+    body.extend_from_slice(&length.to_be_bytes());
+    body.extend_from_slice(&fields);
+    Ok(())
+}
+
+/// Reads all changes of a list.
+pub fn read_all(mut rest: &[u8]) -> Result<Vec<Change>, ChangeError> {
+    let mut changes = Vec::new();
+    while !rest.is_empty() {
+        let (kind, after) = rest.split_first_chunk::<2>().ok_or(ChangeError::Framing)?;
+        let (version, after) = after.split_first_chunk::<2>().ok_or(ChangeError::Framing)?;
+        let (length, after) = after.split_first_chunk::<4>().ok_or(ChangeError::Framing)?;
+        let length = u32::from_be_bytes(*length) as usize;
+        let (fields, after) = after.split_at_checked(length).ok_or(ChangeError::Framing)?;
+        let (kind, version) = (u16::from_be_bytes(*kind), u16::from_be_bytes(*version));
+        changes.push(Change::from_fields(kind, version, fields)?);
+        rest = after;
+    }
+    Ok(changes)
+}

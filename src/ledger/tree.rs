@@ -1,0 +1,230 @@
+//! The Merkle tree of RFC 6962 (SHA-256) over all frames of a store, in commit order.
+//!
+//! A leaf is `SHA-256(0x00 | frame)`, a node `SHA-256(0x01 | left | right)`, the empty tree
+//! `SHA-256("")`; a tree of n leaves splits at the largest power of two below n. What is stored are
+//! full tiles only, 256 hashes each (C2SP tlog-tiles, height 8): level 0 holds leaf hashes, level 1 the
+//! roots of level-0 tiles, and so on. What is not yet a full tile is kept in memory and rebuilt from
+//! the frames and the tiles below when a store opens.
+
+use sha2::{Digest, Sha256};
+
+use super::frame::Hash;
+use super::{LedgerError, damaged};
+use crate::store::{Batch, Family, Store};
+
+/// Hashes in a full tile.
+pub const TILE_WIDTH: usize = 256;
+const TILE_HEIGHT: u32 = 8;
+
+/// The hash of a leaf.
+pub fn leaf_hash(frame: &[u8]) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update([0]);
+    hasher.update(frame);
+    hasher.finalize().into()
+}
+
+/// The hash of a node.
+pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update([1]);
+    hasher.update(left);
+    hasher.update(right);
+    hasher.finalize().into()
+}
+
+/// The root of the empty tree.
+pub fn empty_root() -> Hash {
+    Sha256::digest([]).into()
+}
+
+/// The key of a tile in [`Family::Tiles`].
+pub fn tile_key(level: u8, index: u64) -> [u8; 9] {
+    let mut key = [0; 9];
+    if let Some((first, rest)) = key.split_first_mut() {
+        *first = level;
+        rest.copy_from_slice(&index.to_be_bytes());
+    }
+    key
+}
+
+/// The growing edge of the tree: enough to append and to know the root.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    size: u64,
+    /// Roots of the perfect subtrees, largest first: one for each bit of `size`.
+    peaks: Vec<Hash>,
+    /// The tiles that are not full yet, by level.
+    tails: Vec<Vec<Hash>>,
+}
+
+impl Tree {
+    /// Leaves in the tree.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The root over all leaves.
+    pub fn root(&self) -> Hash {
+        let mut peaks = self.peaks.iter().rev();
+        let Some(smallest) = peaks.next() else { return empty_root() };
+        peaks.fold(*smallest, |right, left| node_hash(left, &right))
+    }
+
+    /// Appends a leaf; tiles that become full are put into the batch.
+    pub fn append(&mut self, leaf: Hash, batch: &mut Batch) {
+        self.note(0, leaf, batch);
+        let mut hash = leaf;
+        let mut height = 0;
+        // Every trailing one bit of the size is a perfect subtree that now finds its sibling.
+        while self.size >> height & 1 == 1 {
+            if let Some(left) = self.peaks.pop() {
+                hash = node_hash(&left, &hash);
+            }
+            height += 1;
+            if height % TILE_HEIGHT == 0 {
+                self.note(height / TILE_HEIGHT, hash, batch);
+            }
+        }
+        self.peaks.push(hash);
+        self.size += 1;
+    }
+
+    fn note(&mut self, level: u32, hash: Hash, batch: &mut Batch) {
+        let level = level as usize;
+        if self.tails.len() <= level {
+            self.tails.resize(level + 1, Vec::new());
+        }
+        let Some(tail) = self.tails.get_mut(level) else { return };
+        tail.push(hash);
+        if tail.len() == TILE_WIDTH {
+            let index = self.size >> (TILE_HEIGHT as usize * (level + 1));
+            let level = u8::try_from(level).unwrap_or(u8::MAX);
+            batch.put(Family::Tiles, tile_key(level, index), tail.concat());
+            tail.clear();
+        }
+    }
+
+    /// The edge of the tree over the first `size` frames of a store.
+    pub fn load(store: &dyn Store, size: u64) -> Result<Self, LedgerError> {
+        let mut tails: Vec<Vec<Hash>> = vec![];
+        // Level 0: the frames after the last full tile. Higher levels: roots of the tiles below.
+        let mut complete = size;
+        let mut level = 0u8;
+        while complete > 0 {
+            let first = complete - complete % TILE_WIDTH as u64;
+            let mut tail = Vec::with_capacity(TILE_WIDTH);
+            for index in first..complete {
+                tail.push(if level == 0 {
+                    let frame = store.get(Family::Events, &(index + 1).to_be_bytes())?;
+                    leaf_hash(&frame.ok_or_else(|| damaged(index + 1, "the event is missing"))?)
+                } else {
+                    tile_root(&read_tile(store, level - 1, index)?)
+                });
+            }
+            tails.push(tail);
+            complete /= TILE_WIDTH as u64;
+            level += 1;
+        }
+        // The peaks are perfect subtrees: those of each tail, highest level first.
+        let peaks = tails.iter().rev().flat_map(|tail| perfect_subtrees(tail)).collect();
+        Ok(Tree { size, peaks, tails })
+    }
+}
+
+/// Reads a full tile.
+pub fn read_tile(store: &dyn Store, level: u8, index: u64) -> Result<Vec<Hash>, LedgerError> {
+    let at = |what: &str| {
+        let first = (index << (u32::from(level) * TILE_HEIGHT).min(56)) << TILE_HEIGHT;
+        damaged(first + 1, format!("tile {level}/{index} of the tree {what}"))
+    };
+    let bytes =
+        store.get(Family::Tiles, &tile_key(level, index))?.ok_or_else(|| at("is missing"))?;
+    let hashes: Vec<Hash> = bytes.as_chunks::<32>().0.to_vec();
+    if bytes.len() != TILE_WIDTH * 32 {
+        return Err(at("has a wrong size"));
+    }
+    Ok(hashes)
+}
+
+/// The root of a perfect run of hashes (a power of two of them).
+fn tile_root(hashes: &[Hash]) -> Hash {
+    let mut level = hashes.to_vec();
+    while level.len() > 1 {
+        level = level
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|[left, right]| node_hash(left, right))
+            .collect();
+    }
+    level.first().copied().unwrap_or_else(empty_root)
+}
+
+/// The roots of the perfect subtrees of a run of hashes, largest first.
+fn perfect_subtrees(hashes: &[Hash]) -> Vec<Hash> {
+    let mut peaks = Vec::new();
+    let mut rest = hashes;
+    while !rest.is_empty() {
+        let width = 1usize << rest.len().ilog2();
+        let (perfect, after) = rest.split_at(width.min(rest.len()));
+        peaks.push(tile_root(perfect));
+        rest = after;
+    }
+    peaks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Durability, Store};
+
+    /// RFC 6962 section 2.1, word for word.
+    fn naive(leaves: &[Hash]) -> Hash {
+        match leaves {
+            [] => empty_root(),
+            [one] => *one,
+            _ => {
+                let split = leaves.len().next_power_of_two() / 2;
+                node_hash(&naive(&leaves[..split]), &naive(&leaves[split..]))
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_rfc_at_every_size_and_after_every_reload() {
+        let store = MemoryStore::default();
+        let mut tree = Tree::default();
+        let mut leaves = Vec::new();
+        for n in 0u64..1500 {
+            assert_eq!(tree.root(), naive(&leaves), "size {n}");
+            if n % 37 == 0 || n % 256 < 2 || n % 256 == 255 {
+                let loaded = Tree::load(&store, n).unwrap();
+                assert_eq!(loaded.root(), tree.root());
+                assert_eq!(loaded.peaks, tree.peaks);
+            }
+            let frame = n.to_le_bytes();
+            leaves.push(leaf_hash(&frame));
+            let mut batch = Batch::default();
+            batch.put(Family::Events, (n + 1).to_be_bytes(), frame);
+            tree.append(leaf_hash(&frame), &mut batch);
+            store.commit(&batch, Durability::Synced).unwrap();
+        }
+        // Continuing from a reloaded edge writes the same tiles.
+        let mut reloaded = Tree::load(&store, 1500).unwrap();
+        for n in 1500u64..70_000 {
+            let mut batch = Batch::default();
+            reloaded.append(leaf_hash(&n.to_le_bytes()), &mut batch);
+            tree.append(leaf_hash(&n.to_le_bytes()), &mut Batch::default());
+            store.commit(&batch, Durability::Buffered).unwrap();
+        }
+        assert_eq!(reloaded.root(), tree.root());
+        // Size 70,000 is 273 full tiles at level 0 and one at level 1 (the specification's example).
+        assert!(read_tile(&store, 0, 272).is_ok());
+        assert!(read_tile(&store, 0, 273).is_err());
+        assert!(read_tile(&store, 1, 0).is_ok());
+        assert!(read_tile(&store, 1, 1).is_err());
+        assert_eq!(read_tile(&store, 1, 0).unwrap()[3], naive(&leaves[768..1024]));
+    }
+}

@@ -1,0 +1,235 @@
+//! The disk. Ordered families of byte rows with get, scan and an atomic, synced commit; and the
+//! HEAD file, which remembers outside the database how much was acknowledged.
+//!
+//! [`Store`] has three bodies: [`rocks::RocksStore`] for the disk, [`memory::MemoryStore`] with the
+//! same behaviour for `--data memory:` and for tests, and [`faulty::FaultyStore`] around either, which
+//! fails on demand. Nothing above this module names RocksDB.
+
+pub mod faulty;
+pub mod head;
+pub mod memory;
+pub mod rocks;
+
+use std::path::PathBuf;
+
+/// A set of rows with an order of its own. The discriminants are only names in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Position (u64 big-endian) to the frame of the event.
+    Events,
+    /// Account (16 bytes) and its sequence (u64 big-endian) to position.
+    Sequences,
+    /// Full tiles of the Merkle tree: level (1 byte), index (u64 big-endian) to 256 hashes.
+    Tiles,
+    /// BLAKE3 of content to content: policy documents and other payloads too large for an event.
+    Blobs,
+    /// Projection rows; one of the two sides is live, the other is where a rebuild writes.
+    RowsA,
+    /// The other side.
+    RowsB,
+    /// Commitment to sealed secret (access-key secrets, password hashes). Not derived from events.
+    Secrets,
+    /// Which side of the rows is live, and the format of the store.
+    Meta,
+    /// Activity book: sequence (u64 big-endian) to receipt frame.
+    Receipts,
+    /// Activity book: session access key id to session descriptor.
+    Sessions,
+    /// Activity book: subject to the last-used facts kept of it.
+    LastUsed,
+}
+
+impl Family {
+    /// The families of an identity ledger.
+    pub const LEDGER: &'static [Family] = &[
+        Family::Events,
+        Family::Sequences,
+        Family::Tiles,
+        Family::Blobs,
+        Family::RowsA,
+        Family::RowsB,
+        Family::Secrets,
+        Family::Meta,
+    ];
+    /// The families of an activity book.
+    pub const ACTIVITY: &'static [Family] =
+        &[Family::Receipts, Family::Sessions, Family::LastUsed, Family::Meta];
+
+    /// The name on disk; never changes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Family::Events => "events",
+            Family::Sequences => "sequences",
+            Family::Tiles => "tiles",
+            Family::Blobs => "blobs",
+            Family::RowsA => "rows-a",
+            Family::RowsB => "rows-b",
+            Family::Secrets => "secrets",
+            Family::Meta => "meta",
+            Family::Receipts => "receipts",
+            Family::Sessions => "sessions",
+            Family::LastUsed => "last-used",
+        }
+    }
+}
+
+/// Rows to write together: all of them or none.
+#[derive(Debug, Default, Clone)]
+pub struct Batch {
+    rows: Vec<BatchRow>,
+}
+
+/// One row of a [`Batch`]: where, and the value or its removal.
+pub type BatchRow = (Family, Vec<u8>, Option<Vec<u8>>);
+
+impl Batch {
+    /// Writes a row.
+    pub fn put(&mut self, family: Family, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.rows.push((family, key.into(), Some(value.into())));
+    }
+
+    /// Removes a row, if it is there.
+    pub fn delete(&mut self, family: Family, key: impl Into<Vec<u8>>) {
+        self.rows.push((family, key.into(), None));
+    }
+
+    /// What the batch does, in order.
+    pub fn rows(&self) -> &[BatchRow] {
+        &self.rows
+    }
+
+    /// Whether it does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Appends all rows of another batch.
+    pub fn extend(&mut self, other: Batch) {
+        self.rows.extend(other.rows);
+    }
+}
+
+/// When a commit counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// After the write-ahead log was synced to the device.
+    Synced,
+    /// After the operating system has it: lost with the machine, not with the process.
+    Buffered,
+}
+
+/// What can go wrong with the disk.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The device is full. Nothing was acknowledged; the store must be reopened before it writes again.
+    #[error("no space left on the device that holds the store: {0}")]
+    NoSpace(String),
+    /// Another process has the store open.
+    #[error("{0} is in use by another process (a running server?): use --endpoint, or stop it")]
+    InUse(PathBuf),
+    /// What was read is not what was written.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// A read, write or sync failed. After a failed sync nothing may be acknowledged any more.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// A walk over one family. Errors never look like the end.
+pub trait Cursor {
+    /// Moves to the first row whose key is at or after `key`.
+    fn seek(&mut self, key: &[u8]) -> Result<(), StoreError>;
+    /// Moves to the last row whose key is at or before `key`.
+    fn seek_back(&mut self, key: &[u8]) -> Result<(), StoreError>;
+    /// Moves to the next row.
+    fn advance(&mut self) -> Result<(), StoreError>;
+    /// The row the cursor stands on; `None` before the first move and past the ends.
+    fn current(&self) -> Option<(&[u8], &[u8])>;
+}
+
+/// What is done with a cursor; it may not outlive the call.
+pub type Walk<'a> = &'a mut dyn FnMut(&mut dyn Cursor) -> Result<(), StoreError>;
+
+/// Ordered families of rows with atomic commits.
+pub trait Store: Send + Sync {
+    /// The value of one row.
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Walks a family on one consistent state of it.
+    fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError>;
+    /// Writes a batch atomically.
+    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
+    /// Removes all rows of a family. Not atomic; only for families that nobody reads meanwhile.
+    fn clear(&self, family: Family) -> Result<(), StoreError>;
+    /// Closes and opens the store again, after a full device has room.
+    fn reopen(&self) -> Result<(), StoreError>;
+}
+
+/// Runs a walk that returns a value.
+pub fn walk<T>(
+    store: &dyn Store,
+    family: Family,
+    body: impl FnOnce(&mut dyn Cursor) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut body = Some(body);
+    let mut result = None;
+    store.walk(family, &mut |cursor| {
+        if let Some(body) = body.take() {
+            result = Some(body(cursor)?);
+        }
+        Ok(())
+    })?;
+    result.ok_or_else(|| StoreError::Failed("a walk did not run".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The law both stores keep: the same commits give the same reads.
+    fn exercise(store: &dyn Store) {
+        let mut batch = Batch::default();
+        for key in [b"a1".to_vec(), b"a3".to_vec(), b"b".to_vec()] {
+            batch.put(Family::Blobs, key.clone(), key);
+        }
+        store.commit(&batch, Durability::Synced).unwrap();
+        assert_eq!(store.get(Family::Blobs, b"a3").unwrap().unwrap(), b"a3");
+        assert_eq!(store.get(Family::Meta, b"a3").unwrap(), None);
+        let seen = walk(store, Family::Blobs, |cursor| {
+            let mut seen = Vec::new();
+            cursor.seek(b"a2")?;
+            while let Some((key, _)) = cursor.current() {
+                seen.push(key.to_vec());
+                cursor.advance()?;
+            }
+            cursor.seek_back(b"a2")?;
+            seen.push(cursor.current().unwrap().0.to_vec());
+            cursor.seek_back(b"a")?;
+            assert!(cursor.current().is_none());
+            cursor.seek_back(b"zz")?;
+            seen.push(cursor.current().unwrap().0.to_vec());
+            Ok(seen)
+        })
+        .unwrap();
+        assert_eq!(seen, [b"a3".to_vec(), b"b".to_vec(), b"a1".to_vec(), b"b".to_vec()]);
+        let mut batch = Batch::default();
+        batch.delete(Family::Blobs, b"b".to_vec());
+        store.commit(&batch, Durability::Buffered).unwrap();
+        store.reopen().unwrap();
+        assert_eq!(store.get(Family::Blobs, b"b").unwrap(), None);
+        store.clear(Family::Blobs).unwrap();
+        assert_eq!(store.get(Family::Blobs, b"a1").unwrap(), None);
+    }
+
+    #[test]
+    fn memory_and_disk_behave_alike() {
+        exercise(&memory::MemoryStore::default());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let store = rocks::RocksStore::open(&path, Family::LEDGER).unwrap();
+        exercise(&store);
+        assert!(matches!(
+            rocks::RocksStore::open(&path, Family::LEDGER),
+            Err(StoreError::InUse(_))
+        ));
+    }
+}
