@@ -1,0 +1,391 @@
+//! The one function that decides.
+//!
+//! First every statement of every policy is looked at; one Deny that applies ends the matter,
+//! wherever it stands. Then each type of policy that applies is a gate that needs an Allow:
+//!
+//! - **SCP**: every level. Binds root users too. **RCP**: only denies.
+//! - **Same account**: an Allow of the identity side *or* of the resource's policy. What an Allow of
+//!   the resource's policy makes up for depends on how it names the caller:
+//!
+//!   | names | missing identity Allow | missing boundary Allow | missing session Allow |
+//!   |---|---|---|---|
+//!   | the account or its root | no | no | no |
+//!   | the session's role; the user behind a federated session | yes | no | no |
+//!   | the user, the session itself, everyone | yes | yes | yes |
+//!
+//!   Role trust policies and KMS keys must allow in any case.
+//! - **Across accounts**: identity side, boundary and session must allow, *and* the resource's
+//!   policy; nothing makes up for anything.
+//! - **Root** has an implicit Allow and neither boundary nor identity policies.
+//! - **Services, federated and anonymous callers** have the resource's policy only.
+//! - A **GetFederationToken** session without session policies has no identity permissions.
+//! - `sts:GetCallerIdentity` is always allowed, against any Deny; `sts:GetSessionToken` needs no
+//!   Allow, but a Deny holds.
+//!
+//! Sources differ on which missing gate AWS names when several are missing. Here: SCP first, then
+//! the caller's side, then the resource's, except that a trust policy comes before the identity side.
+
+use super::document::{Probe, Statement};
+use super::grammar::{DocumentKind, Effect};
+use super::pattern::Truth;
+use super::principal::{Principal, Reach};
+use super::request::{Attached, Label, Policies, Request};
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Every gate allowed and nothing denied.
+    Allowed,
+    /// A gate lacked an Allow.
+    ImplicitDeny,
+    /// A statement denied.
+    ExplicitDeny,
+}
+
+/// The types of policies, in the order in which explicit denials are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyType {
+    /// Resource control policies.
+    Rcp,
+    /// Service control policies.
+    Scp,
+    /// A role's trust policy.
+    Trust,
+    /// Any other policy on a resource.
+    Resource,
+    /// Policies of users, groups and roles.
+    Identity,
+    /// The permissions boundary.
+    Boundary,
+    /// Policies passed when the session was made.
+    Session,
+    /// The policy of a VPC endpoint.
+    Endpoint,
+}
+
+impl PolicyType {
+    const COUNT: usize = 8;
+
+    /// Whether the statements say whom they are about, so that one that does not is about nobody.
+    fn names_principals(self) -> bool {
+        matches!(
+            self,
+            PolicyType::Rcp | PolicyType::Trust | PolicyType::Resource | PolicyType::Endpoint
+        )
+    }
+
+    /// What AWS's denial messages call a policy of this type.
+    pub fn noun(self) -> &'static str {
+        match self {
+            PolicyType::Rcp => "resource control policy",
+            PolicyType::Scp => "service control policy",
+            PolicyType::Trust => "role trust policy",
+            PolicyType::Resource => "resource-based policy",
+            PolicyType::Identity => "identity-based policy",
+            PolicyType::Boundary => "permissions boundary",
+            PolicyType::Session => "session policy",
+            PolicyType::Endpoint => "VPC endpoint policy",
+        }
+    }
+}
+
+/// A statement that decided.
+#[derive(Clone, Copy, Debug)]
+pub struct Deciding<'a> {
+    /// The type of its policy.
+    pub policy_type: PolicyType,
+    /// The policy, as the caller labelled it.
+    pub label: Label<'a>,
+    /// The statement: its index, Sid and position.
+    pub statement: &'a Statement,
+}
+
+/// What was decided, and by what.
+#[derive(Clone, Debug)]
+pub struct Decision<'a> {
+    /// The answer.
+    pub outcome: Outcome,
+    /// With an explicit denial the denying statements only; with an Allow every allowing statement;
+    /// with an implicit denial none.
+    pub deciding: Vec<Deciding<'a>>,
+    /// The type of policy that denied, or the first gate that lacked an Allow.
+    pub blocked_by: Option<PolicyType>,
+    by_type: [Option<Outcome>; PolicyType::COUNT],
+}
+
+impl Decision<'_> {
+    /// Whether the request may go on.
+    pub fn is_allowed(&self) -> bool {
+        self.outcome == Outcome::Allowed
+    }
+
+    /// What the policies of one type say by themselves; `None` where the type does not apply.
+    pub fn of(&self, policy_type: PolicyType) -> Option<Outcome> {
+        self.by_type.get(policy_type as usize).copied().flatten()
+    }
+
+    /// The end of AWS's denial message, such as `because no identity-based policy allows the
+    /// iam:CreateUser action` or `with an explicit deny in a session policy`; `None` if allowed.
+    /// It follows "... is not authorized to perform: ACTION on resource: ARN".
+    pub fn because(&self, action: &str) -> Option<String> {
+        let policy_type = self.blocked_by?;
+        let noun = policy_type.noun();
+        match self.outcome {
+            Outcome::Allowed => None,
+            Outcome::ImplicitDeny => Some(format!("because no {noun} allows the {action} action")),
+            Outcome::ExplicitDeny => {
+                let article = match policy_type {
+                    PolicyType::Trust => "the",
+                    PolicyType::Identity => "an",
+                    _ => "a",
+                };
+                Some(format!("with an explicit deny in {article} {noun}"))
+            }
+        }
+    }
+}
+
+/// What to make of a statement that hangs on keys nobody supplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Assume {
+    /// They are missing.
+    Missing,
+    /// They have whatever values allow most.
+    Best,
+    /// They have whatever values allow least.
+    Worst,
+}
+
+impl Assume {
+    fn applies(self, truth: Truth, effect: Effect) -> bool {
+        match (self, effect) {
+            (Assume::Missing, _) => truth.holds,
+            _ if !truth.open => truth.holds,
+            (Assume::Best, Effect::Allow) | (Assume::Worst, Effect::Deny) => true,
+            (Assume::Best, Effect::Deny) | (Assume::Worst, Effect::Allow) => false,
+        }
+    }
+}
+
+/// Decides a request. Pure: the same arguments give the same answer for ever.
+pub fn decide<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Decision<'a> {
+    Scan::new(request, policies, Assume::Missing).decide(request, policies)
+}
+
+/// The decision under an assumption, and the statements that hang on keys nobody supplied.
+pub(super) fn decide_assuming<'a>(
+    request: &Request<'_>,
+    policies: &Policies<'a>,
+    assume: Assume,
+) -> (Decision<'a>, Vec<Deciding<'a>>) {
+    let mut scan = Scan::new(request, policies, assume);
+    let mut open = Vec::new();
+    scan.open = Some(&mut open);
+    let decision = scan.decide(request, policies);
+    (decision, open)
+}
+
+/// Which gates allow.
+struct Gates {
+    identity: bool,
+    boundary: bool,
+    session: bool,
+    scp: bool,
+    endpoint: bool,
+    resource: Option<Reach>,
+    resource_type: PolicyType,
+}
+
+impl Gates {
+    /// The first gate that lacks an Allow.
+    fn missing(&self, request: &Request<'_>, policies: &Policies<'_>) -> Option<PolicyType> {
+        let first = |gates: &[(bool, PolicyType)]| {
+            gates.iter().find(|(passes, _)| !passes).map(|(_, policy_type)| *policy_type)
+        };
+        let named = self.resource.is_some();
+        if request.principal().account().is_none() {
+            return first(&[(named, self.resource_type), (self.endpoint, PolicyType::Endpoint)]);
+        }
+        if request.asks("sts:getsessiontoken") {
+            return None;
+        }
+        let same = request.is_same_account();
+        let makes_up = |reach| same && self.resource >= Some(reach);
+        first(&[
+            (self.scp, PolicyType::Scp),
+            (named || !(same && policies.resource_must_allow), self.resource_type),
+            (self.identity || makes_up(Reach::Entity), PolicyType::Identity),
+            (self.boundary || makes_up(Reach::Direct), PolicyType::Boundary),
+            (self.session || makes_up(Reach::Direct), PolicyType::Session),
+            (named || same, self.resource_type),
+            (self.endpoint, PolicyType::Endpoint),
+        ])
+    }
+}
+
+/// What the policies of one type came to.
+#[derive(Clone, Copy)]
+struct Tally {
+    granted: Option<Reach>,
+    denied: bool,
+}
+
+/// One pass over all statements.
+struct Scan<'r, 'a> {
+    probe: Probe<'r>,
+    assume: Assume,
+    allows: Vec<Deciding<'a>>,
+    denies: Vec<Deciding<'a>>,
+    by_type: [Option<Outcome>; PolicyType::COUNT],
+    open: Option<&'r mut Vec<Deciding<'a>>>,
+}
+
+impl<'r, 'a> Scan<'r, 'a> {
+    fn new(request: &'r Request<'_>, policies: &Policies<'_>, assume: Assume) -> Self {
+        let caller = request.principal();
+        let bounded =
+            policies.boundary.is_some() && caller.account().is_some() && !caller.is_root();
+        Scan {
+            probe: request.probe(bounded),
+            assume,
+            allows: Vec::new(),
+            denies: Vec::new(),
+            by_type: [None; PolicyType::COUNT],
+            open: None,
+        }
+    }
+
+    fn decide(mut self, request: &Request<'_>, policies: &Policies<'a>) -> Decision<'a> {
+        let mut blocked_by = None;
+        let mut outcome = Outcome::Allowed;
+        let mut deciding = Vec::new();
+        if !request.asks("sts:getcalleridentity") {
+            let gates = self.gates(request.principal(), policies);
+            if let Some(first) = self.denies.first() {
+                blocked_by = Some(first.policy_type);
+                outcome = Outcome::ExplicitDeny;
+                deciding = self.denies;
+            } else if let Some(gate) = gates.missing(request, policies) {
+                blocked_by = Some(gate);
+                outcome = Outcome::ImplicitDeny;
+            } else {
+                deciding = self.allows;
+            }
+        }
+        Decision { outcome, deciding, blocked_by, by_type: self.by_type }
+    }
+
+    fn gates(&mut self, caller: &Principal<'_>, policies: &Policies<'a>) -> Gates {
+        let member = caller.account().is_some();
+        let root = caller.is_root();
+        let resource_type = match policies.resource {
+            Some(attached) if attached.document.kind() != DocumentKind::Trust => {
+                PolicyType::Resource
+            }
+            None if !policies.resource_must_allow => PolicyType::Resource,
+            _ => PolicyType::Trust,
+        };
+        let no_policies: &[Attached<'a>] = &[];
+        let federated = matches!(caller, Principal::FederatedUser { .. });
+        let session = policies.session.or(federated.then_some(no_policies));
+        let mut gates = Gates {
+            identity: root,
+            boundary: true,
+            session: true,
+            scp: true,
+            endpoint: true,
+            resource: None,
+            resource_type,
+        };
+        self.levels(PolicyType::Rcp, policies.rcp);
+        if member {
+            gates.scp = self.levels(PolicyType::Scp, policies.scp);
+        }
+        if let Some(attached) = policies.resource {
+            gates.resource = self.gate(resource_type, &[attached]).granted;
+        }
+        if member && !root {
+            gates.identity = self.gate(PolicyType::Identity, policies.identity).granted.is_some();
+            if let Some(boundary) = policies.boundary {
+                gates.boundary = self.gate(PolicyType::Boundary, boundary).granted.is_some();
+            }
+        }
+        if let (true, Some(session)) = (member, session) {
+            gates.session = self.gate(PolicyType::Session, session).granted.is_some();
+        }
+        if let Some(endpoint) = policies.endpoint {
+            gates.endpoint = self.gate(PolicyType::Endpoint, endpoint).granted.is_some();
+        }
+        gates
+    }
+
+    /// An organisation's policies: every level must allow, and an RCP level always does.
+    fn levels(&mut self, policy_type: PolicyType, levels: &[&'a [Attached<'a>]]) -> bool {
+        let (mut all_allow, mut denied) = (true, false);
+        for level in levels {
+            let tally = self.scan(policy_type, level);
+            all_allow &= tally.granted.is_some() || policy_type == PolicyType::Rcp;
+            denied |= tally.denied;
+        }
+        if !levels.is_empty() {
+            self.note(policy_type, all_allow, denied);
+        }
+        all_allow
+    }
+
+    fn gate(&mut self, policy_type: PolicyType, policies: &[Attached<'a>]) -> Tally {
+        let tally = self.scan(policy_type, policies);
+        self.note(policy_type, tally.granted.is_some(), tally.denied);
+        tally
+    }
+
+    fn note(&mut self, policy_type: PolicyType, allowed: bool, denied: bool) {
+        if let Some(slot) = self.by_type.get_mut(policy_type as usize) {
+            *slot = Some(match (denied, allowed) {
+                (true, _) => Outcome::ExplicitDeny,
+                (false, true) => Outcome::Allowed,
+                (false, false) => Outcome::ImplicitDeny,
+            });
+        }
+    }
+
+    fn scan(&mut self, policy_type: PolicyType, policies: &[Attached<'a>]) -> Tally {
+        let mut tally = Tally { granted: None, denied: false };
+        for Attached { document, label } in policies {
+            for statement in document.statements() {
+                let truth = statement.applies(&self.probe);
+                if truth == Truth::NO {
+                    continue;
+                }
+                let effect = statement.effect();
+                let reach = match effect {
+                    Effect::Allow => {
+                        statement.grants_to(&self.probe, policy_type.names_principals())
+                    }
+                    Effect::Deny => statement
+                        .denies_to(&self.probe, policy_type.names_principals())
+                        .then_some(Reach::Direct),
+                };
+                if reach.is_none() {
+                    continue;
+                }
+                let this = Deciding { policy_type, label: *label, statement };
+                if let (true, Some(open)) = (truth.open, &mut self.open) {
+                    open.push(this);
+                }
+                match effect {
+                    _ if !self.assume.applies(truth, effect) => {}
+                    Effect::Allow => {
+                        tally.granted = tally.granted.max(reach);
+                        self.allows.push(this);
+                    }
+                    Effect::Deny => {
+                        tally.denied = true;
+                        self.denies.push(this);
+                    }
+                }
+            }
+        }
+        tally
+    }
+}

@@ -1,0 +1,283 @@
+//! A policy document, parsed and compiled once.
+
+use super::condition::Condition;
+use super::context::{Context, Key};
+use super::error::{DocumentError, Position};
+use super::grammar::{self, Choice, DocumentKind, Effect, Parts, Rules, Spot, StatementParts};
+use super::pattern::{Arn, ArnGlob, Glob, Short, Syntax, Truth};
+use super::principal::{Binding, Entry, Named, Principal, Principals, Reach, Scheme};
+
+/// A policy document, ready to be evaluated. Immutable; share it behind an `Arc`.
+#[derive(Debug)]
+pub struct Document {
+    kind: DocumentKind,
+    id: Option<Box<str>>,
+    statements: Box<[Statement]>,
+    /// Every context key the document refers to, sorted by lower-case name, once each.
+    keys: Box<[Key]>,
+}
+
+impl Document {
+    /// Reads a document that is stored: whatever once was accepted, also of version 2008-10-17.
+    /// User and role ARNs in `Principal` are compared as text.
+    ///
+    /// # Errors
+    /// What the evaluator could not understand completely: not JSON, unknown keys or operators,
+    /// malformed actions or principals.
+    pub fn parse(text: &str, kind: DocumentKind) -> Result<Document, DocumentError> {
+        Document::build(text, kind, Rules::Stored, &|_| None)
+    }
+
+    /// As [`Document::parse`]; `resolve` knows what the user and role ARNs in `Principal` stood for
+    /// when the document was saved, and `None` has an ARN compared as text.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn parse_resolved(
+        text: &str,
+        kind: DocumentKind,
+        resolve: &dyn Fn(&str) -> Option<Binding>,
+    ) -> Result<Document, DocumentError> {
+        Document::build(text, kind, Rules::Stored, resolve)
+    }
+
+    /// Reads a document that somebody wants to save, with every rule AWS applies then. Length
+    /// quotas are the caller's.
+    ///
+    /// # Errors
+    /// AWS's own, in AWS's order of precedence.
+    pub fn parse_new(text: &str, kind: DocumentKind) -> Result<Document, DocumentError> {
+        Document::build(text, kind, Rules::New, &|_| None)
+    }
+
+    fn build(
+        text: &str,
+        kind: DocumentKind,
+        rules: Rules,
+        resolve: &dyn Fn(&str) -> Option<Binding>,
+    ) -> Result<Document, DocumentError> {
+        let Parts { variables, id, statements } = grammar::read(text, kind, rules)?;
+        let statements = statements
+            .into_iter()
+            .enumerate()
+            .map(|(index, parts)| Statement::compile(text, kind, variables, index, parts, resolve))
+            .collect::<Result<Box<[_]>, _>>()?;
+        let mut keys: Vec<Key> = statements.iter().flat_map(Statement::keys).cloned().collect();
+        keys.sort_by(|one, other| one.lower.cmp(&other.lower));
+        keys.dedup_by(|one, other| one.lower == other.lower);
+        Ok(Document { kind, id: id.map(Into::into), statements, keys: keys.into() })
+    }
+
+    /// What the document is for.
+    pub fn kind(&self) -> DocumentKind {
+        self.kind
+    }
+
+    /// The `Id` element.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The statements, in the order of the document.
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// The user and role ARNs that `Principal` and `NotPrincipal` name, as spelled, in order, with
+    /// repetitions: what a service resolves to unique ids when it saves the document.
+    pub fn principals(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(|statement| statement.principals.entries()).filter_map(
+            |entry| match entry {
+                Entry::User(Named { text, .. }) | Entry::Role(Named { text, .. }) => Some(&**text),
+                _ => None,
+            },
+        )
+    }
+
+    /// Every context key the document refers to, in conditions and as variables: once each, in
+    /// alphabetical order, in the spelling of its first use.
+    pub fn context_keys(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| &*key.name)
+    }
+
+    pub(super) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+}
+
+/// One statement of a [`Document`].
+#[derive(Debug)]
+pub struct Statement {
+    index: usize,
+    sid: Option<Box<str>>,
+    effect: Effect,
+    start: Position,
+    end: Position,
+    principals: Principals,
+    not_action: bool,
+    /// Lower case.
+    actions: Box<[Glob]>,
+    /// Nothing written (trust policies): the resource that the policy is attached to.
+    resources: Option<(bool, Box<[ArnGlob]>)>,
+    conditions: Box<[Condition]>,
+}
+
+/// What of a request every statement looks at, prepared once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe<'r> {
+    pub principal: &'r Principal<'r>,
+    /// Lower case.
+    pub action: &'r str,
+    /// `None` for a request on no resource in particular.
+    pub resource: Option<&'r Arn<'r>>,
+    pub context: &'r Context<'r>,
+    /// Whether a permissions boundary applies to the caller.
+    pub bounded: bool,
+}
+
+impl Statement {
+    fn compile(
+        text: &str,
+        kind: DocumentKind,
+        variables: bool,
+        index: usize,
+        parts: StatementParts,
+        resolve: &dyn Fn(&str) -> Option<Binding>,
+    ) -> Result<Statement, DocumentError> {
+        let action = parts.action.unwrap_or(Choice { not: false, entries: Vec::new(), at: 0 });
+        let wildcards = Syntax { wildcards: true, variables: false };
+        // A space or a comma is part of no action's name: such an entry matches nothing, so it is
+        // left out; under NotAction it excludes nothing.
+        let possible = |spot: &&Spot| !spot.text.contains(|c: char| c == ',' || c.is_whitespace());
+        let compile_action =
+            |spot: &Spot| Glob::compile(&spot.text.to_ascii_lowercase(), wildcards);
+        let short = if kind.has_principal() { Short::PaddedAfterStar } else { Short::Padded };
+        let resources = parts.resource.map(|resource| {
+            let compile = |spot: &Spot| ArnGlob::resource(&spot.text, variables, short);
+            (resource.not, resource.entries.iter().map(compile).collect())
+        });
+        let conditions = parts.conditions.iter().map(|condition| {
+            let operands = condition.operands.iter().map(|spot| spot.text.as_str());
+            Condition::compile(condition.operator, &condition.key, operands, variables)
+        });
+        Ok(Statement {
+            index,
+            sid: parts.sid.map(|spot| spot.text.into()),
+            effect: parts.effect,
+            start: Position::of(text, parts.start + 1),
+            end: Position::of(text, parts.end),
+            principals: compile_principals(text, parts.principal, resolve)?,
+            not_action: action.not,
+            actions: action.entries.iter().filter(possible).map(compile_action).collect(),
+            resources,
+            conditions: conditions.collect(),
+        })
+    }
+
+    /// The place in the document, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The `Sid`, if one was written; may be empty.
+    pub fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
+
+    /// Whether it grants or denies.
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// Just after the opening brace: the StartPosition of AWS's simulator.
+    pub fn start(&self) -> Position {
+        self.start
+    }
+
+    /// Just after the closing brace: the EndPosition of AWS's simulator.
+    pub fn end(&self) -> Position {
+        self.end
+    }
+
+    /// Whether action, resource and conditions fit the request; principals are asked separately.
+    pub(super) fn applies(&self, probe: &Probe<'_>) -> Truth {
+        let named = self.actions.iter().any(|glob| glob.matches(probe.action, probe.context).holds);
+        if named == self.not_action {
+            return Truth::NO;
+        }
+        let mut all = self.covers(probe);
+        for condition in &self.conditions {
+            if all == Truth::NO {
+                return all;
+            }
+            all = all.and(condition.holds(probe.context));
+        }
+        all
+    }
+
+    fn covers(&self, probe: &Probe<'_>) -> Truth {
+        let Some((not, globs)) = &self.resources else { return Truth::YES };
+        let mut named = Truth::NO;
+        for glob in globs {
+            named = named.or(glob.matches(probe.resource, probe.context));
+            if named == Truth::YES {
+                break;
+            }
+        }
+        if *not { named.not() } else { named }
+    }
+
+    /// How the statement grants to the caller; `named` says that its policy is of a type that names
+    /// principals, so that a statement without any is about nobody.
+    pub(super) fn grants_to(&self, probe: &Probe<'_>, named: bool) -> Option<Reach> {
+        match &self.principals {
+            Principals::Unnamed => (!named).then_some(Reach::Direct),
+            principals => principals.grant(probe.principal),
+        }
+    }
+
+    /// Whether the statement denies the caller; `named` as above.
+    pub(super) fn denies_to(&self, probe: &Probe<'_>, named: bool) -> bool {
+        match &self.principals {
+            Principals::Unnamed => !named,
+            principals => principals.denies(probe.principal, probe.bounded),
+        }
+    }
+
+    /// The context keys its conditions and variables refer to, as spelled, with repetitions.
+    pub fn context_keys(&self) -> impl Iterator<Item = &str> {
+        self.keys().map(|key| &*key.name)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        let resources: &[ArnGlob] = match &self.resources {
+            Some((_, globs)) => globs,
+            None => &[],
+        };
+        resources
+            .iter()
+            .flat_map(ArnGlob::keys)
+            .chain(self.conditions.iter().flat_map(Condition::keys))
+    }
+}
+
+fn compile_principals(
+    text: &str,
+    principal: Option<Choice<(Scheme, Spot)>>,
+    resolve: &dyn Fn(&str) -> Option<Binding>,
+) -> Result<Principals, DocumentError> {
+    let Some(Choice { not, entries, .. }) = principal else { return Ok(Principals::Unnamed) };
+    let entries = entries
+        .iter()
+        .map(|(scheme, spot)| {
+            Entry::parse(*scheme, &spot.text, resolve).ok_or_else(|| {
+                DocumentError::new(
+                    format!("Invalid principal in policy: \"{}\":\"{}\"", scheme.key(), spot.text),
+                    "write an account id, a full ARN without wildcards, or \"*\" alone",
+                    Position::of(text, spot.at),
+                )
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(if not { Principals::AllBut(entries) } else { Principals::Named(entries) })
+}

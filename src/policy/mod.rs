@@ -1,0 +1,37 @@
+//! The IAM policy language, and the one function that decides.
+//!
+//! A [`Document`] is parsed once: wildcards, variables, numbers, dates and address ranges are compiled
+//! there, so that a decision only compares. A [`Request`] asks whether a [`Principal`] may do an
+//! action on a resource in a [`Context`]; [`Policies`] are the documents that have a say, by type;
+//! [`decide`] answers. [`explore`] answers the same and adds what other context could change.
+//!
+//! No I/O and no clock: what a decision depends on is in its arguments, so that a recorded decision
+//! can be computed again at any time. Where sources on AWS's behaviour disagree, the stricter reading
+//! is taken, and the module that takes it says so.
+//!
+//! Read in this order: `json` (text with positions), `grammar` and `resource_form` (what a document
+//! may say, and AWS's errors), `pattern`, `condition` and `moment` (matching), `principal` (who a
+//! policy names), `document` (all of it compiled), `request`, `decide`, `explore`.
+
+mod condition;
+mod context;
+mod decide;
+mod document;
+mod error;
+mod explore;
+mod grammar;
+mod json;
+mod moment;
+mod pattern;
+mod principal;
+mod request;
+mod resource_form;
+
+pub use context::{Context, Values};
+pub use decide::{Deciding, Decision, Outcome, PolicyType, decide};
+pub use document::{Document, Statement};
+pub use error::{DocumentError, Position};
+pub use explore::{Exploration, explore};
+pub use grammar::{DocumentKind, Effect};
+pub use principal::{Binding, Principal};
+pub use request::{Attached, Label, Policies, Request};
