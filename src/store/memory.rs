@@ -21,7 +21,7 @@ impl Store for MemoryStore {
     }
 
     fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError> {
-        let families = self.families.read();
+        let families = self.families.read_recursive();
         let empty = Rows::new();
         let rows = families.get(&family).unwrap_or(&empty);
         walk(&mut MemoryCursor { rows, at: None })

@@ -7,6 +7,7 @@
 
 pub mod faulty;
 pub mod head;
+pub mod keys;
 pub mod memory;
 pub mod rocks;
 

@@ -43,7 +43,8 @@ impl RocksStore {
     }
 
     fn with<T>(&self, body: impl FnOnce(&DB) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        match self.db.read().as_ref() {
+        // Recursive: a comparison walks two families at once on one thread.
+        match self.db.read_recursive().as_ref() {
             Some(db) => body(db),
             None => Err(StoreError::Failed("it is closed; it will be opened again".into())),
         }

@@ -1,0 +1,92 @@
+//! Projections: changes folded to rows, read at any instant.
+//!
+//! A row is never overwritten, only superseded: its key ends in the complement of the position that
+//! wrote it, so the newest version at or before a cut is the first one found. A [`View`] is a store and
+//! a cut; "now" is the view at the head, the past is the same code with a smaller number.
+//!
+//! - [`row`]: tables, keys and the encoding of rows.
+//! - [`view`]: [`Reader`], what can be read, and [`View`], which reads a store at a cut.
+//! - [`tables`]: the tables and what their rows hold.
+//! - [`fold`]: the one function that turns changes into rows.
+//! - [`transaction`]: the overlay in which an operation is decided, folding as it records.
+//! - [`directory`]: questions in the terms of identity: the user of this name, the members of a group.
+//! - [`sealing`]: names and values sealed under the key of their subject.
+//! - [`rebuild`]: folds a ledger anew, into the side of the rows that is not live.
+
+pub mod directory;
+pub mod fold;
+pub mod rebuild;
+pub mod row;
+pub mod sealing;
+pub mod tables;
+pub mod transaction;
+pub mod view;
+
+pub use transaction::{Overlay, Transaction};
+pub use view::{Cut, Reader, View};
+
+use crate::identity::change::ChangeError;
+use crate::identity::codec::CodecError;
+use crate::ledger::LedgerError;
+use crate::store::StoreError;
+
+/// What can go wrong between events and rows.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ProjectionError {
+    /// The ledger or the disk.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A body that this version cannot read.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// A row that does not decode.
+    #[error("a projection row is damaged ({0}); run `domesday rebuild`")]
+    Row(#[from] CodecError),
+    /// A change that does not fit the state before it: it names something that is not there.
+    #[error("change {change} at event {position} does not fit the state before it: {what}")]
+    Unfit {
+        /// The kind of change.
+        change: &'static str,
+        /// The event.
+        position: u64,
+        /// What is missing.
+        what: String,
+    },
+    /// Content that an event names by its hash is not in the store, or is not what the hash says.
+    #[error("the content {hash} that an event names is missing or altered; restore it from a backup")]
+    Content {
+        /// BLAKE3, hexadecimal.
+        hash: String,
+    },
+    /// A key or sealed value that does not open.
+    #[error(transparent)]
+    Crypto(#[from] crate::base::crypto::CryptoError),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] crate::base::random::RandomError),
+}
+
+impl From<StoreError> for ProjectionError {
+    fn from(error: StoreError) -> Self {
+        ProjectionError::Ledger(LedgerError::Store(error))
+    }
+}
+
+impl ProjectionError {
+    /// Whether stored data is damaged, as opposed to a disk that refuses for now.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            ProjectionError::Ledger(error) => error.is_damage(),
+            ProjectionError::Random(_) => false,
+            _ => true,
+        }
+    }
+
+    /// The error of the disk underneath, if it is one.
+    pub fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            ProjectionError::Ledger(LedgerError::Store(error)) => Some(error),
+            _ => None,
+        }
+    }
+}

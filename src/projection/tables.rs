@@ -1,0 +1,259 @@
+//! The tables and what their rows hold.
+//!
+//! Rows are derived: when one of these types or numbers changes, [`FORMAT`] goes up and the rows are
+//! folded anew at the next open. Rows repeat in their values what their keys say, so that no key needs
+//! to be read back.
+
+use bincode::{Decode, Encode};
+
+use super::row::Table;
+use crate::base::time::Timestamp;
+use crate::identity::change::{Commitment, DocumentHash, NameTag, PolicyRef, Sealed, Tag, Trust};
+use crate::identity::id::UniqueId;
+use crate::ledger::AccountId;
+
+/// The format of all rows together.
+pub const FORMAT: u32 = 1;
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AccountRow {
+    /// The 12 digits.
+    pub digits: String,
+    /// Display name, sealed for the account.
+    pub name: Sealed,
+    /// The root user's e-mail address, sealed for the account.
+    pub email: Sealed,
+    /// When it was founded.
+    pub created: Timestamp,
+    /// Its alias.
+    pub alias: Option<String>,
+    /// Commits to the root user's password hash.
+    pub root_password: Option<Commitment>,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct UserRow {
+    /// Its unique id.
+    pub id: UniqueId,
+    /// Its path.
+    pub path: String,
+    /// Its name, sealed for it.
+    pub name: Sealed,
+    /// Where the name index has it.
+    pub name_tag: NameTag,
+    /// When it was created.
+    pub created: Timestamp,
+    /// The policy that bounds it.
+    pub boundary: Option<PolicyRef>,
+}
+
+/// A user group.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct GroupRow {
+    /// Its unique id.
+    pub id: UniqueId,
+    /// Its path.
+    pub path: String,
+    /// Its name, sealed for it.
+    pub name: Sealed,
+    /// Where the name index has it.
+    pub name_tag: NameTag,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// A role.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RoleRow {
+    /// Its unique id.
+    pub id: UniqueId,
+    /// Its path.
+    pub path: String,
+    /// Its name, sealed for it.
+    pub name: Sealed,
+    /// Where the name index has it.
+    pub name_tag: NameTag,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Who may assume it.
+    pub trust: Trust,
+    /// Its description, sealed for it.
+    pub description: Option<Sealed>,
+    /// The longest session, in seconds.
+    pub max_session: u32,
+    /// The policy that bounds it.
+    pub boundary: Option<PolicyRef>,
+}
+
+/// A customer's managed policy.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PolicyRow {
+    /// Its unique id.
+    pub id: UniqueId,
+    /// Its path.
+    pub path: String,
+    /// Its name.
+    pub name: String,
+    /// Where the name index has it.
+    pub name_tag: NameTag,
+    /// Its description.
+    pub description: Option<String>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When a version was last created, deleted or made the default.
+    pub updated: Timestamp,
+    /// The number of the default version.
+    pub default_version: u32,
+    /// The highest number that a version ever had.
+    pub latest_version: u32,
+}
+
+/// A version of a customer's managed policy.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PolicyVersionRow {
+    /// Its number.
+    pub version: u32,
+    /// Its document.
+    pub document: DocumentHash,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// An inline policy.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct InlinePolicyRow {
+    /// Its name.
+    pub name: String,
+    /// Its document.
+    pub document: DocumentHash,
+}
+
+/// That a managed policy is attached to, or bounds, a user, group or role; stored from both sides.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AttachmentRow {
+    /// The user, group or role.
+    pub owner: UniqueId,
+    /// The policy.
+    pub policy: PolicyRef,
+}
+
+/// That a user is in a group; stored from both sides.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct MemberRow {
+    /// The group.
+    pub group: UniqueId,
+    /// The user.
+    pub user: UniqueId,
+}
+
+/// An access key; stored by its id and by its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AccessKeyRow {
+    /// Its id.
+    pub id: UniqueId,
+    /// The user, or `root`.
+    pub owner: UniqueId,
+    /// Whether it works.
+    pub active: bool,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Commits to the secret.
+    pub commitment: Commitment,
+}
+
+/// A user's password for sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LoginProfileRow {
+    /// When the profile was created.
+    pub created: Timestamp,
+    /// When the password was last set.
+    pub password_set: Timestamp,
+    /// Commits to the password hash.
+    pub commitment: Commitment,
+    /// Whether the next sign-in must set a new one.
+    pub reset_required: bool,
+}
+
+/// An instance profile.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct InstanceProfileRow {
+    /// Its unique id.
+    pub id: UniqueId,
+    /// Its path.
+    pub path: String,
+    /// Its name.
+    pub name: String,
+    /// Where the name index has it.
+    pub name_tag: NameTag,
+    /// When it was created.
+    pub created: Timestamp,
+    /// The role in it.
+    pub role: Option<UniqueId>,
+}
+
+/// The managed policies that every account shares, as of an event of the system account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CatalogueRow {
+    /// The catalogue's content.
+    pub manifest: [u8; 32],
+    /// Policies in it.
+    pub policies: u32,
+    /// Where it came from.
+    pub source: String,
+}
+
+/// The account itself.
+pub const ACCOUNT: Table<(), AccountRow> = Table::new(1, "account");
+/// Name tag to unique id, for everything that has a name.
+pub const NAMES: Table<NameTag, UniqueId> = Table::new(2, "names");
+/// Users by unique id.
+pub const USERS: Table<UniqueId, UserRow> = Table::new(3, "users");
+/// User groups by unique id.
+pub const GROUPS: Table<UniqueId, GroupRow> = Table::new(4, "groups");
+/// Roles by unique id.
+pub const ROLES: Table<UniqueId, RoleRow> = Table::new(5, "roles");
+/// Customers' managed policies by unique id.
+pub const POLICIES: Table<UniqueId, PolicyRow> = Table::new(6, "policies");
+/// Their versions, by policy and number.
+pub const POLICY_VERSIONS: Table<(UniqueId, u32), PolicyVersionRow> =
+    Table::new(7, "policy versions");
+/// Inline policies, by owner and name.
+pub const INLINE_POLICIES: Table<(UniqueId, String), InlinePolicyRow> =
+    Table::new(8, "inline policies");
+/// Managed policies attached, by owner.
+pub const ATTACHED: Table<(UniqueId, PolicyRef), AttachmentRow> = Table::new(9, "attached policies");
+/// The same, by policy.
+pub const ATTACHED_TO: Table<(PolicyRef, UniqueId), AttachmentRow> =
+    Table::new(10, "policy attachments");
+/// Users and roles that a policy bounds, by policy.
+pub const BOUNDS: Table<(PolicyRef, UniqueId), AttachmentRow> = Table::new(11, "boundaries");
+/// Members of groups, by group.
+pub const MEMBERS: Table<(UniqueId, UniqueId), MemberRow> = Table::new(12, "members");
+/// Groups of users, by user.
+pub const GROUPS_OF: Table<(UniqueId, UniqueId), MemberRow> = Table::new(13, "groups of users");
+/// Tags by owner.
+pub const TAGS: Table<UniqueId, Vec<Tag>> = Table::new(14, "tags");
+/// Access keys by id.
+pub const ACCESS_KEYS: Table<UniqueId, AccessKeyRow> = Table::new(15, "access keys");
+/// Access keys by owner and id.
+pub const KEYS_OF: Table<(UniqueId, UniqueId), UniqueId> = Table::new(16, "keys of owners");
+/// Login profiles by user.
+pub const LOGIN_PROFILES: Table<UniqueId, LoginProfileRow> = Table::new(17, "login profiles");
+/// Instance profiles by unique id.
+pub const INSTANCE_PROFILES: Table<UniqueId, InstanceProfileRow> =
+    Table::new(18, "instance profiles");
+/// Instance profiles by the role in them.
+pub const PROFILES_OF: Table<(UniqueId, UniqueId), UniqueId> = Table::new(19, "profiles of roles");
+
+/// Accounts by digits (index over all accounts).
+pub const ACCOUNTS: Table<String, AccountId> = Table::new(30, "accounts");
+/// Accounts by alias (index over all accounts).
+pub const ALIASES: Table<String, AccountId> = Table::new(31, "aliases");
+/// Accounts by the root user's e-mail address (index over all accounts).
+pub const EMAILS: Table<NameTag, AccountId> = Table::new(32, "root e-mail addresses");
+/// Accounts by access key id (index over all accounts).
+pub const KEY_ACCOUNTS: Table<UniqueId, AccountId> = Table::new(33, "accounts of access keys");
+/// The shared managed policies (system account).
+pub const CATALOGUE: Table<(), CatalogueRow> = Table::new(34, "managed policy catalogue");

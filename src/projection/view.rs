@@ -1,0 +1,256 @@
+//! Reading rows: the trait that every question is asked of, and the view of a store at a cut.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bincode::{Decode, Encode};
+use parking_lot::Mutex;
+
+use super::row::{self, Key, Table};
+use super::{ProjectionError, rebuild};
+use crate::base::crypto::content_hash;
+use crate::base::text::hex;
+use crate::base::time::Timestamp;
+use crate::identity::codec;
+use crate::ledger::{AccountId, Ledger};
+use crate::store::keys::SubjectKeys;
+use crate::store::{self, Cursor, Family, StoreError};
+
+/// What a scan does with each row: its key within the account, and its bytes. `false` stops it.
+pub type EachRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, ProjectionError>;
+
+/// Where rows, contents and secrets are read from: a view, or a transaction on top of one.
+pub trait Reader {
+    /// The bytes of one row.
+    fn row(&self, account: AccountId, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError>;
+    /// All rows whose keys begin so, in the order of their keys.
+    fn scan(
+        &self,
+        account: AccountId,
+        prefix: &[u8],
+        each: EachRow<'_>,
+    ) -> Result<(), ProjectionError>;
+    /// Content by its BLAKE3.
+    fn content(&self, hash: &[u8; 32]) -> Result<Vec<u8>, ProjectionError>;
+    /// A sealed secret by its commitment.
+    fn secret(&self, commitment: &[u8; 32]) -> Result<Option<Vec<u8>>, ProjectionError>;
+    /// The keys of the subjects.
+    fn keys(&self) -> &SubjectKeys;
+}
+
+/// Typed reading, for everything that is a [`Reader`].
+pub trait ReadTables: Reader {
+    /// One row of a table.
+    fn get<K: Key, V: Encode + Decode<()>>(
+        &self,
+        account: AccountId,
+        table: &Table<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, ProjectionError> {
+        let bytes = self.row(account, &table.key(key))?;
+        bytes.map(|bytes| codec::decode(&bytes)).transpose().map_err(ProjectionError::Row)
+    }
+
+    /// The rows of a table whose keys begin with these parts; `&()` for all.
+    fn list<K: Key, V: Encode + Decode<()>, P: Key>(
+        &self,
+        account: AccountId,
+        table: &Table<K, V>,
+        parts: &P,
+    ) -> Result<Vec<V>, ProjectionError> {
+        let mut rows = Vec::new();
+        self.scan(account, &table.prefix(parts), &mut |_, bytes| {
+            rows.push(codec::decode(bytes)?);
+            Ok(true)
+        })?;
+        Ok(rows)
+    }
+
+    /// How many rows of a table have keys that begin with these parts.
+    fn count<K: Key, V: Encode + Decode<()>, P: Key>(
+        &self,
+        account: AccountId,
+        table: &Table<K, V>,
+        parts: &P,
+    ) -> Result<usize, ProjectionError> {
+        let mut rows = 0;
+        self.scan(account, &table.prefix(parts), &mut |_, _| {
+            rows += 1;
+            Ok(true)
+        })?;
+        Ok(rows)
+    }
+}
+
+impl<R: Reader + ?Sized> ReadTables for R {}
+
+/// The instant that a view shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Only the first so many events of the store.
+    pub position: u64,
+    /// And of those only what had happened by then; each account is cut at its own last such event.
+    pub time: Option<Timestamp>,
+}
+
+/// A store as it stood at a cut. Cheap to make; reads what was acknowledged.
+pub struct View {
+    ledger: Ledger,
+    keys: Arc<SubjectKeys>,
+    cut: Cut,
+    rows: Family,
+    cuts: Mutex<HashMap<AccountId, u64>>,
+}
+
+/// Older versions that are stepped over before it pays to seek.
+const STEPS: usize = 4;
+
+impl View {
+    /// The view at the head.
+    pub fn now(ledger: &Ledger, keys: &Arc<SubjectKeys>) -> Result<Self, ProjectionError> {
+        let position = ledger.head().position;
+        View::at(ledger, keys, Cut { position, time: None })
+    }
+
+    /// The view at a cut; positions beyond the head are the head.
+    pub fn at(
+        ledger: &Ledger,
+        keys: &Arc<SubjectKeys>,
+        cut: Cut,
+    ) -> Result<Self, ProjectionError> {
+        let rows = rebuild::live_side(ledger.store().as_ref())?;
+        let cut = Cut { position: cut.position.min(ledger.head().position), ..cut };
+        Ok(View {
+            ledger: ledger.clone(),
+            keys: keys.clone(),
+            cut,
+            rows,
+            cuts: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// The instant shown.
+    pub fn cut(&self) -> Cut {
+        self.cut
+    }
+
+    /// The ledger underneath.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The subject keys underneath, to make another view.
+    pub fn shared_keys(&self) -> &Arc<SubjectKeys> {
+        &self.keys
+    }
+
+    /// The last event of an account that this view shows; indexes over all accounts are cut by position.
+    pub fn position_of(&self, account: AccountId) -> Result<u64, ProjectionError> {
+        let Some(time) = self.cut.time else { return Ok(self.cut.position) };
+        if let Some(position) = self.cuts.lock().get(&account) {
+            return Ok(*position);
+        }
+        let position = self.ledger.cut_at(account, time, self.cut.position)?;
+        self.cuts.lock().insert(account, position);
+        Ok(position)
+    }
+}
+
+impl Reader for View {
+    fn row(&self, account: AccountId, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
+        let position = self.position_of(account)?;
+        let sought = row::stored_key(account, key, position);
+        let found = store::walk(self.ledger.store().as_ref(), self.rows, |cursor| {
+            cursor.seek(&sought)?;
+            let prefix = sought.get(..sought.len() - 8).unwrap_or_default();
+            Ok(cursor.current().and_then(|(found, value)| {
+                (found.len() == sought.len() && found.starts_with(prefix)).then(|| value.to_vec())
+            }))
+        })?;
+        match found {
+            None => Ok(None),
+            Some(value) => Ok(row::read_value(&value)?.map(<[u8]>::to_vec)),
+        }
+    }
+
+    fn scan(
+        &self,
+        account: AccountId,
+        prefix: &[u8],
+        each: EachRow<'_>,
+    ) -> Result<(), ProjectionError> {
+        let position = self.position_of(account)?;
+        let start = row::stored_prefix(account, prefix);
+        let mut outcome = Ok(());
+        self.ledger.store().walk(self.rows, &mut |cursor| {
+            outcome = scan_cut(cursor, &start, position, each);
+            Ok(())
+        })?;
+        outcome
+    }
+
+    fn content(&self, hash: &[u8; 32]) -> Result<Vec<u8>, ProjectionError> {
+        let found = self.ledger.store().get(Family::Blobs, hash)?;
+        found
+            .filter(|content| content_hash(content) == *hash)
+            .ok_or_else(|| ProjectionError::Content { hash: hex(hash) })
+    }
+
+    fn secret(&self, commitment: &[u8; 32]) -> Result<Option<Vec<u8>>, ProjectionError> {
+        Ok(self.ledger.store().get(Family::Secrets, commitment)?)
+    }
+
+    fn keys(&self) -> &SubjectKeys {
+        &self.keys
+    }
+}
+
+/// Visits the newest version at or before `position` of every row under `start`.
+fn scan_cut(
+    cursor: &mut dyn Cursor,
+    start: &[u8],
+    position: u64,
+    each: EachRow<'_>,
+) -> Result<(), ProjectionError> {
+    cursor.seek(start)?;
+    let mut done: Vec<u8> = Vec::new();
+    loop {
+        let Some((stored, value)) = cursor.current() else { return Ok(()) };
+        if !stored.starts_with(start) {
+            return Ok(());
+        }
+        let Some((prefix, version)) = row::split_stored(stored) else {
+            return Err(StoreError::Damaged("a row key is too short".into()).into());
+        };
+        if version > position {
+            // A later version: go to the newest one that the cut shows.
+            let sought = [prefix, &(!position).to_be_bytes()].concat();
+            step_or_seek(cursor, &sought)?;
+            continue;
+        }
+        if let Some(row) = row::read_value(value)? {
+            let key = prefix.get(16..).unwrap_or_default();
+            if !each(key, row)? {
+                return Ok(());
+            }
+        }
+        done.clear();
+        done.extend_from_slice(prefix);
+        // Past the oldest version that can be.
+        done.extend_from_slice(&[0xff; 8]);
+        done.push(0);
+        step_or_seek(cursor, &done)?;
+    }
+}
+
+/// Moves forward to `key`, which is near more often than not.
+fn step_or_seek(cursor: &mut dyn Cursor, key: &[u8]) -> Result<(), StoreError> {
+    for _ in 0..STEPS {
+        cursor.advance()?;
+        match cursor.current() {
+            Some((found, _)) if found < key => {}
+            _ => return Ok(()),
+        }
+    }
+    cursor.seek(key)
+}
