@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by tools/run and tools/test; not run by itself.
 #
 # Brings what a build needs beyond Rust and a C++ compiler, and leaves the shell so that a plain
