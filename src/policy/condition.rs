@@ -17,9 +17,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::arn::{Arn, ArnGlob};
 use super::context::{Context, Key, Lookup};
 use super::moment::{self, Moment};
-use super::pattern::{Arn, ArnGlob, Glob, Syntax, Truth};
+use super::pattern::{Glob, Syntax, Truth};
 use crate::base::text;
 
 /// How numbers and dates are compared with an operand.

@@ -1,10 +1,11 @@
 //! A policy document, parsed and compiled once.
 
+use super::arn::{Arn, ArnGlob, Short};
 use super::condition::Condition;
 use super::context::{Context, Key};
 use super::error::{DocumentError, Position};
 use super::grammar::{self, Choice, DocumentKind, Effect, Parts, Rules, Spot, StatementParts};
-use super::pattern::{Arn, ArnGlob, Glob, Short, Syntax, Truth};
+use super::pattern::{Glob, Syntax, Truth};
 use super::principal::{Binding, Entry, Named, Principal, Principals, Reach, Scheme};
 
 /// A policy document, ready to be evaluated. Immutable; share it behind an `Arc`.

@@ -1,19 +1,14 @@
-//! The grammar of policy documents: from text to checked parts, with AWS's errors in AWS's order.
+//! The grammar of policy documents: from text to parts.
 //!
-//! Two readings share this module. [`Rules::Stored`] is for documents that are evaluated: whatever
-//! could change a decision must be understood, so an unknown key, operator or principal is an error
-//! there too. [`Rules::New`] is for documents that somebody saves: it adds the version, the form of
-//! resources, and Sids. When a document has several mistakes AWS names one, in this order: shape,
-//! version, principals, legacy parsing (the case of `Effect`, dates, ARNs with too few colons),
-//! Sids, missing actions, resources, the form of actions, missing resources.
-
-use std::collections::BTreeSet;
+//! Whatever could change a decision must be understood, so an unknown key, operator or principal is
+//! an error even in a document that is only evaluated ([`Rules::Stored`]). What else a document has
+//! to fulfil, and more when somebody saves it ([`Rules::New`]), is in `rules`.
 
 use super::condition::Operator;
 use super::error::{DocumentError, Position};
 use super::json::{self, Member, Node, Value};
 use super::principal::Scheme;
-use super::resource_form;
+use super::rules;
 
 /// What a document is for; decides which elements it must and must not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,7 +89,7 @@ pub(super) struct StatementParts {
     pub end: usize,
     pub sid: Option<Spot>,
     pub effect: Effect,
-    effect_spot: Spot,
+    pub effect_spot: Spot,
     pub principal: Option<Choice<(Scheme, Spot)>>,
     pub action: Option<Choice<Spot>>,
     pub resource: Option<Choice<Spot>>,
@@ -120,20 +115,20 @@ pub(super) fn read(text: &str, kind: DocumentKind, rules: Rules) -> Result<Parts
         }
     }
     let parts = reading.document()?;
-    reading.check(&parts, rules)?;
+    rules::check(&reading, &parts, rules)?;
     Ok(parts)
 }
 
-struct Reading<'t> {
+/// A document being read; makes its errors.
+pub(super) struct Reading<'t> {
     text: &'t str,
-    kind: DocumentKind,
+    pub kind: DocumentKind,
 }
 
 const SYNTAX: &str = "Syntax errors in policy.";
-const LEGACY: &str = "The policy failed legacy parsing";
 
 impl Reading<'_> {
-    fn error(
+    pub fn error(
         &self,
         at: usize,
         message: impl Into<String>,
@@ -142,7 +137,7 @@ impl Reading<'_> {
         DocumentError::new(message, detail, Position::of(self.text, at))
     }
 
-    fn syntax(&self, at: usize, detail: impl Into<String>) -> DocumentError {
+    pub fn syntax(&self, at: usize, detail: impl Into<String>) -> DocumentError {
         self.error(at, SYNTAX, detail)
     }
 
@@ -341,215 +336,5 @@ impl Reading<'_> {
             Value::Array(items) => items.into_iter().map(one).collect(),
             _ => Ok(vec![one(node)?]),
         }
-    }
-
-    fn check(&self, parts: &Parts, rules: Rules) -> Result<(), DocumentError> {
-        let statements = &parts.statements;
-        if rules == Rules::New {
-            self.version(parts)?;
-        }
-        for statement in statements {
-            self.principal(statement, rules)?;
-        }
-        for statement in statements {
-            self.legacy(statement)?;
-        }
-        let mut wrong_resource = None;
-        if rules == Rules::New {
-            wrong_resource = self.resources(statements)?;
-            self.sids(statements)?;
-        }
-        for statement in statements {
-            if statement.action.as_ref().is_none_or(|action| action.entries.is_empty()) {
-                let detail = "add Action (or NotAction) with at least one entry";
-                return Err(self.error(
-                    statement.start,
-                    "Policy statement must contain actions.",
-                    detail,
-                ));
-            }
-        }
-        if let Some(error) = wrong_resource {
-            return Err(error);
-        }
-        for spot in
-            statements.iter().filter_map(|s| s.action.as_ref()).flat_map(|action| &action.entries)
-        {
-            self.action(spot)?;
-        }
-        for statement in statements {
-            let missing =
-                statement.resource.as_ref().is_none_or(|resource| resource.entries.is_empty());
-            if missing && self.kind != DocumentKind::Trust {
-                let detail = "add Resource (or NotResource) with at least one entry";
-                return Err(self.error(
-                    statement.start,
-                    "Policy statement must contain resources.",
-                    detail,
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn version(&self, parts: &Parts) -> Result<(), DocumentError> {
-        let old_is_fine = matches!(
-            self.kind,
-            DocumentKind::Trust | DocumentKind::Resource | DocumentKind::Endpoint
-        );
-        if parts.variables || old_is_fine {
-            return Ok(());
-        }
-        let message = "Policy document must be version 2012-10-17 or greater.";
-        Err(self.error(0, message, "add \"Version\": \"2012-10-17\""))
-    }
-
-    fn principal(&self, statement: &StatementParts, rules: Rules) -> Result<(), DocumentError> {
-        let start = statement.start;
-        let Some(principal) = &statement.principal else {
-            let needed = match self.kind {
-                DocumentKind::Trust | DocumentKind::Rcp => true,
-                DocumentKind::Resource | DocumentKind::Endpoint => rules == Rules::New,
-                _ => false,
-            };
-            if needed {
-                let detail = "say whom the statement is about";
-                return Err(self.error(start, "Missing required field Principal", detail));
-            }
-            return Ok(());
-        };
-        if !self.kind.has_principal() {
-            let detail = "the policy applies to whatever it is attached to; remove the element";
-            return Err(self.error(
-                principal.at,
-                "Policy document should not specify a principal.",
-                detail,
-            ));
-        }
-        if principal.entries.is_empty() {
-            let detail = "name at least one principal";
-            return Err(self.error(
-                principal.at,
-                "Missing required field Principal cannot be empty!",
-                detail,
-            ));
-        }
-        let everyone =
-            |(scheme, spot): &(Scheme, Spot)| *scheme == Scheme::Everyone || spot.text == "*";
-        if self.kind == DocumentKind::Rcp
-            && (principal.not || !principal.entries.iter().all(everyone))
-        {
-            return Err(
-                self.syntax(principal.at, "the Principal of a resource control policy is \"*\"")
-            );
-        }
-        if self.kind == DocumentKind::Trust {
-            if let Some(resource) = &statement.resource {
-                let detail = "a trust policy is about its own role; remove the element";
-                return Err(self.error(resource.at, "Has prohibited field Resource", detail));
-            }
-            if rules == Rules::New {
-                self.trust_actions(statement)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn trust_actions(&self, statement: &StatementParts) -> Result<(), DocumentError> {
-        let actions = statement.action.iter().flat_map(|action| &action.entries);
-        for spot in actions {
-            let service = spot.text.split_once(':').map(|(service, _)| service);
-            if !service.is_some_and(|service| service.eq_ignore_ascii_case("sts")) {
-                let message = "AssumeRole policy may only specify STS AssumeRole actions.";
-                return Err(self.error(
-                    spot.at,
-                    message,
-                    format!("\"{}\" is not an sts action", spot.text),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn legacy(&self, statement: &StatementParts) -> Result<(), DocumentError> {
-        let Spot { text, at } = &statement.effect_spot;
-        if !matches!(text.as_str(), "Allow" | "Deny") {
-            return Err(self.error(
-                *at,
-                LEGACY,
-                "Effect is written \"Allow\" or \"Deny\", in this case",
-            ));
-        }
-        for condition in &statement.conditions {
-            for Spot { text, at } in &condition.operands {
-                if condition.operator.refuses(text) {
-                    let detail =
-                        format!("\"{text}\" is no date; write 2026-03-01T12:00:00Z or seconds");
-                    return Err(self.error(*at, LEGACY, detail));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The first mistake in the form of a resource, to be told later; a legacy mistake before it
-    /// is told at once.
-    fn resources(
-        &self,
-        statements: &[StatementParts],
-    ) -> Result<Option<DocumentError>, DocumentError> {
-        for spot in statements.iter().filter_map(|s| s.resource.as_ref()).flat_map(|r| &r.entries) {
-            let Spot { text, at } = spot;
-            if let Some((message, detail)) = resource_form::mistake(text) {
-                return Ok(Some(self.error(*at, message, detail)));
-            }
-            let short = text != "*" && text.matches(':').count() < 5;
-            let rejected =
-                matches!(self.kind, DocumentKind::Scp | DocumentKind::Rcp) && !text.ends_with('*');
-            if resource_form::fails_legacy(text) || (short && rejected) {
-                let detail = format!("\"{text}\" has too few colons; an ARN has six fields");
-                return Err(self.error(*at, LEGACY, detail));
-            }
-        }
-        Ok(None)
-    }
-
-    fn sids(&self, statements: &[StatementParts]) -> Result<(), DocumentError> {
-        let strict = matches!(self.kind, DocumentKind::Identity | DocumentKind::Session);
-        let mut seen = BTreeSet::new();
-        for Spot { text, at } in statements.iter().filter_map(|statement| statement.sid.as_ref()) {
-            if strict && !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                let message = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies \
-                               the regular expression [0-9A-Za-z]*";
-                return Err(self.error(*at, message, format!("rename \"{text}\"")));
-            }
-            if !text.is_empty() && !seen.insert(text) {
-                let message = "Statement IDs (SID) in a single policy must be unique.";
-                return Err(self.error(*at, message, format!("\"{text}\" is used twice")));
-            }
-        }
-        Ok(())
-    }
-
-    fn action(&self, spot: &Spot) -> Result<(), DocumentError> {
-        let Spot { text, at } = spot;
-        if text == "*" {
-            return Ok(());
-        }
-        let Some((vendor, name)) = text.split_once(':') else {
-            let message =
-                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.";
-            return Err(self.error(*at, message, format!("write \"{text}\" as service:Action")));
-        };
-        if name.contains(':') {
-            let detail = format!("\"{text}\" has several");
-            return Err(self.error(*at, "Actions/Condition can contain only one colon.", detail));
-        }
-        let sound = vendor.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
-        if !sound && vendor != "*" {
-            let detail = "a service prefix has letters, digits, dots and hyphens";
-            return Err(self.error(*at, format!("Vendor {vendor} is not valid"), detail));
-        }
-        Ok(())
     }
 }

@@ -9,10 +9,11 @@
 //! can be computed again at any time. Where sources on AWS's behaviour disagree, the stricter reading
 //! is taken, and the module that takes it says so.
 //!
-//! Read in this order: `json` (text with positions), `grammar` and `resource_form` (what a document
-//! may say, and AWS's errors), `pattern`, `condition` and `moment` (matching), `principal` (who a
-//! policy names), `document` (all of it compiled), `request`, `decide`, `explore`.
+//! Read in this order: `json` (text with positions), `grammar`, `rules` and `resource_form` (what a
+//! document may say, and AWS's errors), `pattern`, `arn`, `condition` and `moment` (matching),
+//! `principal` (who a policy names), `document` (all of it compiled), `request`, `decide`, `explore`.
 
+mod arn;
 mod condition;
 mod context;
 mod decide;
@@ -26,6 +27,7 @@ mod pattern;
 mod principal;
 mod request;
 mod resource_form;
+mod rules;
 
 pub use context::{Context, Values};
 pub use decide::{Deciding, Decision, Outcome, PolicyType, decide};

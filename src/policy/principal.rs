@@ -9,7 +9,7 @@
 //! without a resolution compares ARNs; a role's path is then ignored, because names are unique in
 //! an account and a session's ARN does not show the path.
 
-use super::pattern::Arn;
+use super::arn::Arn;
 
 /// The caller of a request, as authentication established it.
 ///

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::arn::Arn;
 use super::context::Context;
 use super::document::{Document, Probe};
-use super::pattern::Arn;
 use super::principal::{Principal, is_account};
 
 /// One question: may this principal do this action on this resource, in this context?

@@ -1,0 +1,184 @@
+//! A test case, in the form of the policy test file with a few more fields, put to the library.
+//!
+//! Beyond the documented form a case may have `request.id` (the caller's unique id), `request.role_arn`,
+//! `request.began_by` (ARN of the user behind a federated session) and `began_by_id`; and
+//! `policies.trust` (the resource policy is a trust policy), `policies.must_allow` and
+//! `policies.bindings` (ARN to unique id, `null` for gone).
+
+use domesday::policy::{
+    Attached, Binding, Context, Decision, Document, DocumentKind, Label, Outcome, Policies,
+    Principal, Request, decide,
+};
+use serde_json::Value;
+
+/// The caller of a case.
+pub fn principal(request: &Value) -> Principal<'_> {
+    let text = |key: &str| request[key].as_str().unwrap_or_default();
+    let arn = text("principal");
+    let fields: Vec<&str> = arn.splitn(6, ':').collect();
+    let [_, _, service, _, account, resource] = fields[..] else {
+        return match arn {
+            "*" => Principal::Anonymous,
+            provider if request["federated"] == true => Principal::Federated(provider),
+            service => Principal::Service(service),
+        };
+    };
+    match (service, resource.split('/').next().unwrap_or_default()) {
+        ("iam", "root") => Principal::Root { account },
+        ("iam", "user") => Principal::User { account, id: text("id"), arn },
+        ("sts", "assumed-role") => Principal::RoleSession {
+            account,
+            role_id: text("id"),
+            role_arn: text("role_arn"),
+            session_arn: arn,
+        },
+        ("sts", "federated-user") => Principal::FederatedUser {
+            account,
+            user_id: text("began_by_id"),
+            user_arn: text("began_by"),
+            arn,
+        },
+        _ => Principal::Federated(arn),
+    }
+}
+
+/// The context of a case; `null` marks a key as absent.
+pub fn context(request: &Value) -> Context<'_> {
+    let mut context = Context::new();
+    for (key, value) in request["context"].as_object().into_iter().flatten() {
+        match value {
+            Value::Array(values) => {
+                context.set_many(key.as_str(), values.iter().filter_map(Value::as_str));
+            }
+            Value::Null => context.set_absent(key.as_str()),
+            value => context.set(key.as_str(), value.as_str().unwrap()),
+        }
+    }
+    context
+}
+
+fn parse(document: &Value, kind: DocumentKind, bindings: &Value) -> Document {
+    let resolve = |arn: &str| match bindings.get(arn)? {
+        Value::String(id) => Some(Binding::Id(id.clone())),
+        _ => Some(Binding::Gone),
+    };
+    Document::parse_resolved(&document.to_string(), kind, &resolve)
+        .unwrap_or_else(|error| panic!("{}: {document}", error.detail()))
+}
+
+/// Owned documents of a case, from which [`Policies`] borrow.
+struct Parsed {
+    identity: Vec<Document>,
+    boundary: Option<Vec<Document>>,
+    resource: Option<Document>,
+    session: Option<Vec<Document>>,
+    scp: Vec<Vec<Document>>,
+    rcp: Vec<Vec<Document>>,
+    endpoint: Option<Vec<Document>>,
+}
+
+fn list(value: &Value, kind: DocumentKind) -> Option<Vec<Document>> {
+    match value {
+        Value::Null => None,
+        Value::Array(documents) => {
+            Some(documents.iter().map(|d| parse(d, kind, &Value::Null)).collect())
+        }
+        document => Some(vec![parse(document, kind, &Value::Null)]),
+    }
+}
+
+fn levels(value: &Value, kind: DocumentKind) -> Vec<Vec<Document>> {
+    value.as_array().into_iter().flatten().filter_map(|level| list(level, kind)).collect()
+}
+
+fn attach(documents: &[Document]) -> Vec<Attached<'_>> {
+    documents
+        .iter()
+        .map(|document| Attached::new(document, Label { policy: "p", ..Label::default() }))
+        .collect()
+}
+
+/// Runs `with` over the request and policies of a case.
+pub fn with_case<R>(case: &Value, with: impl FnOnce(&Request<'_>, &Policies<'_>) -> R) -> R {
+    let policies = &case["policies"];
+    let resource_kind =
+        if policies["trust"] == true { DocumentKind::Trust } else { DocumentKind::Resource };
+    let parsed = Parsed {
+        identity: list(&policies["identity"], DocumentKind::Identity).unwrap_or_default(),
+        boundary: list(&policies["boundary"], DocumentKind::Identity),
+        resource: policies["resource"]
+            .is_object()
+            .then(|| parse(&policies["resource"], resource_kind, &policies["bindings"])),
+        session: list(&policies["session"], DocumentKind::Session),
+        scp: levels(&policies["scp"], DocumentKind::Scp),
+        rcp: levels(&policies["rcp"], DocumentKind::Rcp),
+        endpoint: list(&policies["endpoint"], DocumentKind::Endpoint),
+    };
+    let optional = |documents: &'_ Option<Vec<Document>>| documents.is_some();
+    let identity = attach(&parsed.identity);
+    let boundary = attach(parsed.boundary.as_deref().unwrap_or_default());
+    let session = attach(parsed.session.as_deref().unwrap_or_default());
+    let endpoint = attach(parsed.endpoint.as_deref().unwrap_or_default());
+    let scp: Vec<_> = parsed.scp.iter().map(|level| attach(level)).collect();
+    let scp: Vec<&[Attached<'_>]> = scp.iter().map(Vec::as_slice).collect();
+    let rcp: Vec<_> = parsed.rcp.iter().map(|level| attach(level)).collect();
+    let rcp: Vec<&[Attached<'_>]> = rcp.iter().map(Vec::as_slice).collect();
+    let set = Policies {
+        identity: &identity,
+        boundary: optional(&parsed.boundary).then_some(&boundary),
+        resource: parsed
+            .resource
+            .as_ref()
+            .map(|document| Attached::new(document, Label::default())),
+        session: optional(&parsed.session).then_some(&session),
+        scp: &scp,
+        rcp: &rcp,
+        endpoint: optional(&parsed.endpoint).then_some(&endpoint),
+        resource_must_allow: policies["must_allow"] == true || policies["trust"] == true,
+    };
+    let request = &case["request"];
+    let context = context(request);
+    let text = |key: &str| request[key].as_str().unwrap_or_default();
+    let mut asked = Request::new(principal(request), text("action"), text("resource"), &context);
+    if let Some(account) = request["resource_account"].as_str() {
+        asked = asked.owned_by(account);
+    }
+    with(&asked, &set)
+}
+
+/// The name of an outcome in test files.
+pub fn name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Allowed => "allowed",
+        Outcome::ImplicitDeny => "implicitDeny",
+        Outcome::ExplicitDeny => "explicitDeny",
+    }
+}
+
+/// The library's outcome of a case; also checks what must be true of any decision.
+pub fn outcome(case: &Value) -> &'static str {
+    with_case(case, |request, policies| {
+        let decision = decide(request, policies);
+        sound(&decision);
+        name(decision.outcome)
+    })
+}
+
+fn sound(decision: &Decision<'_>) {
+    use domesday::policy::Effect;
+    match decision.outcome {
+        Outcome::Allowed => {
+            assert!(decision.blocked_by.is_none() && decision.because("a:B").is_none());
+            assert!(decision.deciding.iter().all(|d| d.statement.effect() == Effect::Allow));
+        }
+        Outcome::ImplicitDeny => {
+            assert!(decision.deciding.is_empty() && decision.blocked_by.is_some())
+        }
+        Outcome::ExplicitDeny => {
+            assert!(!decision.deciding.is_empty());
+            assert!(decision.deciding.iter().all(|d| d.statement.effect() == Effect::Deny));
+            let blocked_by = decision.blocked_by.unwrap();
+            assert_eq!(decision.of(blocked_by), Some(Outcome::ExplicitDeny));
+        }
+    }
+}
