@@ -51,8 +51,19 @@ const OWNED: &[(&str, &[&str], &str)] = &[
 
 /// What a pure layer does not name: it neither reads nor writes the world, nor waits for it.
 const PURE_LAYERS: &[&str] = &["identity", "policy"];
-const IMPURE: &[&str] =
-    &["std::fs", "std::net", "std::io", "std::env", "std::process", "std::thread", "tokio"];
+/// Addresses (`std::net::IpAddr`) are values and may be named; sockets are not.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::io",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "tokio",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "ToSocketAddrs",
+];
 
 /// What stops the process instead of answering; clippy sees most of it, but not inside macros.
 const STOPPING: &[&str] =
@@ -526,6 +537,7 @@ fn a_library_outside_its_layer_is_found() {
     assert_fault("api/a.rs", "use sha2::Sha256;", "base::crypto");
     assert_fault("service/a.rs", "use crate::base::text;\nuse quick_xml::Writer;", "only api");
     assert_fault("policy/a.rs", "let a = std::fs::read(b);", "pure");
+    assert_fault("policy/a.rs", "let a = std::net::TcpStream::connect(b);", "pure");
     let none: Vec<String> = Vec::new();
     assert_eq!(faults_of("store/rocks.rs", "use rocksdb::DB;"), none);
     assert_eq!(faults_of("service/a.rs", "let hmac = operand.rand;"), none);
