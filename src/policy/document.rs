@@ -3,7 +3,7 @@
 use super::arn::{Arn, ArnGlob, Short};
 use super::condition::Condition;
 use super::context::{Context, Key};
-use super::error::{DocumentError, Position};
+use super::error::{DocumentError, Locator, Position};
 use super::grammar::{self, Choice, DocumentKind, Effect, Parts, Rules, Spot, StatementParts};
 use super::pattern::{Glob, Syntax, Truth};
 use super::principal::{Binding, Entry, Named, Principal, Principals, Reach, Scheme};
@@ -58,10 +58,15 @@ impl Document {
         resolve: &dyn Fn(&str) -> Option<Binding>,
     ) -> Result<Document, DocumentError> {
         let Parts { variables, id, statements } = grammar::read(text, kind, rules)?;
+        let mut locator = Locator::new(text);
         let statements = statements
             .into_iter()
             .enumerate()
-            .map(|(index, parts)| Statement::compile(text, kind, variables, index, parts, resolve))
+            .map(|(index, parts)| {
+                let span = (locator.seek(parts.start + 1), locator.seek(parts.end));
+                let principals = compile_principals(text, &parts.principal, resolve)?;
+                Ok(Statement::compile(kind, variables, index, span, principals, parts))
+            })
             .collect::<Result<Box<[_]>, _>>()?;
         let mut keys: Vec<Key> = statements.iter().flat_map(Statement::keys).cloned().collect();
         keys.sort_by(|one, other| one.lower.cmp(&other.lower));
@@ -138,13 +143,13 @@ pub(super) struct Probe<'r> {
 
 impl Statement {
     fn compile(
-        text: &str,
         kind: DocumentKind,
         variables: bool,
         index: usize,
+        (start, end): (Position, Position),
+        principals: Principals,
         parts: StatementParts,
-        resolve: &dyn Fn(&str) -> Option<Binding>,
-    ) -> Result<Statement, DocumentError> {
+    ) -> Statement {
         let action = parts.action.unwrap_or(Choice { not: false, entries: Vec::new(), at: 0 });
         let wildcards = Syntax { wildcards: true, variables: false };
         // A space or a comma is part of no action's name: such an entry matches nothing, so it is
@@ -161,18 +166,18 @@ impl Statement {
             let operands = condition.operands.iter().map(|spot| spot.text.as_str());
             Condition::compile(condition.operator, &condition.key, operands, variables)
         });
-        Ok(Statement {
+        Statement {
             index,
             sid: parts.sid.map(|spot| spot.text.into()),
             effect: parts.effect,
-            start: Position::of(text, parts.start + 1),
-            end: Position::of(text, parts.end),
-            principals: compile_principals(text, parts.principal, resolve)?,
+            start,
+            end,
+            principals,
             not_action: action.not,
             actions: action.entries.iter().filter(possible).map(compile_action).collect(),
             resources,
             conditions: conditions.collect(),
-        })
+        }
     }
 
     /// The place in the document, from 0.
@@ -264,7 +269,7 @@ impl Statement {
 
 fn compile_principals(
     text: &str,
-    principal: Option<Choice<(Scheme, Spot)>>,
+    principal: &Option<Choice<(Scheme, Spot)>>,
     resolve: &dyn Fn(&str) -> Option<Binding>,
 ) -> Result<Principals, DocumentError> {
     let Some(Choice { not, entries, .. }) = principal else { return Ok(Principals::Unnamed) };
@@ -280,5 +285,5 @@ fn compile_principals(
             })
         })
         .collect::<Result<_, _>>()?;
-    Ok(if not { Principals::AllBut(entries) } else { Principals::Named(entries) })
+    Ok(if *not { Principals::AllBut(entries) } else { Principals::Named(entries) })
 }

@@ -12,11 +12,34 @@ pub struct Position {
 impl Position {
     /// The position of a byte offset; past the end it is the end.
     pub(super) fn of(text: &str, offset: usize) -> Position {
-        let before = text.get(..offset).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Position { line: narrow(line), column: narrow(column) }
+        Locator::new(text).seek(offset)
+    }
+}
+
+/// Finds positions of offsets that only grow, in one walk over the text.
+#[derive(Debug)]
+pub(super) struct Locator<'t> {
+    rest: &'t str,
+    offset: usize,
+    position: Position,
+}
+
+impl<'t> Locator<'t> {
+    pub fn new(text: &'t str) -> Self {
+        Locator { rest: text, offset: 0, position: Position { line: 1, column: 1 } }
+    }
+
+    /// The position of a byte offset not before the last one.
+    pub fn seek(&mut self, offset: usize) -> Position {
+        let mut chars = self.rest.chars();
+        while self.offset < offset {
+            let Some(next) = chars.next() else { break };
+            self.offset += next.len_utf8();
+            let Position { line, column } = &mut self.position;
+            (*line, *column) = if next == '\n' { (*line + 1, 1) } else { (*line, *column + 1) };
+        }
+        self.rest = chars.as_str();
+        self.position
     }
 }
 

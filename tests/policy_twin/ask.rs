@@ -77,18 +77,23 @@ struct Parsed {
     endpoint: Option<Vec<Document>>,
 }
 
-fn list(value: &Value, kind: DocumentKind) -> Option<Vec<Document>> {
+fn list(value: &Value, kind: DocumentKind, bindings: &Value) -> Option<Vec<Document>> {
     match value {
         Value::Null => None,
         Value::Array(documents) => {
-            Some(documents.iter().map(|d| parse(d, kind, &Value::Null)).collect())
+            Some(documents.iter().map(|d| parse(d, kind, bindings)).collect())
         }
-        document => Some(vec![parse(document, kind, &Value::Null)]),
+        document => Some(vec![parse(document, kind, bindings)]),
     }
 }
 
 fn levels(value: &Value, kind: DocumentKind) -> Vec<Vec<Document>> {
-    value.as_array().into_iter().flatten().filter_map(|level| list(level, kind)).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|level| list(level, kind, &Value::Null))
+        .collect()
 }
 
 fn attach(documents: &[Document]) -> Vec<Attached<'_>> {
@@ -104,15 +109,16 @@ pub fn with_case<R>(case: &Value, with: impl FnOnce(&Request<'_>, &Policies<'_>)
     let resource_kind =
         if policies["trust"] == true { DocumentKind::Trust } else { DocumentKind::Resource };
     let parsed = Parsed {
-        identity: list(&policies["identity"], DocumentKind::Identity).unwrap_or_default(),
-        boundary: list(&policies["boundary"], DocumentKind::Identity),
+        identity: list(&policies["identity"], DocumentKind::Identity, &Value::Null)
+            .unwrap_or_default(),
+        boundary: list(&policies["boundary"], DocumentKind::Identity, &Value::Null),
         resource: policies["resource"]
             .is_object()
             .then(|| parse(&policies["resource"], resource_kind, &policies["bindings"])),
-        session: list(&policies["session"], DocumentKind::Session),
+        session: list(&policies["session"], DocumentKind::Session, &Value::Null),
         scp: levels(&policies["scp"], DocumentKind::Scp),
         rcp: levels(&policies["rcp"], DocumentKind::Rcp),
-        endpoint: list(&policies["endpoint"], DocumentKind::Endpoint),
+        endpoint: list(&policies["endpoint"], DocumentKind::Endpoint, &policies["bindings"]),
     };
     let optional = |documents: &'_ Option<Vec<Document>>| documents.is_some();
     let identity = attach(&parsed.identity);

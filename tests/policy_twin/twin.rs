@@ -186,7 +186,8 @@ fn in_range(value: &str, range: &str) -> bool {
 }
 
 fn base64(text: &str) -> bool {
-    text.len() % 4 == 0 && text.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c))
+    text.len().is_multiple_of(4)
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c))
 }
 
 fn ordered<T: PartialOrd>(operator: &str, value: Option<T>, operand: Option<T>) -> bool {
