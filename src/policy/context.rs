@@ -3,7 +3,7 @@
 //! Key names are compared without regard to case, the tag part of `aws:RequestTag/Team` included.
 //! A key holds one value or a list of values; the two are different types to the condition
 //! operators, so a list with a single member is still a list. A key that is not in the context is
-//! *unknown*: [`super::explore`] reports what it could change. A key marked
+//! *unknown*: [`super::explore()`] reports what it could change. A key marked
 //! [absent](Context::set_absent) is known not to be there (`aws:username` of a role session); it
 //! evaluates as a missing key, and nothing is left open about it.
 

@@ -3,7 +3,7 @@
 //! A [`Document`] is parsed once: wildcards, variables, numbers, dates and address ranges are compiled
 //! there, so that a decision only compares. A [`Request`] asks whether a [`Principal`] may do an
 //! action on a resource in a [`Context`]; [`Policies`] are the documents that have a say, by type;
-//! [`decide`] answers. [`explore`] answers the same and adds what other context could change.
+//! [`decide()`] answers. [`explore()`] answers the same and adds what other context could change.
 //!
 //! No I/O and no clock: what a decision depends on is in its arguments, so that a recorded decision
 //! can be computed again at any time. Where sources on AWS's behaviour disagree, the stricter reading

@@ -4,7 +4,7 @@
 //! no regular expressions underneath, so a dot is a dot. In documents of version 2012-10-17
 //! `${key}` and `${key, 'default'}` are replaced by the request's value for that key, and what is
 //! put in is literal: a `*` inside a user's name is not a wildcard. A key that is missing, or that
-//! has several values, makes the pattern match nothing.
+//! has several values, makes the pattern match nothing; an entry of NotResource then excludes nothing.
 //!
 //! Matching walks the pieces without allocating, and steps back to the last `*` only, so that its
 //! cost is at most pieces times characters.

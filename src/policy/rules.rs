@@ -69,11 +69,9 @@ pub(super) fn check(
 }
 
 fn version(reading: &Reading<'_>, parts: &Parts) -> Result<(), DocumentError> {
-    let old_is_fine = matches!(
-        reading.kind,
-        DocumentKind::Trust | DocumentKind::Resource | DocumentKind::Endpoint
-    );
-    if parts.variables || old_is_fine {
+    let needed =
+        matches!(reading.kind, DocumentKind::Identity | DocumentKind::Scp | DocumentKind::Rcp);
+    if parts.variables || !needed {
         return Ok(());
     }
     let message = "Policy document must be version 2012-10-17 or greater.";

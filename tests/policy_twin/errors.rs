@@ -249,6 +249,9 @@ fn policies_that_name_principals() {
     );
     let old = sound.replace("2012-10-17", "2008-10-17");
     assert!(Document::parse_new(&old, DocumentKind::Trust).is_ok());
+    let old = with(json!({})).to_string().replace("2012-10-17", "2008-10-17");
+    assert!(Document::parse_new(&old, DocumentKind::Session).is_ok());
+    assert_eq!(refused(&old, DocumentKind::Scp).message(), VERSION);
     let nobody = with(json!({})).to_string();
     for kind in [DocumentKind::Trust, DocumentKind::Resource, DocumentKind::Rcp] {
         assert_eq!(refused(&nobody, kind).message(), "Missing required field Principal");
