@@ -19,8 +19,7 @@
 //! Source: AWS IAM User Guide, "Create a signed AWS API request" and "Troubleshoot Signature
 //! Version 4"; IAM API Reference, "Common errors".
 
-use subtle::ConstantTimeEq;
-
+use crate::base::crypto::equal;
 use crate::base::secret::Secret;
 pub use crate::base::sigv4::Message;
 use crate::base::sigv4::{
@@ -100,7 +99,7 @@ impl Claim {
             return Err(SignatureError::expired(self.time, now, life));
         }
         let expected = signature(&signing_key(secret, &self.scope), &self.string_to_sign);
-        if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
+        if equal(expected.as_bytes(), self.signature.as_bytes()) {
             Ok(())
         } else {
             Err(SignatureError::mismatch())

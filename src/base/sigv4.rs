@@ -16,9 +16,7 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
-
+use super::crypto::{hmac_sha256, sha256};
 use super::secret::Secret;
 use super::text::{hex, percent_decode, percent_encode};
 use super::time::Timestamp;
@@ -171,32 +169,20 @@ pub fn string_to_sign(time: Timestamp, scope: &Scope, canonical_request: &[u8]) 
 /// Step 3. As good as the secret itself for one day, region and service.
 pub fn signing_key(secret: &Secret<String>, scope: &Scope) -> Secret<[u8; 32]> {
     let start = Secret::new(format!("AWS4{}", secret.expose()).into_bytes());
-    let date = Secret::new(hmac(start.expose(), scope.date.as_bytes()));
-    let region = Secret::new(hmac(date.expose(), scope.region.as_bytes()));
-    let service = Secret::new(hmac(region.expose(), scope.service.as_bytes()));
-    Secret::new(hmac(service.expose(), TERMINATOR.as_bytes()))
+    let date = Secret::new(hmac_sha256(start.expose(), scope.date.as_bytes()));
+    let region = Secret::new(hmac_sha256(date.expose(), scope.region.as_bytes()));
+    let service = Secret::new(hmac_sha256(region.expose(), scope.service.as_bytes()));
+    Secret::new(hmac_sha256(service.expose(), TERMINATOR.as_bytes()))
 }
 
 /// Step 4: 64 lower-case hexadecimal digits.
 pub fn signature(key: &Secret<[u8; 32]>, string_to_sign: &str) -> String {
-    hex(&hmac(key.expose(), string_to_sign.as_bytes()))
+    hex(&hmac_sha256(key.expose(), string_to_sign.as_bytes()))
 }
 
 /// The SHA-256 of a body, in lower-case hexadecimal.
 pub fn payload_hash(body: &[u8]) -> String {
-    hex(&Sha256::digest(body))
-}
-
-fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    // HMAC pads or hashes a key of any length, so this cannot fail; and were it to, the result is
-    // a signature that matches nothing.
-    match Hmac::<Sha256>::new_from_slice(key) {
-        Ok(mut mac) => {
-            mac.update(message);
-            mac.finalize().into_bytes().into()
-        }
-        Err(_) => [0; 32],
-    }
+    hex(&sha256(body))
 }
 
 /// What a client signs with.
