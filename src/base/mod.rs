@@ -3,7 +3,9 @@
 
 pub mod clock;
 pub mod crypto;
+pub mod form_tree;
 pub mod random;
 pub mod secret;
+pub mod sigv4;
 pub mod text;
 pub mod time;

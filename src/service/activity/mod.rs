@@ -1,0 +1,517 @@
+//! The activity book: receipts of every decision, sessions and last-used facts, in a store of its own
+//! with a retention of its own.
+//!
+//! | family | key | value |
+//! |---|---|---|
+//! | receipts | number, u64 big-endian, from 1 | chain hash (32 bytes), then the receipt by the codec |
+//! | sessions | session access key id | [`session::StoredSession`] |
+//! | last-used | id, zero, complement of the hour | [`receipt::LastUsed`] in that hour |
+//!
+//! The chain hash is BLAKE3 of the previous one (zeros for the first) and the encoded receipt.
+//!
+//! One thread writes. What must be durable before its answer (issued credentials, audit reads) waits
+//! for a sync; the rest is on disk within 100 ms. The queue is bounded: when the disk is slow, callers
+//! wait; when it is full, requests are refused rather than left without a receipt.
+
+pub mod receipt;
+pub mod session;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use self::receipt::{Kind, LastUsed, Receipt};
+use self::session::{Personal, Session, StoredSession};
+use super::fault::Fault;
+use crate::base::clock::Clock;
+use crate::base::crypto::content_hash;
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+use crate::identity::change::Sealed;
+use crate::identity::codec;
+use crate::identity::id::UniqueId;
+use crate::ledger::AccountId;
+use crate::projection::{ProjectionError, sealing};
+use crate::store::keys::SubjectKeys;
+use crate::store::{self, Batch, Durability, Family, Store, StoreError};
+
+/// Receipts that may wait to be written.
+const QUEUE: usize = 10_000;
+/// How long a receipt may wait for its sync.
+const LINGER: Duration = Duration::from_millis(50);
+/// Receipts in one batch.
+const BATCH: usize = 2_000;
+const CLEAN: &[u8] = b"stopped cleanly";
+
+/// A handle to the activity book; the last one dropped stops the writer.
+pub struct ActivityBook {
+    store: Arc<dyn Store>,
+    keys: Arc<SubjectKeys>,
+    queue: Mutex<Option<SyncSender<Note>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    failing: Arc<AtomicBool>,
+}
+
+/// One thing to write.
+struct Note {
+    receipt: Option<Receipt>,
+    session: Option<(UniqueId, Vec<u8>)>,
+    used: Vec<(UniqueId, LastUsed)>,
+    done: Option<SyncSender<Result<(), StoreError>>>,
+}
+
+impl ActivityBook {
+    /// Opens the book and starts its writer. After an unclean stop the gap is recorded.
+    pub fn open(
+        store: Arc<dyn Store>,
+        keys: Arc<SubjectKeys>,
+        clock: &dyn Clock,
+    ) -> Result<Self, ProjectionError> {
+        let mut pen = Pen::load(store.clone())?;
+        let clean = store.get(Family::Meta, CLEAN)?.is_some();
+        let mut batch = Batch::default();
+        batch.delete(Family::Meta, CLEAN);
+        if !clean && pen.number > 0 {
+            pen.write(&gap(clock.now()), &mut batch)?;
+        }
+        store.commit(&batch, Durability::Synced)?;
+        let (queue, notes) = mpsc::sync_channel(QUEUE);
+        let failing = Arc::new(AtomicBool::new(false));
+        let flag = failing.clone();
+        let writer = std::thread::Builder::new()
+            .name("activity".into())
+            .spawn(move || pen.run(&notes, &flag))
+            .map_err(|error| StoreError::Failed(error.to_string()))?;
+        Ok(ActivityBook {
+            store,
+            keys,
+            queue: Mutex::new(Some(queue)),
+            writer: Mutex::new(Some(writer)),
+            failing,
+        })
+    }
+
+    /// Writes a receipt and last-used facts within 100 ms. Waits while the queue is full.
+    pub fn note(&self, receipt: Receipt, used: Vec<(UniqueId, LastUsed)>) -> Result<(), Fault> {
+        self.send(Note { receipt: Some(receipt), session: None, used, done: None })
+    }
+
+    /// Writes a receipt and returns once it is durable.
+    pub fn note_durably(
+        &self,
+        receipt: Receipt,
+        used: Vec<(UniqueId, LastUsed)>,
+    ) -> Result<(), Fault> {
+        self.wait(Note { receipt: Some(receipt), session: None, used, done: None })
+    }
+
+    /// Stores a session with the receipt of its issue, and returns once both are durable: only then may
+    /// its credentials leave.
+    pub fn keep_session(
+        &self,
+        session: &Session,
+        receipt: Receipt,
+        random: &dyn Random,
+    ) -> Result<(), Fault> {
+        let stored = seal_session(&self.keys, session, random)?;
+        // The principal's key may be new.
+        self.keys.sync()?;
+        let bytes = codec::encode(&stored).map_err(Fault::internal)?;
+        self.wait(Note {
+            receipt: Some(receipt),
+            session: Some((session.key.clone(), bytes)),
+            used: Vec::new(),
+            done: None,
+        })
+    }
+
+    fn wait(&self, mut note: Note) -> Result<(), Fault> {
+        let (done, outcome) = mpsc::sync_channel(1);
+        note.done = Some(done);
+        self.send(note)?;
+        match outcome.recv() {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(Fault::unavailable("the activity book is closed")),
+        }
+    }
+
+    fn send(&self, note: Note) -> Result<(), Fault> {
+        if self.failing.load(Ordering::Relaxed) {
+            return Err(Fault::unavailable("receipts cannot be kept"));
+        }
+        let queue = self.queue.lock().clone();
+        queue
+            .and_then(|queue| queue.send(note).ok())
+            .ok_or_else(|| Fault::unavailable("the activity book is closed"))
+    }
+
+    /// The session of an access key id.
+    pub fn session(&self, key: &UniqueId) -> Result<Option<Session>, ProjectionError> {
+        match self.store.get(Family::Sessions, key.as_str().as_bytes())? {
+            None => Ok(None),
+            Some(bytes) => open_session(&self.keys, key, &codec::decode(&bytes)?),
+        }
+    }
+
+    /// When something was last used, at or before an instant.
+    pub fn last_used(
+        &self,
+        id: &UniqueId,
+        until: Timestamp,
+    ) -> Result<Option<LastUsed>, ProjectionError> {
+        let prefix = used_prefix(id);
+        let rows = store::walk(self.store.as_ref(), Family::LastUsed, |cursor| {
+            let mut rows = Vec::new();
+            cursor.seek(&used_key(id, until))?;
+            // The hour of the instant may hold a later use; the hour before it does not.
+            while let Some((key, value)) = cursor.current() {
+                if rows.len() == 2 || !key.starts_with(&prefix) {
+                    break;
+                }
+                rows.push(value.to_vec());
+                cursor.advance()?;
+            }
+            Ok(rows)
+        })?;
+        for row in rows {
+            let used: LastUsed = codec::decode(&row)?;
+            if used.at <= until {
+                return Ok(Some(used));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads receipts in order from a number on, checking the chain. `false` stops.
+    pub fn receipts(
+        &self,
+        from: u64,
+        visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
+    ) -> Result<(), ProjectionError> {
+        let mut previous: Option<[u8; 32]> = (from <= 1).then_some([0; 32]);
+        let mut outcome = Ok(());
+        self.store.walk(Family::Receipts, &mut |cursor| {
+            cursor.seek(&from.to_be_bytes())?;
+            while let Some((key, value)) = cursor.current() {
+                let step = read_receipt(key, value, &mut previous)
+                    .and_then(|(number, receipt)| visit(number, receipt));
+                match step {
+                    Ok(true) => cursor.advance()?,
+                    Ok(false) => return Ok(()),
+                    Err(error) => {
+                        outcome = Err(error);
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        outcome
+    }
+
+    /// Writes what is queued, marks the stop as clean, and ends the writer.
+    pub fn close(&self) {
+        drop(self.queue.lock().take());
+        if let Some(writer) = self.writer.lock().take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for ActivityBook {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn read_receipt(
+    key: &[u8],
+    value: &[u8],
+    previous: &mut Option<[u8; 32]>,
+) -> Result<(u64, Receipt), ProjectionError> {
+    let damaged = || StoreError::Damaged("the activity book's receipts were altered".into());
+    let number = <[u8; 8]>::try_from(key).map(u64::from_be_bytes).map_err(|_| damaged())?;
+    let (chain, body) = value.split_first_chunk::<32>().ok_or_else(damaged)?;
+    if previous.is_some_and(|previous| chained(&previous, body) != *chain) {
+        return Err(damaged().into());
+    }
+    *previous = Some(*chain);
+    Ok((number, codec::decode(body)?))
+}
+
+fn chained(previous: &[u8; 32], body: &[u8]) -> [u8; 32] {
+    content_hash(&[previous.as_slice(), body].concat())
+}
+
+fn used_prefix(id: &UniqueId) -> Vec<u8> {
+    [id.as_str().as_bytes(), &[0]].concat()
+}
+
+fn used_key(id: &UniqueId, at: Timestamp) -> Vec<u8> {
+    [used_prefix(id).as_slice(), &(!(at.seconds() / 3600)).to_be_bytes()].concat()
+}
+
+fn gap(at: Timestamp) -> Receipt {
+    Receipt {
+        kind: Kind::Gap,
+        at,
+        account: AccountId::SYSTEM,
+        request: String::new(),
+        principal: (AccountId::SYSTEM, UniqueId::root()),
+        credential: None,
+        action: String::new(),
+        resource: UniqueId::root(),
+        resource_arn: Sealed(Vec::new()),
+        context: Vec::new(),
+        personal: Sealed(Vec::new()),
+        position: 0,
+        evaluator: receipt::EVALUATOR,
+        deciding: Vec::new(),
+        blocked_by: None,
+    }
+}
+
+/// The field under which a session's personal part is sealed.
+fn session_field(key: &str) -> String {
+    format!("session {key}")
+}
+
+fn seal_session(
+    keys: &SubjectKeys,
+    session: &Session,
+    random: &dyn Random,
+) -> Result<StoredSession, ProjectionError> {
+    let personal = Personal {
+        name: session.name.clone(),
+        secret: session.secret.expose().clone(),
+        inline_policy: session.inline_policy.clone(),
+        tags: session.tags.clone(),
+        source_identity: session.source_identity.clone(),
+    };
+    let plain = Secret::new(crate::base::text::base64(&codec::encode(&personal)?));
+    let sealed = sealing::seal(
+        keys,
+        random,
+        session.account,
+        &session.principal,
+        &session_field(session.key.as_str()),
+        plain.expose(),
+    )?;
+    Ok(StoredSession {
+        account: session.account,
+        principal: session.principal.clone(),
+        token_hash: session.token_hash,
+        issued: session.issued,
+        expires: session.expires,
+        managed_policies: session.managed_policies.clone(),
+        transitive: session.transitive.clone(),
+        began_with: session.began_with.clone(),
+        began_by: session.began_by.clone(),
+        mfa: session.mfa,
+        personal: sealed.0,
+    })
+}
+
+fn open_session(
+    keys: &SubjectKeys,
+    key: &UniqueId,
+    stored: &StoredSession,
+) -> Result<Option<Session>, ProjectionError> {
+    let field = session_field(key.as_str());
+    let sealed = Sealed(stored.personal.clone());
+    let Some(plain) = sealing::unseal(keys, stored.account, &stored.principal, &field, &sealed)?
+    else {
+        return Ok(None);
+    };
+    let plain = Secret::new(plain);
+    let bytes = crate::base::text::from_base64(plain.expose())
+        .ok_or(crate::base::crypto::CryptoError::DoesNotOpen)?;
+    let personal: Personal = codec::decode(&bytes)?;
+    Ok(Some(Session {
+        key: key.clone(),
+        account: stored.account,
+        principal: stored.principal.clone(),
+        name: personal.name,
+        secret: Secret::new(personal.secret),
+        token_hash: stored.token_hash,
+        issued: stored.issued,
+        expires: stored.expires,
+        inline_policy: personal.inline_policy,
+        managed_policies: stored.managed_policies.clone(),
+        tags: personal.tags,
+        transitive: stored.transitive.clone(),
+        source_identity: personal.source_identity,
+        began_with: stored.began_with.clone(),
+        began_by: stored.began_by.clone(),
+        mfa: stored.mfa,
+    }))
+}
+
+/// The writer's side: the end of the chain.
+struct Pen {
+    store: Arc<dyn Store>,
+    number: u64,
+    chain: [u8; 32],
+}
+
+impl Pen {
+    fn load(store: Arc<dyn Store>) -> Result<Self, ProjectionError> {
+        let last = store::walk(store.as_ref(), Family::Receipts, |cursor| {
+            cursor.seek_back(&u64::MAX.to_be_bytes())?;
+            Ok(cursor.current().map(|(key, value)| (key.to_vec(), value.to_vec())))
+        })?;
+        let (number, chain) = match last {
+            None => (0, [0; 32]),
+            Some((key, value)) => {
+                let mut chain = None;
+                let (number, _) = read_receipt(&key, &value, &mut chain)?;
+                (number, chain.unwrap_or_default())
+            }
+        };
+        Ok(Pen { store, number, chain })
+    }
+
+    fn write(&mut self, receipt: &Receipt, batch: &mut Batch) -> Result<(), ProjectionError> {
+        let body = codec::encode(receipt)?;
+        self.number += 1;
+        self.chain = chained(&self.chain, &body);
+        batch.put(
+            Family::Receipts,
+            self.number.to_be_bytes(),
+            [self.chain.as_slice(), &body].concat(),
+        );
+        Ok(())
+    }
+
+    fn run(mut self, notes: &Receiver<Note>, failing: &AtomicBool) {
+        while let Ok(first) = notes.recv() {
+            let mut group = vec![first];
+            let deadline = Instant::now() + LINGER;
+            while group.len() < BATCH && group.iter().all(|note| note.done.is_none()) {
+                match notes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                    Ok(note) => group.push(note),
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+                }
+            }
+            // Whatever queued up meanwhile shares the sync.
+            while group.len() < BATCH
+                && let Ok(note) = notes.try_recv()
+            {
+                group.push(note);
+            }
+            self.commit(&group, failing);
+        }
+        let mut batch = Batch::default();
+        batch.put(Family::Meta, CLEAN, *b"1");
+        if let Err(error) = self.store.commit(&batch, Durability::Synced) {
+            eprintln!("domesday: the activity book was not closed cleanly: {error}");
+        }
+    }
+
+    /// Writes a group, and tries again while the disk refuses: meanwhile new requests are refused.
+    fn commit(&mut self, group: &[Note], failing: &AtomicBool) {
+        let (number, chain) = (self.number, self.chain);
+        loop {
+            let outcome = self.batch(group).and_then(|batch| {
+                self.store.commit(&batch, Durability::Synced).map_err(ProjectionError::from)
+            });
+            let Err(error) = outcome else { break };
+            eprintln!("domesday: receipts wait for the disk: {error}");
+            (self.number, self.chain) = (number, chain);
+            failing.store(true, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_secs(1));
+            if let Err(error) = self.store.reopen() {
+                eprintln!("domesday: the activity book does not open: {error}");
+            }
+        }
+        failing.store(false, Ordering::Relaxed);
+        for done in group.iter().filter_map(|note| note.done.as_ref()) {
+            let _ = done.send(Ok(()));
+        }
+    }
+
+    fn batch(&mut self, group: &[Note]) -> Result<Batch, ProjectionError> {
+        let mut batch = Batch::default();
+        for note in group {
+            if let Some(receipt) = &note.receipt {
+                self.write(receipt, &mut batch)?;
+            }
+            if let Some((key, session)) = &note.session {
+                batch.put(Family::Sessions, key.as_str().as_bytes(), session.clone());
+            }
+            for (id, used) in &note.used {
+                batch.put(Family::LastUsed, used_key(id, used.at), codec::encode(used)?);
+            }
+        }
+        Ok(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::SimulatedClock;
+    use crate::base::crypto::new_key;
+    use crate::base::random::SeededRandom;
+    use crate::store::memory::MemoryStore;
+
+    fn receipt(request: &str) -> Receipt {
+        Receipt { kind: Kind::Allowed, request: request.into(), ..gap(Timestamp::EPOCH) }
+    }
+
+    fn kinds(book: &ActivityBook) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        book.receipts(1, &mut |_, receipt| {
+            kinds.push(receipt.kind);
+            Ok(true)
+        })
+        .unwrap();
+        kinds
+    }
+
+    #[test]
+    fn receipts_survive_and_gaps_are_recorded() {
+        let random = SeededRandom::new(1);
+        let store = Arc::new(MemoryStore::default());
+        let keys = Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap()));
+        let clock = SimulatedClock::new(Timestamp::from_seconds(7200));
+        let open = || ActivityBook::open(store.clone(), keys.clone(), &clock).unwrap();
+        let book = open();
+        let key = UniqueId::parse("AKIAEXAMPLE").unwrap();
+        let used = |seconds| LastUsed {
+            at: Timestamp::from_seconds(seconds),
+            service: "iam".into(),
+            region: "us-east-1".into(),
+        };
+        for seconds in [100, 200, 4000, 9000] {
+            book.note(receipt("r"), vec![(key.clone(), used(seconds))]).unwrap();
+        }
+        book.note_durably(receipt("last"), Vec::new()).unwrap();
+        let at = |seconds| book.last_used(&key, Timestamp::from_seconds(seconds)).unwrap();
+        assert_eq!(at(10_000), Some(used(9000)));
+        assert_eq!(at(8999), Some(used(4000)));
+        assert_eq!(at(300), Some(used(200)));
+        assert_eq!(at(50), None);
+        book.close();
+        assert!(book.note(receipt("late"), Vec::new()).is_err());
+        assert_eq!(kinds(&open()), [Kind::Allowed; 5]);
+        // The last open was closed by its drop; spoil the mark as a crash would.
+        let mut batch = Batch::default();
+        batch.delete(Family::Meta, CLEAN);
+        store.commit(&batch, Durability::Synced).unwrap();
+        assert_eq!(kinds(&open()).last(), Some(&Kind::Gap));
+
+        let mut batch = Batch::default();
+        let value = store.get(Family::Receipts, &2u64.to_be_bytes()).unwrap().unwrap();
+        let mut altered = value;
+        altered[40] ^= 1;
+        batch.put(Family::Receipts, 2u64.to_be_bytes(), altered);
+        store.commit(&batch, Durability::Synced).unwrap();
+        assert!(open().receipts(1, &mut |_, _| Ok(true)).is_err());
+    }
+}

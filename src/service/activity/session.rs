@@ -1,0 +1,91 @@
+//! Temporary credentials: what a session may do, who began it, and until when.
+//!
+//! A session's descriptor is durable in the activity book before its credentials leave. The secret and
+//! whatever tells of a person are sealed; of the token only a hash is kept.
+
+use bincode::{Decode, Encode};
+
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+use crate::identity::change::PolicyRef;
+use crate::identity::id::UniqueId;
+use crate::ledger::AccountId;
+
+/// A session, opened.
+#[derive(Debug)]
+pub struct Session {
+    /// Its access key id, `ASIA...`.
+    pub key: UniqueId,
+    /// The account whose principal it acts as.
+    pub account: AccountId,
+    /// Whose session it is: a role's unique id, a user's, or `root`.
+    pub principal: UniqueId,
+    /// The role session name; empty for sessions of users.
+    pub name: String,
+    /// The secret access key.
+    pub secret: Secret<String>,
+    /// BLAKE3 of the session token.
+    pub token_hash: [u8; 32],
+    /// When the credentials were issued.
+    pub issued: Timestamp,
+    /// From when on they are not accepted.
+    pub expires: Timestamp,
+    /// The inline session policy as it was passed.
+    pub inline_policy: Option<String>,
+    /// The managed session policies.
+    pub managed_policies: Vec<PolicyRef>,
+    /// The session tags, key and value, those inherited from the session before included.
+    pub tags: Vec<(String, String)>,
+    /// The keys of the tags that a further session inherits.
+    pub transitive: Vec<String>,
+    /// The source identity that was set, or inherited.
+    pub source_identity: Option<String>,
+    /// The access key that began it.
+    pub began_with: Option<UniqueId>,
+    /// Who began it: account and unique id.
+    pub began_by: (AccountId, UniqueId),
+    /// Whether a second factor was given; `None` where the question does not arise.
+    pub mfa: Option<bool>,
+}
+
+/// A session as it is stored; [`Session`] explains the fields.
+#[derive(Clone, Debug, Encode, Decode)]
+pub struct StoredSession {
+    /// See [`Session::account`].
+    pub account: AccountId,
+    /// See [`Session::principal`].
+    pub principal: UniqueId,
+    /// See [`Session::token_hash`].
+    pub token_hash: [u8; 32],
+    /// See [`Session::issued`].
+    pub issued: Timestamp,
+    /// See [`Session::expires`].
+    pub expires: Timestamp,
+    /// See [`Session::managed_policies`].
+    pub managed_policies: Vec<PolicyRef>,
+    /// See [`Session::transitive`].
+    pub transitive: Vec<String>,
+    /// See [`Session::began_with`].
+    pub began_with: Option<UniqueId>,
+    /// See [`Session::began_by`].
+    pub began_by: (AccountId, UniqueId),
+    /// See [`Session::mfa`].
+    pub mfa: Option<bool>,
+    /// [`Personal`], sealed for the principal.
+    pub personal: Vec<u8>,
+}
+
+/// The part of a session that is sealed.
+#[derive(Clone, Encode, Decode)]
+pub struct Personal {
+    /// See [`Session::name`].
+    pub name: String,
+    /// See [`Session::secret`].
+    pub secret: String,
+    /// See [`Session::inline_policy`].
+    pub inline_policy: Option<String>,
+    /// See [`Session::tags`].
+    pub tags: Vec<(String, String)>,
+    /// See [`Session::source_identity`].
+    pub source_identity: Option<String>,
+}

@@ -1,0 +1,554 @@
+//! May the caller? Collects the policies that have a say, builds the context, asks the evaluator, and
+//! turns a no into AWS's sentence and every answer into a receipt.
+
+use std::sync::Arc;
+
+use super::activity::receipt::{EVALUATOR, Kind, Receipt};
+use super::caller::{Caller, Identity};
+use super::documents::Documents;
+use super::fault::Fault;
+use super::subject_of;
+use super::target::{Check, Target, Value};
+use crate::base::random::Random;
+use crate::base::text::{base64_url, from_base64_url};
+use crate::identity::change::{PolicyRef, Sealed};
+use crate::identity::id::UniqueId;
+use crate::ledger::AccountId;
+use crate::policy::{
+    Attached, Context, Decision, Document, Label, Outcome, Policies, PolicyType, Request, Values,
+    decide,
+};
+use crate::projection::directory::Directory;
+use crate::projection::tables::{ATTACHED, INLINE_POLICIES, RoleRow, UserRow};
+use crate::projection::view::ReadTables;
+use crate::projection::{Reader, sealing};
+
+/// A document with the origin that reasons name.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The parsed document.
+    pub document: Arc<Document>,
+    /// The policy's ARN or, inline, its name.
+    pub policy: String,
+    /// `v3`, or empty for inline policies.
+    pub version: String,
+    /// `user alice`, `group admins`, ...
+    pub via: String,
+}
+
+/// The policies that judge a principal, whatever it asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    /// Of the user and its groups, or of the role.
+    pub identity: Vec<Grant>,
+    /// The permissions boundary; `None` if it has none.
+    pub boundary: Option<Vec<Grant>>,
+    /// The session's policies; `None` if it has none.
+    pub session: Option<Vec<Grant>>,
+}
+
+/// Collects the policies of an owner: its inline ones and the managed ones attached to it.
+fn owned(
+    documents: &Documents,
+    directory: &Directory<'_>,
+    digits: &str,
+    owner: &UniqueId,
+    via: &str,
+    grants: &mut Vec<Grant>,
+) -> Result<(), Fault> {
+    for inline in directory.reader.list(directory.account, &INLINE_POLICIES, owner)? {
+        grants.push(Grant {
+            document: documents.identity(directory.reader, &inline.document)?,
+            policy: inline.name,
+            version: String::new(),
+            via: via.to_owned(),
+        });
+    }
+    for attached in directory.reader.list(directory.account, &ATTACHED, owner)? {
+        grants.extend(managed(documents, directory, digits, &attached.policy, via)?);
+    }
+    Ok(())
+}
+
+fn managed(
+    documents: &Documents,
+    directory: &Directory<'_>,
+    digits: &str,
+    policy: &PolicyRef,
+    via: &str,
+) -> Result<Option<Grant>, Fault> {
+    let found = documents.managed(directory.reader, directory.account, digits, policy)?;
+    Ok(found.map(|found| Grant {
+        document: found.document,
+        policy: found.arn,
+        version: found.version,
+        via: via.to_owned(),
+    }))
+}
+
+/// A boundary that no longer exists bounds to nothing: it applies and grants nothing.
+fn boundary(
+    documents: &Documents,
+    directory: &Directory<'_>,
+    digits: &str,
+    policy: Option<&PolicyRef>,
+) -> Result<Option<Vec<Grant>>, Fault> {
+    let Some(policy) = policy else { return Ok(None) };
+    Ok(Some(managed(documents, directory, digits, policy, "permissions boundary")?
+        .into_iter()
+        .collect()))
+}
+
+impl Grants {
+    /// The policies of a user, without those of a session.
+    pub fn of_user(
+        documents: &Documents,
+        directory: &Directory<'_>,
+        user: &UniqueId,
+    ) -> Result<Grants, Fault> {
+        let digits = directory.digits()?;
+        let mut grants = Grants::default();
+        let Some(found) = directory.by_id::<UserRow>(user)? else { return Ok(grants) };
+        let via = format!("user {}", found.name);
+        owned(documents, directory, &digits, user, &via, &mut grants.identity)?;
+        for group in directory.groups_of(user)? {
+            let via = format!("group {}", group.name);
+            owned(documents, directory, &digits, &group.row.id, &via, &mut grants.identity)?;
+        }
+        grants.boundary = boundary(documents, directory, &digits, found.row.boundary.as_ref())?;
+        Ok(grants)
+    }
+
+    /// The policies of a role, without those of a session.
+    pub fn of_role(
+        documents: &Documents,
+        directory: &Directory<'_>,
+        role: &UniqueId,
+    ) -> Result<Grants, Fault> {
+        let digits = directory.digits()?;
+        let mut grants = Grants::default();
+        let Some(found) = directory.by_id::<RoleRow>(role)? else { return Ok(grants) };
+        let via = format!("role {}", found.name);
+        owned(documents, directory, &digits, role, &via, &mut grants.identity)?;
+        grants.boundary = boundary(documents, directory, &digits, found.row.boundary.as_ref())?;
+        Ok(grants)
+    }
+
+    /// The policies that judge a caller, those of its session included.
+    pub fn of_caller(
+        documents: &Documents,
+        reader: &dyn Reader,
+        caller: &Caller,
+    ) -> Result<Grants, Fault> {
+        let directory = Directory::new(reader, caller.account);
+        let mut grants = match &caller.identity {
+            Identity::Root { .. } | Identity::Operator { .. } => Grants::default(),
+            Identity::User { id, .. } => Grants::of_user(documents, &directory, id)?,
+            Identity::RoleSession { role, .. } => Grants::of_role(documents, &directory, role)?,
+        };
+        if let Some(session) = caller.session()
+            && (session.inline_policy.is_some() || !session.managed_policies.is_empty())
+        {
+            let mut passed = Vec::new();
+            if let Some(text) = &session.inline_policy {
+                passed.push(Grant {
+                    document: documents.session(text)?,
+                    policy: "session policy".into(),
+                    version: String::new(),
+                    via: "session".into(),
+                });
+            }
+            for policy in &session.managed_policies {
+                passed.extend(managed(documents, &directory, &caller.digits, policy, "session")?);
+            }
+            grants.session = Some(passed);
+        }
+        Ok(grants)
+    }
+}
+
+fn attached(grants: &[Grant]) -> Vec<Attached<'_>> {
+    grants
+        .iter()
+        .map(|grant| {
+            let label =
+                Label { policy: &grant.policy, version: &grant.version, via: &grant.via };
+            Attached::new(&grant.document, label)
+        })
+        .collect()
+}
+
+/// The evaluator's inputs, held so that [`Policies`] can borrow them.
+pub struct Bound<'a> {
+    identity: Vec<Attached<'a>>,
+    boundary: Option<Vec<Attached<'a>>>,
+    session: Option<Vec<Attached<'a>>>,
+    resource: Option<Attached<'a>>,
+}
+
+impl<'a> Bound<'a> {
+    /// Borrows grants, and the trust policy where one decides.
+    pub fn new(grants: &'a Grants, trust: Option<(&'a Document, &'a str)>) -> Self {
+        Bound {
+            identity: attached(&grants.identity),
+            boundary: grants.boundary.as_deref().map(attached),
+            session: grants.session.as_deref().map(attached),
+            resource: trust.map(|(document, role)| {
+                Attached::new(document, Label { policy: role, version: "", via: "trust policy" })
+            }),
+        }
+    }
+
+    /// As the evaluator takes them.
+    pub fn policies(&self) -> Policies<'_> {
+        Policies {
+            identity: &self.identity,
+            boundary: self.boundary.as_deref(),
+            resource: self.resource,
+            session: self.session.as_deref(),
+            resource_must_allow: self.resource.is_some(),
+            ..Policies::default()
+        }
+    }
+}
+
+/// The condition keys that follow from the caller and the request, without those of the operation.
+pub fn caller_context(
+    reader: &dyn Reader,
+    caller: &Caller,
+) -> Result<Context<'static>, Fault> {
+    let mut context = Context::new();
+    let directory = Directory::new(reader, caller.account);
+    context.set("aws:PrincipalAccount", caller.digits.clone());
+    context.set("aws:PrincipalIsAWSService", "false");
+    context.set("aws:ViaAWSService", "false");
+    context.set("aws:SecureTransport", if caller.source.secure { "true" } else { "false" });
+    context.set("aws:CurrentTime", caller.at.to_string());
+    context.set("aws:EpochTime", caller.at.seconds().to_string());
+    context.set("aws:RequestedRegion", "us-east-1");
+    context.set("aws:userid", caller.user_id());
+    match caller.source.address {
+        Some(address) => context.set("aws:SourceIp", address.to_string()),
+        None => context.set_absent("aws:SourceIp"),
+    }
+    match &caller.source.agent {
+        Some(agent) => context.set("aws:UserAgent", agent.clone()),
+        None => context.set_absent("aws:UserAgent"),
+    }
+    let mut tags = Vec::new();
+    match &caller.identity {
+        Identity::Root { .. } | Identity::Operator { .. } => {
+            context.set("aws:PrincipalType", "Account");
+            context.set("aws:PrincipalArn", crate::identity::arn::root(&caller.digits));
+            context.set_absent("aws:username");
+        }
+        Identity::User { id, name, arn, .. } => {
+            context.set("aws:PrincipalType", "User");
+            context.set("aws:PrincipalArn", arn.clone());
+            context.set("aws:username", name.clone());
+            tags = directory.tags(id)?;
+        }
+        Identity::RoleSession { role, role_arn, session, .. } => {
+            context.set("aws:PrincipalType", "AssumedRole");
+            context.set("aws:PrincipalArn", role_arn.clone());
+            context.set_absent("aws:username");
+            tags = directory.tags(role)?;
+            // A session's tags win over the role's of the same key, without regard to case.
+            tags.retain(|(key, _)| {
+                !session.tags.iter().any(|(other, _)| crate::projection::fold::same_key(key, other))
+            });
+            tags.extend(session.tags.iter().cloned());
+        }
+    }
+    for (key, value) in tags {
+        context.set(format!("aws:PrincipalTag/{key}"), value);
+    }
+    match caller.session() {
+        Some(session) => {
+            context.set("aws:TokenIssueTime", session.issued.to_string());
+            match session.mfa {
+                Some(mfa) => context
+                    .set("aws:MultiFactorAuthPresent", if mfa { "true" } else { "false" }),
+                None => context.set("aws:MultiFactorAuthPresent", "false"),
+            }
+            match &session.source_identity {
+                Some(identity) => context.set("aws:SourceIdentity", identity.clone()),
+                None => context.set_absent("aws:SourceIdentity"),
+            }
+        }
+        None => {
+            for key in ["aws:TokenIssueTime", "aws:MultiFactorAuthPresent", "aws:SourceIdentity"] {
+                context.set_absent(key);
+            }
+        }
+    }
+    context.set_absent("aws:MultiFactorAuthAge");
+    Ok(context)
+}
+
+/// Keys whose values tell of a person; receipts seal them.
+fn is_personal(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    matches!(
+        lower.as_str(),
+        "aws:sourceip" | "aws:useragent" | "aws:userid" | "aws:username" | "aws:principalarn"
+            | "aws:sourceidentity" | "sts:rolesessionname" | "sts:sourceidentity"
+            | "sts:externalid" | "aws:referer"
+    ) || ["aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "iam:resourcetag/"]
+        .iter()
+        .any(|prefix| lower.starts_with(prefix))
+}
+
+/// The outcome of all checks of a request: its receipts, and the refusal if there is one.
+pub struct Judgement {
+    /// One a check, up to the first that was denied.
+    pub receipts: Vec<Receipt>,
+    /// The refusal.
+    pub refusal: Option<Fault>,
+}
+
+/// What judging needs besides the request.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// Parsed documents.
+    pub documents: &'a Documents,
+    /// The present, as the caller is judged by it.
+    pub reader: &'a dyn Reader,
+    /// The events that `reader` shows.
+    pub position: u64,
+    /// For sealing receipts and encoding denials.
+    pub random: &'a dyn Random,
+}
+
+impl Judge<'_> {
+    /// Judges a caller's request for `action` on a target.
+    pub fn judge(
+        &self,
+        caller: &Caller,
+        action: &str,
+        target: &Target,
+    ) -> Result<Judgement, Fault> {
+        let mut judgement = Judgement { receipts: Vec::new(), refusal: None };
+        let grants = Grants::of_caller(self.documents, self.reader, caller)?;
+        let base = caller_context(self.reader, caller)?;
+        for check in &target.checks {
+            let action = check.action.unwrap_or(action);
+            let context = with_keys(&base, check, &caller.digits);
+            self.check(caller, &grants, action, check, &context, &mut judgement)?;
+            if judgement.refusal.is_some() {
+                break;
+            }
+        }
+        Ok(judgement)
+    }
+
+    fn check(
+        &self,
+        caller: &Caller,
+        grants: &Grants,
+        action: &str,
+        check: &Check,
+        context: &Context<'_>,
+        judgement: &mut Judgement,
+    ) -> Result<(), Fault> {
+        let trust = match &check.trust {
+            None => None,
+            Some(trust) => Some(self.documents.trust(self.reader, trust)?),
+        };
+        let trust = trust.as_deref().map(|document| (document, check.resource.as_str()));
+        let bound = Bound::new(grants, trust);
+        let session_arn = caller.arn();
+        let mut request =
+            Request::new(caller.principal(&session_arn), action, &check.resource, context);
+        if let Some((_, digits)) = &check.owner {
+            request = request.owned_by(digits);
+        }
+        let policies = bound.policies();
+        let mut decision = decide(&request, &policies);
+        let mut because = decision.because(action);
+        if caller.is_operator() {
+            decision.outcome = Outcome::Allowed;
+            decision.blocked_by = None;
+        } else if cannot_call_iam(caller, action) {
+            // IAM User Guide, "Compare AWS STS credentials": GetSessionToken without MFA calls neither IAM
+            // nor STS, but for AssumeRole and GetCallerIdentity.
+            decision.outcome = Outcome::ImplicitDeny;
+            decision.blocked_by = Some(PolicyType::Session);
+            because = Some(
+                "because credentials of GetSessionToken without MFA cannot call this service".into(),
+            );
+        }
+        let receipt = self.receipt(caller, action, check, context, &decision)?;
+        judgement.receipts.push(receipt);
+        if !decision.is_allowed() {
+            let encoded = self.encode(caller, action, check, context, &decision)?;
+            judgement.refusal = Some(Fault::new(
+                "AccessDenied",
+                403,
+                format!(
+                    "User: {session_arn} is not authorized to perform: {action} on resource: {} {} \
+                     Encoded authorization failure message: {encoded}",
+                    check.resource,
+                    because.unwrap_or_default(),
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn receipt(
+        &self,
+        caller: &Caller,
+        action: &str,
+        check: &Check,
+        context: &Context<'_>,
+        decision: &Decision<'_>,
+    ) -> Result<Receipt, Fault> {
+        let mut plain = Vec::new();
+        let mut personal = serde_json::Map::new();
+        for (key, values) in context.iter() {
+            let values = match values {
+                Values::One(value) => vec![value.to_string()],
+                Values::Many(values) => values.iter().map(ToString::to_string).collect(),
+                Values::Absent => continue,
+            };
+            if is_personal(key) {
+                personal.insert(key.to_owned(), values.into());
+            } else {
+                plain.push((key.to_owned(), values));
+            }
+        }
+        let owner = check.owner.as_ref().map_or(caller.account, |(account, _)| *account);
+        let keys = self.reader.keys();
+        let seal = |account: AccountId, id: &UniqueId, field: &str, text: &str| {
+            sealing::seal(keys, self.random, account, id, field, text)
+        };
+        Ok(Receipt {
+            kind: match decision.outcome {
+                Outcome::Allowed => Kind::Allowed,
+                Outcome::ImplicitDeny => Kind::ImplicitDeny,
+                Outcome::ExplicitDeny => Kind::ExplicitDeny,
+            },
+            at: caller.at,
+            account: owner,
+            request: caller.request_id.clone(),
+            principal: (caller.account, caller.principal_id()),
+            credential: caller.credential.clone(),
+            action: action.to_owned(),
+            resource: check.id.clone(),
+            resource_arn: seal(owner, &subject_of(&check.id), "receipt resource", &check.resource)?,
+            context: plain,
+            personal: seal(
+                caller.account,
+                &subject_of(&caller.principal_id()),
+                "receipt context",
+                &serde_json::Value::Object(personal).to_string(),
+            )?,
+            position: self.position,
+            evaluator: EVALUATOR,
+            deciding: decision
+                .deciding
+                .iter()
+                .map(|deciding| {
+                    (
+                        deciding.label.policy.to_owned(),
+                        deciding.label.version.to_owned(),
+                        u32::try_from(deciding.statement.index()).unwrap_or(u32::MAX),
+                    )
+                })
+                .collect(),
+            blocked_by: decision.blocked_by.map(|kind| kind.noun().to_owned()),
+        })
+    }
+
+    /// The text that DecodeAuthorizationMessage opens: for the caller's account only.
+    fn encode(
+        &self,
+        caller: &Caller,
+        action: &str,
+        check: &Check,
+        context: &Context<'_>,
+        decision: &Decision<'_>,
+    ) -> Result<String, Fault> {
+        let items: Vec<_> = context
+            .iter()
+            .filter_map(|(key, values)| {
+                let values: Vec<_> = match values {
+                    Values::One(value) => vec![value.to_string()],
+                    Values::Many(values) => values.iter().map(ToString::to_string).collect(),
+                    Values::Absent => return None,
+                };
+                let values: Vec<_> =
+                    values.into_iter().map(|value| serde_json::json!({ "value": value })).collect();
+                Some(serde_json::json!({ "key": key, "values": { "items": values } }))
+            })
+            .collect();
+        let statements: Vec<_> = decision
+            .deciding
+            .iter()
+            .map(|deciding| {
+                serde_json::json!({
+                    "policy": deciding.label.policy,
+                    "version": deciding.label.version,
+                    "statement": deciding.statement.index(),
+                    "sid": deciding.statement.sid(),
+                })
+            })
+            .collect();
+        let message = serde_json::json!({
+            "allowed": false,
+            "explicitDeny": decision.outcome == Outcome::ExplicitDeny,
+            "matchedStatements": { "items": statements },
+            "blockedBy": decision.blocked_by.map(PolicyType::noun),
+            "context": {
+                "principal": { "id": caller.user_id(), "arn": caller.arn() },
+                "action": action,
+                "resource": check.resource,
+                "conditions": { "items": items },
+            },
+        });
+        let sealed = sealing::seal(
+            self.reader.keys(),
+            self.random,
+            caller.account,
+            &UniqueId::root(),
+            "authorization message",
+            &message.to_string(),
+        )?;
+        Ok(base64_url(&sealed.0))
+    }
+}
+
+/// Opens an encoded denial of this account; `None` if it is not one.
+pub fn decode_denial(reader: &dyn Reader, account: AccountId, encoded: &str) -> Option<String> {
+    let sealed = Sealed(from_base64_url(encoded)?);
+    let root = UniqueId::root();
+    sealing::unseal(reader.keys(), account, &root, "authorization message", &sealed).ok().flatten()
+}
+
+fn cannot_call_iam(caller: &Caller, action: &str) -> bool {
+    let Some(session) = caller.session() else { return false };
+    let of_get_session_token =
+        matches!(caller.identity, Identity::User { .. } | Identity::Root { .. });
+    of_get_session_token
+        && session.mfa != Some(true)
+        && !action.eq_ignore_ascii_case("sts:AssumeRole")
+        && !action.eq_ignore_ascii_case("sts:GetCallerIdentity")
+        && (action.starts_with("iam:") || action.starts_with("sts:"))
+}
+
+/// The caller's context with the keys of one check.
+fn with_keys<'a>(base: &Context<'a>, check: &'a Check, caller_digits: &str) -> Context<'a> {
+    let mut context = base.clone();
+    let owner = check.owner.as_ref().map_or(caller_digits, |(_, digits)| digits);
+    context.set("aws:ResourceAccount", owner.to_owned());
+    for (name, value) in &check.keys {
+        match value {
+            Value::One(value) => context.set(name.as_str(), value.as_str()),
+            Value::Many(values) => {
+                context.set_many(name.as_str(), values.iter().map(String::as_str));
+            }
+        }
+    }
+    context
+}

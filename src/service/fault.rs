@@ -1,0 +1,212 @@
+//! What a refused request is answered: AWS's code, status and sentence.
+//!
+//! The sentences stand in one table, each with where it comes from, or marked unconfirmed.
+
+use crate::ledger::LedgerError;
+use crate::policy::DocumentError;
+use crate::projection::ProjectionError;
+use crate::store::StoreError;
+
+/// A refusal or failure, as the caller is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Fault {
+    /// AWS's error code.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The sentence.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault with a sentence made on the spot.
+    pub fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
+        Fault { code, status, message: message.into() }
+    }
+
+    /// Whether the caller is at fault, as opposed to the service.
+    pub fn is_sender(&self) -> bool {
+        self.status < 500
+    }
+
+    /// `InvalidInput`, 400.
+    pub fn invalid_input(message: impl Into<String>) -> Self {
+        Fault::new("InvalidInput", 400, message)
+    }
+
+    /// `ValidationError`, 400.
+    pub fn validation(message: impl Into<String>) -> Self {
+        Fault::new("ValidationError", 400, message)
+    }
+
+    /// `ServiceFailure`, 500: something here went wrong; the details are for the operator's log.
+    pub fn internal(what: impl std::fmt::Display) -> Self {
+        eprintln!("domesday: internal failure: {what}");
+        Fault::new("ServiceFailure", 500, "The request processing has failed because of an internal error.")
+    }
+
+    /// `ServiceUnavailable`, 503: the same request may succeed soon.
+    pub fn unavailable(why: &str) -> Self {
+        Fault::new("ServiceUnavailable", 503, format!("The service cannot take writes now: {why}. Try again."))
+    }
+}
+
+impl From<ProjectionError> for Fault {
+    fn from(error: ProjectionError) -> Self {
+        match error.store_error() {
+            Some(StoreError::NoSpace(_)) => Fault::unavailable("its disk is full"),
+            _ => Fault::internal(error),
+        }
+    }
+}
+
+impl From<LedgerError> for Fault {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::TooLarge { .. } => Fault::new(
+                "RequestEntityTooLarge",
+                413,
+                "The change does not fit into one event of the ledger (65,535 bytes).",
+            ),
+            error => ProjectionError::Ledger(error).into(),
+        }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        ProjectionError::from(error).into()
+    }
+}
+
+impl From<crate::base::random::RandomError> for Fault {
+    fn from(error: crate::base::random::RandomError) -> Self {
+        Fault::internal(error)
+    }
+}
+
+impl From<crate::base::form_tree::FormError> for Fault {
+    fn from(error: crate::base::form_tree::FormError) -> Self {
+        Fault::new("MalformedInput", 400, error.to_string())
+    }
+}
+
+impl From<DocumentError> for Fault {
+    fn from(error: DocumentError) -> Self {
+        Fault::new(error.code(), 400, error.message())
+    }
+}
+
+/// A sentence of the table: code, status, text with `{}` where values go, and its source.
+#[derive(Debug)]
+pub struct Sentence {
+    /// AWS's error code.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The text.
+    pub text: &'static str,
+    /// Where it was seen; `unconfirmed` if nobody here has seen AWS say it.
+    pub source: &'static str,
+}
+
+impl Sentence {
+    /// The fault with these values in place of the `{}`, in order.
+    pub fn with(&self, values: &[&str]) -> Fault {
+        let mut message = String::with_capacity(self.text.len() + 32);
+        let mut values = values.iter();
+        for (number, piece) in self.text.split("{}").enumerate() {
+            if number > 0 {
+                message.push_str(values.next().copied().unwrap_or_default());
+            }
+            message.push_str(piece);
+        }
+        Fault { code: self.code, status: self.status, message }
+    }
+}
+
+macro_rules! sentences {
+    ($( $name:ident $code:literal $status:literal $text:literal $source:literal; )*) => {
+        $(
+            #[doc = concat!("`", $code, "`: ", $text)]
+            pub const $name: Sentence =
+                Sentence { code: $code, status: $status, text: $text, source: $source };
+        )*
+        /// The whole table.
+        pub const SENTENCES: &[(&str, Sentence)] = &[$( (stringify!($name), $name), )*];
+    };
+}
+
+sentences! {
+    NO_USER "NoSuchEntity" 404 "The user with name {} cannot be found." "AWS CLI and SDK issue trackers";
+    NO_GROUP "NoSuchEntity" 404 "The group with name {} cannot be found." "AWS CLI and SDK issue trackers";
+    NO_ROLE "NoSuchEntity" 404 "The role with name {} cannot be found." "AWS CLI and SDK issue trackers";
+    NO_POLICY "NoSuchEntity" 404 "Policy {} was not found." "Terraform provider issue tracker";
+    NO_ATTACHABLE_POLICY "NoSuchEntity" 404 "Policy {} does not exist or is not attachable." "Terraform provider issue tracker";
+    NO_POLICY_VERSION "NoSuchEntity" 404 "Policy {} version {} does not exist or is not attachable." "AWS SDK issue trackers";
+    NO_INLINE_POLICY "NoSuchEntity" 404 "The {} policy with name {} cannot be found." "Terraform provider issue tracker";
+    NOT_ATTACHED "NoSuchEntity" 404 "Policy {} was not found." "Terraform provider issue tracker";
+    NO_BOUNDARY_POLICY "NoSuchEntity" 404 "Scope ARN: {} does not exist or is not attachable." "Terraform provider issue tracker";
+    NO_ACCESS_KEY "NoSuchEntity" 404 "The Access Key with id {} cannot be found." "AWS CLI issue tracker";
+    NO_LOGIN_PROFILE "NoSuchEntity" 404 "Login Profile for User {} cannot be found." "AWS CLI issue tracker";
+    NO_INSTANCE_PROFILE "NoSuchEntity" 404 "Instance Profile {} cannot be found." "Terraform provider issue tracker";
+    NO_ALIAS "NoSuchEntity" 404 "The account alias {} cannot be found." "unconfirmed";
+    NOT_A_MEMBER "NoSuchEntity" 404 "The user with name {} is not in the group {}." "unconfirmed";
+    ROLE_NOT_IN_PROFILE "NoSuchEntity" 404 "The role with name {} cannot be found in the instance profile {}." "unconfirmed";
+
+    USER_EXISTS "EntityAlreadyExists" 409 "User with name {} already exists." "AWS CLI issue tracker";
+    GROUP_EXISTS "EntityAlreadyExists" 409 "Group with name {} already exists." "AWS CLI issue tracker";
+    ROLE_EXISTS "EntityAlreadyExists" 409 "Role with name {} already exists." "AWS CLI issue tracker";
+    POLICY_EXISTS "EntityAlreadyExists" 409 "A policy called {} already exists. Duplicate names are not allowed." "Terraform provider issue tracker";
+    INSTANCE_PROFILE_EXISTS "EntityAlreadyExists" 409 "Instance Profile {} already exists." "Terraform provider issue tracker";
+    LOGIN_PROFILE_EXISTS "EntityAlreadyExists" 409 "Login Profile for user {} already exists." "AWS CLI issue tracker";
+    ALIAS_EXISTS "EntityAlreadyExists" 409 "The account alias {} already exists." "Terraform provider issue tracker";
+
+    MUST_DETACH_POLICIES "DeleteConflict" 409 "Cannot delete entity, must detach all policies first." "Terraform provider issue tracker";
+    MUST_DELETE_POLICIES "DeleteConflict" 409 "Cannot delete entity, must delete policies first." "AWS CLI issue tracker";
+    MUST_DELETE_KEYS "DeleteConflict" 409 "Cannot delete entity, must delete access keys first." "AWS CLI issue tracker";
+    MUST_DELETE_LOGIN "DeleteConflict" 409 "Cannot delete entity, must delete login profile first." "Terraform provider issue tracker";
+    MUST_LEAVE_GROUPS "DeleteConflict" 409 "Cannot delete entity, must remove user from group first." "AWS CLI issue tracker";
+    MUST_REMOVE_USERS "DeleteConflict" 409 "Cannot delete entity, must remove users from group first." "AWS CLI issue tracker";
+    MUST_LEAVE_PROFILES "DeleteConflict" 409 "Cannot delete entity, must remove roles from instance profile first." "Terraform provider issue tracker";
+    POLICY_IN_USE "DeleteConflict" 409 "Cannot delete a policy attached to entities." "Terraform provider issue tracker";
+    POLICY_HAS_VERSIONS "DeleteConflict" 409 "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy." "AWS CLI issue tracker";
+    VERSION_IS_DEFAULT "DeleteConflict" 409 "Cannot delete the default version of a policy." "AWS CLI issue tracker";
+
+    QUOTA "LimitExceeded" 409 "Cannot exceed quota for {}: {}" "Terraform provider issue tracker";
+    TOO_MANY_VERSIONS "LimitExceeded" 409 "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version." "Terraform provider issue tracker";
+    INLINE_TOO_LARGE "LimitExceeded" 409 "Maximum policy size of {} bytes exceeded for {} {}" "Terraform provider issue tracker";
+    TOO_MANY_TAGS "LimitExceeded" 409 "Cannot exceed quota for TagsPer{}: {}" "unconfirmed";
+
+    AWS_POLICY_FIXED "AccessDenied" 403 "Managed policies of AWS cannot be changed: {}." "unconfirmed";
+    BAD_ARN "InvalidInput" 400 "ARN {} is not valid." "AWS CLI issue tracker";
+    DUPLICATE_TAG_KEYS "InvalidInput" 400 "Duplicate tag keys found. Please note that Tag keys are case insensitive." "Terraform provider issue tracker";
+    RESERVED_TAG "InvalidInput" 400 "Tag keys that start with 'aws:' are reserved for system use: {}." "unconfirmed";
+    BAD_MARKER "ValidationError" 400 "Invalid Marker." "unconfirmed";
+    NEED_USER_NAME "ValidationError" 400 "Must specify userName when calling with non-User credentials" "AWS CLI issue tracker";
+    ROOT_ONLY "AccessDenied" 403 "Only the root user may do this: {}." "unconfirmed";
+
+    NOT_THERE_YET "NoSuchEntity" 404 "The account did not exist at that moment." "own";
+    READ_ONLY_PAST "AccessDenied" 403 "The past can only be read: {} changes something or issues credentials." "own";
+    INVALID_ACTION "InvalidAction" 400 "Could not find operation {} for version {}" "AWS CLI issue tracker";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_go_where_the_text_says() {
+        let fault = NO_INLINE_POLICY.with(&["user", "p{}"]);
+        assert_eq!(fault.message, "The user policy with name p{} cannot be found.");
+        assert_eq!((fault.code, fault.status), ("NoSuchEntity", 404));
+    }
+
+    #[test]
+    fn every_sentence_has_a_source() {
+        for (name, sentence) in SENTENCES {
+            assert!(!sentence.source.is_empty(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! What can be asked, by whoever asks it: the wire, the CLI, tests.
+//!
+//! A request runs through these steps, in this order:
+//!
+//! 1. The layer that knows HTTP finds the credential ([`authenticate`]) and checks the signature.
+//! 2. [`Service::execute`] looks the operation up ([`operations`]), checks its parameters against the
+//!    limits of the published model ([`limits`]) and fills in the operation's struct.
+//! 3. The operation says what it must be allowed ([`target`]); the judge collects the policies that have
+//!    a say and asks the evaluator ([`authorize`]). Every answer becomes a receipt ([`activity`]).
+//! 4. A read answers from a view of the moment asked for. A write runs inside the single writer
+//!    ([`writer`]), is authorized there, and answers once its event is durable. What issues credentials
+//!    answers once session and receipt are durable ([`sts`]).
+//!
+//! [`founding`] opens a data folder and founds what is not there yet; [`audit`] answers the questions of
+//! `domesday log`, `show`, `can` and `verify`.
+
+pub mod activity;
+pub mod audit;
+pub mod authenticate;
+pub mod authorize;
+pub mod caller;
+pub mod documents;
+pub mod fault;
+pub mod founding;
+pub mod limits;
+pub mod moment;
+pub mod operation;
+pub mod operations;
+pub mod parameters;
+pub mod sts;
+pub mod target;
+pub mod writer;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use self::activity::ActivityBook;
+use self::activity::receipt::{LastUsed, Receipt};
+use self::authorize::{Judge, Judgement};
+use self::caller::{Caller, Identity};
+use self::documents::Documents;
+use self::fault::Fault;
+use self::moment::Moment;
+use self::operation::{Answer, Api, Prepared, Reading, Writing};
+use self::sts::Desk;
+use self::target::{Scene, Target};
+use self::writer::{Act, Turn, WriterHandle, WriterThread};
+use crate::base::clock::Clock;
+use crate::base::form_tree::Form;
+use crate::base::random::Random;
+use crate::base::text::hex;
+use crate::identity::event::Origin;
+use crate::identity::id::{IdKind, UniqueId};
+use crate::ledger::Ledger;
+use crate::projection::directory::Directory;
+use crate::projection::{Reader, Transaction, View, sealing};
+use crate::store::keys::SubjectKeys;
+
+/// The service over one open ledger. Shared by all who ask.
+pub struct Service {
+    ledger: Ledger,
+    keys: Arc<SubjectKeys>,
+    writer: Mutex<Option<WriterHandle>>,
+    thread: WriterThread,
+    activity: Arc<ActivityBook>,
+    documents: Arc<Documents>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+/// A request that was understood: who asks for which operation, with what, as of when.
+pub struct Call {
+    /// Whose operation.
+    pub api: Api,
+    /// Its name.
+    pub operation: String,
+    /// Its parameters.
+    pub form: Form,
+    /// Who asks.
+    pub caller: Caller,
+    /// The moment asked for; `None` for now.
+    pub moment: Option<Moment>,
+    /// The region in the signature's scope.
+    pub region: String,
+}
+
+impl Service {
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The activity book.
+    pub fn activity(&self) -> &ActivityBook {
+        &self.activity
+    }
+
+    /// Parsed documents.
+    pub fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Randomness.
+    pub fn random(&self) -> &dyn Random {
+        &*self.random
+    }
+
+    /// The present.
+    pub fn now(&self) -> Result<View, Fault> {
+        Ok(View::now(&self.ledger, &self.keys)?)
+    }
+
+    /// The state at a moment.
+    pub fn at(&self, moment: &Moment) -> Result<View, Fault> {
+        let cut = moment.cut(self.ledger.head().position);
+        Ok(View::at(&self.ledger, &self.keys, cut)?)
+    }
+
+    /// A fresh request id, in the form of a UUID.
+    pub fn request_id(&self) -> Result<String, Fault> {
+        let bytes = crate::base::random::random_bytes::<16>(&*self.random)?;
+        let text = hex(&bytes);
+        let part = |from, to| text.get(from..to).unwrap_or_default();
+        Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
+    }
+
+    /// Runs an operation.
+    pub async fn execute(self: &Arc<Self>, call: Call) -> Result<Answer, Fault> {
+        let row = operations::find(call.api, &call.operation).ok_or_else(|| {
+            fault::INVALID_ACTION.with(&[&call.operation, call.api.version()])
+        })?;
+        limits::check(call.api, row.name, &call.form)?;
+        let prepared = (row.prepare)(&call.form)?;
+        match prepared {
+            Prepared::Write(_) | Prepared::Issue(_) if call.moment.is_some() => {
+                Err(fault::READ_ONLY_PAST.with(&[&call.operation]))
+            }
+            Prepared::Write(_) => self.write(call, prepared).await,
+            Prepared::Read(_) | Prepared::Issue(_) => {
+                let service = self.clone();
+                tokio::task::spawn_blocking(move || service.read_or_issue(call, prepared))
+                    .await
+                    .map_err(Fault::internal)?
+            }
+        }
+    }
+
+    /// Runs an operation on the present thread; for the CLI and tests, not for async threads.
+    pub fn execute_blocking(self: &Arc<Self>, call: Call) -> Result<Answer, Fault> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().build().map_err(Fault::internal)?;
+        runtime.block_on(self.execute(call))
+    }
+
+    fn read_or_issue(&self, call: Call, prepared: Prepared) -> Result<Answer, Fault> {
+        let now = self.now()?;
+        let then = call.moment.as_ref().map(|moment| self.at(moment)).transpose()?;
+        let shown = then.as_ref().unwrap_or(&now);
+        let caller = &call.caller;
+        let action = format!("{}:{}", call.api.prefix(), call.operation);
+        let judge = self.judge(&now, now.cut().position);
+        let target = prepared.target(&self.scene(shown, caller))?;
+        let mut judgement = judge.judge(caller, &action, &target)?;
+        if call.moment.is_some() && judgement.refusal.is_none() {
+            // The past is judged by the caller's present: on the resource as it was and, where it still
+            // exists, as it is; and reading it at all is a permission of its own.
+            let present = prepared.target(&self.scene(&now, caller))?;
+            extend(&mut judgement, judge.judge(caller, &action, &present)?);
+            if judgement.refusal.is_none() {
+                let travel = self.judge_time_travel(&judge, caller)?;
+                extend(&mut judgement, travel);
+            }
+        }
+        let allowed = judgement.receipts.last().cloned();
+        self.note(&call, judgement.receipts)?;
+        if let Some(refusal) = judgement.refusal {
+            return Err(refusal);
+        }
+        let reading = Reading {
+            directory: Directory::new(shown, caller.account),
+            caller,
+            documents: &self.documents,
+            activity: &self.activity,
+            instant: self.instant(shown, caller)?,
+        };
+        if call.moment.is_some() && reading.directory.account_row()?.is_none() {
+            return Err(fault::NOT_THERE_YET.with(&[]));
+        }
+        match prepared {
+            Prepared::Read(operation) => operation.run(&reading),
+            Prepared::Issue(operation) => {
+                let receipt = allowed.ok_or_else(|| Fault::internal("no receipt of a decision"))?;
+                operation.run(&Desk { reading, random: &*self.random, receipt })
+            }
+            Prepared::Write(_) => Err(Fault::internal("a write outside the writer")),
+        }
+    }
+
+    /// Judges a caller's request to see the past.
+    pub fn judge_time_travel(&self, judge: &Judge<'_>, caller: &Caller) -> Result<Judgement, Fault> {
+        let ledger = audit::ledger_arn(&caller.digits);
+        judge.judge(caller, "domesday:TimeTravel", &Target::on(ledger, &UniqueId::root()))
+    }
+
+    /// The judge of the present.
+    pub fn judge<'a>(&'a self, reader: &'a dyn Reader, position: u64) -> Judge<'a> {
+        Judge { documents: &self.documents, reader, position, random: &*self.random }
+    }
+
+    fn scene<'a>(&'a self, reader: &'a dyn Reader, caller: &'a Caller) -> Scene<'a> {
+        Scene {
+            directory: Directory::new(reader, caller.account),
+            caller,
+            documents: &self.documents,
+        }
+    }
+
+    /// The instant that a view shows of an account: the request's own for the present, the time of the
+    /// last event shown for a position.
+    fn instant(
+        &self,
+        view: &View,
+        caller: &Caller,
+    ) -> Result<crate::base::time::Timestamp, Fault> {
+        let cut = view.cut();
+        if let Some(time) = cut.time {
+            return Ok(time);
+        }
+        if cut.position == 0 || cut.position == self.ledger.head().position {
+            return Ok(caller.at);
+        }
+        let bytes = self.ledger.event(cut.position)?;
+        let frame = crate::ledger::Frame::read(cut.position, &bytes)?;
+        Ok(frame.header.recorded_at)
+    }
+
+    async fn write(self: &Arc<Self>, call: Call, prepared: Prepared) -> Result<Answer, Fault> {
+        let writer = self.writer.lock().clone();
+        let writer = writer.ok_or_else(|| Fault::unavailable("the service is stopping"))?;
+        let (sender, receiver) = oneshot::channel();
+        let service = self.clone();
+        let job = move |turn: &mut Turn<'_>| {
+            let mut receipts = Vec::new();
+            let outcome = service.write_in_turn(turn, &call, prepared, &mut receipts);
+            let finish = move |durable: Result<(), Fault>| {
+                let outcome = durable.and(outcome).and_then(|answer| {
+                    service.note(&call, receipts)?;
+                    Ok(answer)
+                });
+                // Whoever asked may have gone; the event stands.
+                let _ = sender.send(outcome);
+            };
+            Box::new(finish) as writer::Finish
+        };
+        writer.submit(Box::new(job)).await?;
+        receiver.await.map_err(|_| Fault::internal("a request was lost inside the writer"))?
+    }
+
+    fn write_in_turn(
+        &self,
+        turn: &mut Turn<'_>,
+        call: &Call,
+        prepared: Prepared,
+        receipts: &mut Vec<Receipt>,
+    ) -> Result<Answer, Fault> {
+        let Prepared::Write(operation) = prepared else {
+            return Err(Fault::internal("no write inside the writer"));
+        };
+        let caller = &call.caller;
+        let position = turn.position();
+        let act = Act { account: caller.account, actor: caller.actor(), happened_at: None };
+        let action = format!("{}:{}", call.api.prefix(), call.operation);
+        turn.perform(&act, |tx| {
+            if !caller.still_stands(&*tx)? {
+                return Err(invalid_credential());
+            }
+            let target = operation.target(&self.scene(&*tx, caller))?;
+            let judgement = self.judge(&*tx, position).judge(caller, &action, &target)?;
+            receipts.extend(judgement.receipts);
+            if let Some(refusal) = judgement.refusal {
+                return Err(refusal);
+            }
+            let mut writing =
+                Writing { tx, caller, documents: &self.documents, concerns: None };
+            let answer = operation.run(&mut writing)?;
+            let concerns = writing.concerns.take();
+            let first = target.checks.into_iter().next().map(|check| check.id);
+            let concerns = concerns.or(first).unwrap_or_else(UniqueId::root);
+            let recorded = parameters::recorded(&call.form);
+            let origin = origin(tx, caller, &call.operation, concerns, Some(&recorded))?;
+            Ok((answer, origin))
+        })
+    }
+
+    /// Notes receipts, and that the credential (and the role) was used.
+    fn note(&self, call: &Call, receipts: Vec<Receipt>) -> Result<(), Fault> {
+        let used = LastUsed {
+            at: call.caller.at,
+            service: call.api.prefix().to_owned(),
+            region: call.region.clone(),
+        };
+        let mut ids: Vec<UniqueId> = call.caller.credential.iter().cloned().collect();
+        if let Identity::RoleSession { role, .. } = &call.caller.identity {
+            ids.push(role.clone());
+        }
+        for receipt in receipts {
+            let used = ids.drain(..).map(|id| (id, used.clone())).collect();
+            self.activity.note(receipt, used)?;
+        }
+        Ok(())
+    }
+
+    /// Stops: queued writes are done and answered, receipts written, the stop marked as clean.
+    pub fn close(&self) {
+        drop(self.writer.lock().take());
+        self.thread.join();
+        self.activity.close();
+    }
+
+    /// The queue to the writer, for operator acts.
+    pub fn writer(&self) -> Result<WriterHandle, Fault> {
+        self.writer
+            .lock()
+            .clone()
+            .ok_or_else(|| Fault::unavailable("the service is stopping"))
+    }
+}
+
+fn extend(judgement: &mut Judgement, other: Judgement) {
+    judgement.receipts.extend(other.receipts);
+    judgement.refusal = judgement.refusal.take().or(other.refusal);
+}
+
+/// The answer to a credential that does not exist, does not work or no longer stands.
+pub fn invalid_credential() -> Fault {
+    Fault::new(
+        "InvalidClientTokenId",
+        403,
+        "The security token included in the request is invalid.",
+    )
+}
+
+/// The origin of an event: what the request was, sealed where it tells of a person.
+pub fn origin(
+    tx: &Transaction<'_>,
+    caller: &Caller,
+    operation: &str,
+    target: UniqueId,
+    parameters: Option<&str>,
+) -> Result<Origin, Fault> {
+    let actor = caller.principal_id();
+    let seal = |field: &str, text: Option<String>| match text {
+        None => Ok(None),
+        Some(text) => {
+            let subject = subject_of(&actor);
+            let keys = tx.keys();
+            sealing::seal(keys, tx.random(), caller.account, &subject, field, &text).map(Some)
+        }
+    };
+    let session = caller.session();
+    let session_name = match &caller.identity {
+        Identity::RoleSession { session, .. } => Some(session.name.clone()),
+        Identity::Operator { name } => Some(name.clone()),
+        _ => None,
+    };
+    let ticket = session.and_then(|session| {
+        let tag = session.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case("ticket"));
+        tag.map(|(_, value)| value.clone())
+    });
+    let ticket = ticket.or_else(|| caller.source.agent.as_deref().and_then(app_id));
+    let parameters = match parameters {
+        None => None,
+        Some(text) => Some(tx.seal(&subject_of(&target), "parameters", text)?),
+    };
+    Ok(Origin {
+        operation: operation.to_owned(),
+        request: caller.request_id.clone(),
+        credential: caller.credential.clone(),
+        actor_account: (caller.account != tx.account()).then(|| caller.digits.clone()),
+        address: seal("address", caller.source.address.map(|address| address.to_string()))?,
+        agent: seal("agent", caller.source.agent.clone())?,
+        session: seal("session", session_name)?,
+        source_identity: seal(
+            "source identity",
+            session.and_then(|session| session.source_identity.clone()),
+        )?,
+        actor,
+        target,
+        parameters,
+        ticket,
+    })
+}
+
+/// Only a principal can be erased and has a key of its own; the rest falls to its account.
+pub fn subject_of(id: &UniqueId) -> UniqueId {
+    match id.kind() {
+        Some(IdKind::User | IdKind::Role | IdKind::Group) => id.clone(),
+        _ => UniqueId::root(),
+    }
+}
+
+/// The application id that the SDKs put into the user agent as `app/NAME` (`AWS_SDK_UA_APP_ID`).
+fn app_id(agent: &str) -> Option<String> {
+    agent
+        .split_ascii_whitespace()
+        .find_map(|part| part.strip_prefix("app/"))
+        .filter(|name| !name.is_empty() && name.len() <= 50)
+        .map(str::to_owned)
+}

@@ -1,0 +1,39 @@
+//! The operations, one file a resource; each file begins with its table of contents.
+//!
+//! The families that repeat across kinds - tags, inline policies, attachments, boundaries - are written
+//! once, each in a file of its own, and cost one row a kind.
+
+pub mod access_keys;
+pub mod inline_policies;
+pub mod roles;
+pub mod shapes;
+pub mod sts;
+pub mod users;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::operation::{Api, Row};
+
+/// Every file's table of contents.
+const FILES: &[&[Row]] = &[
+    access_keys::OPERATIONS,
+    inline_policies::OPERATIONS,
+    roles::OPERATIONS,
+    sts::OPERATIONS,
+    users::OPERATIONS,
+];
+
+static BY_NAME: LazyLock<HashMap<(Api, &'static str), &'static Row>> = LazyLock::new(|| {
+    FILES.iter().copied().flatten().map(|row| ((row.api, row.name), row)).collect()
+});
+
+/// The operation of a name, if it is built.
+pub fn find(api: Api, name: &str) -> Option<&'static Row> {
+    BY_NAME.get(&(api, name)).copied()
+}
+
+/// All operations that are built.
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    FILES.iter().copied().flatten()
+}

@@ -1,0 +1,329 @@
+//! Shapes that many answers share, in AWS's own field names; and pages.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::text::{base64_url, from_base64_url, percent_encode};
+use crate::base::time::Timestamp;
+use crate::identity::arn;
+use crate::identity::change::PolicyRef;
+use crate::identity::id::UniqueId;
+use crate::ledger::AccountId;
+use crate::projection::directory::{Directory, Named, Principal};
+use crate::projection::fold::same_key;
+use crate::projection::tables::{GroupRow, POLICIES, RoleRow, UserRow};
+use crate::projection::view::ReadTables;
+use crate::service::fault::{self, Fault};
+
+/// A tag in a request or an answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Tag {
+    /// 1 to 128 characters.
+    pub key: String,
+    /// At most 256 characters.
+    pub value: String,
+}
+
+/// The tags of a request as pairs.
+pub fn pairs(tags: &[Tag]) -> Vec<(String, String)> {
+    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+}
+
+/// Checks the tags of a request: no key twice without regard to case, no reserved one, at most 50 with
+/// those that the entity has already.
+pub fn check_tags(
+    tags: &[(String, String)],
+    already: &[(String, String)],
+    kind: &str,
+) -> Result<(), Fault> {
+    for (number, (key, _)) in tags.iter().enumerate() {
+        if key.to_lowercase().starts_with("aws:") {
+            return Err(fault::RESERVED_TAG.with(&[key]));
+        }
+        if tags.iter().take(number).any(|(other, _)| same_key(other, key)) {
+            return Err(fault::DUPLICATE_TAG_KEYS.with(&[]));
+        }
+    }
+    let kept =
+        already.iter().filter(|(old, _)| !tags.iter().any(|(new, _)| same_key(old, new))).count();
+    if kept + tags.len() > 50 {
+        return Err(fault::TOO_MANY_TAGS.with(&[kind, "50"]));
+    }
+    Ok(())
+}
+
+/// The tags of an entity as an answer shows them; `None` if it has none.
+pub fn shown_tags(directory: Directory<'_>, owner: &UniqueId) -> Result<Option<Vec<Tag>>, Fault> {
+    let tags = directory.tags(owner)?;
+    Ok((!tags.is_empty())
+        .then(|| tags.into_iter().map(|(key, value)| Tag { key, value }).collect()))
+}
+
+/// A permissions boundary as an answer shows it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AttachedPermissionsBoundary {
+    /// Always `PermissionsBoundaryPolicy`; AWS's CLI shows this text though the model's enum says so too.
+    pub permissions_boundary_type: &'static str,
+    /// The policy's ARN.
+    pub permissions_boundary_arn: String,
+}
+
+/// The ARN of a managed policy; the bare reference if it no longer exists.
+pub fn policy_arn(directory: Directory<'_>, policy: &PolicyRef) -> Result<String, Fault> {
+    if policy.is_shared() {
+        return Ok(policy.0.clone());
+    }
+    let Some(id) = UniqueId::parse(&policy.0) else { return Ok(policy.0.clone()) };
+    Ok(match directory.reader.get(directory.account, &POLICIES, &id)? {
+        Some(row) => arn::iam(&directory.digits()?, "policy", &row.path, &row.name),
+        None => policy.0.clone(),
+    })
+}
+
+/// A boundary as an answer shows it.
+pub fn shown_boundary(
+    directory: Directory<'_>,
+    boundary: Option<&PolicyRef>,
+) -> Result<Option<AttachedPermissionsBoundary>, Fault> {
+    let Some(policy) = boundary else { return Ok(None) };
+    Ok(Some(AttachedPermissionsBoundary {
+        permissions_boundary_type: "PermissionsBoundaryPolicy",
+        permissions_boundary_arn: policy_arn(directory, policy)?,
+    }))
+}
+
+/// A policy document as IAM answers show it: percent-encoded (RFC 3986).
+pub fn shown_document(directory: Directory<'_>, hash: &[u8; 32]) -> Result<String, Fault> {
+    Ok(percent_encode(directory.document(hash)?.as_bytes()))
+}
+
+/// A user in an answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct User {
+    path: String,
+    user_name: String,
+    user_id: UniqueId,
+    arn: String,
+    create_date: Timestamp,
+    permissions_boundary: Option<AttachedPermissionsBoundary>,
+    tags: Option<Vec<Tag>>,
+}
+
+impl User {
+    /// With boundary and tags, as Get and Create show it.
+    pub fn full(directory: Directory<'_>, user: &Named<UserRow>) -> Result<Self, Fault> {
+        Ok(User {
+            permissions_boundary: shown_boundary(directory, user.row.boundary.as_ref())?,
+            tags: shown_tags(directory, &user.row.id)?,
+            ..User::brief(user)
+        })
+    }
+
+    /// Without them, as lists show it.
+    pub fn brief(user: &Named<UserRow>) -> Self {
+        User {
+            path: user.row.path.clone(),
+            user_name: user.name.clone(),
+            user_id: user.row.id.clone(),
+            arn: user.arn.clone(),
+            create_date: user.row.created,
+            permissions_boundary: None,
+            tags: None,
+        }
+    }
+}
+
+/// A user group in an answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Group {
+    path: String,
+    group_name: String,
+    group_id: UniqueId,
+    arn: String,
+    create_date: Timestamp,
+}
+
+impl Group {
+    /// As every answer shows it.
+    pub fn of(group: &Named<GroupRow>) -> Self {
+        Group {
+            path: group.row.path.clone(),
+            group_name: group.name.clone(),
+            group_id: group.row.id.clone(),
+            arn: group.arn.clone(),
+            create_date: group.row.created,
+        }
+    }
+}
+
+/// When a role was last used.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RoleLastUsed {
+    /// When.
+    pub last_used_date: Option<Timestamp>,
+    /// Where.
+    pub region: Option<String>,
+}
+
+/// A role in an answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Role {
+    path: String,
+    role_name: String,
+    role_id: UniqueId,
+    arn: String,
+    create_date: Timestamp,
+    assume_role_policy_document: String,
+    description: Option<String>,
+    max_session_duration: u32,
+    permissions_boundary: Option<AttachedPermissionsBoundary>,
+    tags: Option<Vec<Tag>>,
+    role_last_used: Option<RoleLastUsed>,
+}
+
+impl Role {
+    /// With boundary and tags, as Get and Create show it.
+    pub fn full(directory: Directory<'_>, role: &Named<RoleRow>) -> Result<Self, Fault> {
+        Ok(Role {
+            permissions_boundary: shown_boundary(directory, role.row.boundary.as_ref())?,
+            tags: shown_tags(directory, &role.row.id)?,
+            ..Role::brief(directory, role)?
+        })
+    }
+
+    /// Without them, as lists show it.
+    pub fn brief(directory: Directory<'_>, role: &Named<RoleRow>) -> Result<Self, Fault> {
+        let description = match &role.row.description {
+            Some(sealed) => Some(directory.open(&role.row.id, "description", sealed)?),
+            None => None,
+        };
+        Ok(Role {
+            path: role.row.path.clone(),
+            role_name: role.name.clone(),
+            role_id: role.row.id.clone(),
+            arn: role.arn.clone(),
+            create_date: role.row.created,
+            assume_role_policy_document: shown_document(directory, &role.row.trust.document)?,
+            description,
+            max_session_duration: role.row.max_session,
+            permissions_boundary: None,
+            tags: None,
+            role_last_used: None,
+        })
+    }
+
+    /// And when it was last used.
+    pub fn with_last_used(mut self, last_used: RoleLastUsed) -> Self {
+        self.role_last_used = Some(last_used);
+        self
+    }
+}
+
+/// The page that a list request asks for.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Page {
+    /// Items at most, 1 to 1,000; 100 if left out.
+    #[serde(rename = "MaxItems")]
+    pub max_items: Option<usize>,
+    /// Where the page before ended.
+    #[serde(rename = "Marker")]
+    pub marker: Option<String>,
+}
+
+/// A page and how to go on.
+pub struct Paged<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Whether there are more.
+    pub is_truncated: bool,
+    /// Goes on after this page.
+    pub marker: Option<String>,
+}
+
+/// Cuts a page out of items in a stable order; `key` names an item. A marker holds the key of the last
+/// item shown, so that items made or deleted between two pages neither repeat nor hide others.
+pub fn page<T>(
+    items: Vec<T>,
+    key: impl Fn(&T) -> String,
+    max_items: Option<usize>,
+    marker: Option<&str>,
+) -> Result<Paged<T>, Fault> {
+    let after = match marker {
+        None => None,
+        Some(marker) => Some(
+            from_base64_url(marker)
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(|| fault::BAD_MARKER.with(&[]))?,
+        ),
+    };
+    let mut rest: Vec<(String, T)> = items
+        .into_iter()
+        .map(|item| (key(&item), item))
+        .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after))
+        .collect();
+    rest.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let limit = max_items.unwrap_or(100).clamp(1, 1_000);
+    let is_truncated = rest.len() > limit;
+    rest.truncate(limit);
+    let marker = match rest.last() {
+        Some((key, _)) if is_truncated => Some(base64_url(key.as_bytes())),
+        _ => None,
+    };
+    Ok(Paged { items: rest.into_iter().map(|(_, item)| item).collect(), is_truncated, marker })
+}
+
+/// The key by which named entities are paged: the order of their names.
+pub fn name_key<P: Principal>(named: &Named<P>) -> String {
+    format!("{}\0{}", named.name.to_lowercase(), named.row.id())
+}
+
+/// Finds what a request names, or says in AWS's words that it does not exist.
+pub fn need<P: Principal>(directory: Directory<'_>, name: &str) -> Result<Named<P>, Fault> {
+    let sentence = match P::ARN_TYPE {
+        "user" => fault::NO_USER,
+        "group" => fault::NO_GROUP,
+        _ => fault::NO_ROLE,
+    };
+    directory.find::<P>(name)?.ok_or_else(|| sentence.with(&[name]))
+}
+
+/// A quota: how many there may be, and what AWS calls it.
+pub fn quota(count: usize, limit: usize, name: &str) -> Result<(), Fault> {
+    if count >= limit {
+        return Err(fault::QUOTA.with(&[name, &limit.to_string()]));
+    }
+    Ok(())
+}
+
+/// An account that the request's ARNs must belong to.
+pub fn digits_of(directory: Directory<'_>) -> Result<(AccountId, String), Fault> {
+    Ok((directory.account, directory.digits()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_join_up_and_survive_changes() {
+        let all: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();
+        let mut seen = Vec::new();
+        let mut marker = None;
+        loop {
+            let got = page(all.clone(), Clone::clone, Some(10), marker.as_deref()).unwrap();
+            seen.extend(got.items);
+            if !got.is_truncated {
+                assert!(got.marker.is_none());
+                break;
+            }
+            marker = got.marker;
+        }
+        assert_eq!(seen, all);
+        assert!(page(all, Clone::clone, None, Some("%%%")).is_err());
+    }
+}

@@ -1,0 +1,238 @@
+//! Users.
+
+use serde::{Deserialize, Serialize};
+
+use super::shapes::{Tag, User, check_tags, name_key, need, page, pairs, quota};
+use crate::base::time::Timestamp;
+use crate::identity::change::{
+    BoundarySet, Tagged, UserCreated, UserDeleted, UserRenamed,
+};
+use crate::identity::id::IdKind;
+use crate::projection::sealing::{NameKind, tag_field};
+use crate::projection::tables::{
+    ATTACHED, GROUPS_OF, INLINE_POLICIES, KEYS_OF, LOGIN_PROFILES, USERS, UserRow,
+};
+use crate::projection::view::ReadTables;
+use crate::service::fault::{self, Fault};
+use crate::service::operation::{Read, Reading, Write, Writing, operations};
+use crate::service::target;
+
+operations! { Iam:
+    write CreateUser on |op, scene| {
+        Ok(target::new::<UserRow>(scene, op.path.as_deref(), &op.user_name)?
+            .requesting(&pairs(&op.tags))
+            .key_if("iam:PermissionsBoundary", op.permissions_boundary.as_deref()))
+    } => UserAnswer,
+    read GetUser on |op, scene| target::user_or_self(scene, op.user_name.as_deref()) => GetUserResult,
+    read ListUsers on |op, scene| target::new::<UserRow>(scene, op.path_prefix.as_deref(), "") => ListUsersResult,
+    write UpdateUser on |op, scene| {
+        let old = target::named::<UserRow>(scene, &op.user_name)?;
+        // Both names must be allowed: the one that goes and the one that comes.
+        let name = op.new_user_name.as_deref().unwrap_or(&op.user_name);
+        let new = target::new::<UserRow>(scene, op.new_path.as_deref(), name)?;
+        Ok(old.and("iam:UpdateUser", new))
+    } => (),
+    write DeleteUser on |op, scene| target::named::<UserRow>(scene, &op.user_name) => (),
+}
+
+/// Users that an account may have (IAM User Guide, quotas).
+const USERS_QUOTA: usize = 5_000;
+
+/// `CreateUser`
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CreateUser {
+    user_name: String,
+    path: Option<String>,
+    permissions_boundary: Option<String>,
+    #[serde(default)]
+    tags: Vec<Tag>,
+}
+
+/// A user.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UserAnswer {
+    user: User,
+}
+
+impl Write for CreateUser {
+    fn write(self, to: &mut Writing<'_, '_>) -> Result<UserAnswer, Fault> {
+        let tags = pairs(&self.tags);
+        check_tags(&tags, &[], "User")?;
+        if to.directory().find_id(NameKind::User, &self.user_name)?.is_some() {
+            return Err(fault::USER_EXISTS.with(&[&self.user_name]));
+        }
+        quota(to.tx.count(to.tx.account(), &USERS, &())?, USERS_QUOTA, "UsersPerAccount")?;
+        let boundary = match &self.permissions_boundary {
+            None => None,
+            Some(arn) => Some(to.boundary_policy(arn)?),
+        };
+        let user = to.tx.new_id(IdKind::User)?;
+        to.tx.record(UserCreated {
+            user: user.clone(),
+            path: self.path.unwrap_or_else(|| "/".to_owned()),
+            name: to.tx.seal(&user, "name", &self.user_name)?,
+            name_tag: to.tx.name_tag(NameKind::User, &self.user_name)?,
+        })?;
+        if let Some(policy) = boundary {
+            to.tx.record(BoundarySet { owner: user.clone(), policy })?;
+        }
+        if !tags.is_empty() {
+            let mut sealed = Vec::with_capacity(tags.len());
+            for (key, value) in tags {
+                let value = to.tx.seal(&user, &tag_field(&key), &value)?;
+                sealed.push((key, value));
+            }
+            to.tx.record(Tagged { owner: user.clone(), tags: sealed })?;
+        }
+        to.concerns = Some(user.clone());
+        let directory = to.directory();
+        let made = need::<UserRow>(directory, &self.user_name)?;
+        Ok(UserAnswer { user: User::full(directory, &made)? })
+    }
+}
+
+/// `GetUser`
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GetUser {
+    user_name: Option<String>,
+}
+
+/// A user, or the root user.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GetUserResult {
+    user: UserOrRoot,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum UserOrRoot {
+    User(User),
+    Root(RootUser),
+}
+
+/// What the root user is answered about itself: its path and name do not exist.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RootUser {
+    user_id: String,
+    arn: String,
+    create_date: Timestamp,
+}
+
+impl Read for GetUser {
+    fn read(self, at: &Reading<'_>) -> Result<GetUserResult, Fault> {
+        let name = match &self.user_name {
+            Some(name) => name,
+            None if at.caller.is_root() => {
+                let row = at.directory.account_row()?;
+                return Ok(GetUserResult {
+                    user: UserOrRoot::Root(RootUser {
+                        user_id: at.caller.user_id(),
+                        arn: at.caller.arn(),
+                        create_date: row.map(|row| row.created).unwrap_or_default(),
+                    }),
+                });
+            }
+            None => at.caller.own_user_name()?,
+        };
+        let user = need::<UserRow>(at.directory, name)?;
+        Ok(GetUserResult { user: UserOrRoot::User(User::full(at.directory, &user)?) })
+    }
+}
+
+/// `ListUsers`
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListUsers {
+    path_prefix: Option<String>,
+    marker: Option<String>,
+    max_items: Option<usize>,
+}
+
+/// A page of users.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListUsersResult {
+    users: Vec<User>,
+    is_truncated: bool,
+    marker: Option<String>,
+}
+
+impl Read for ListUsers {
+    fn read(self, at: &Reading<'_>) -> Result<ListUsersResult, Fault> {
+        let mut users = at.directory.all::<UserRow>()?;
+        if let Some(prefix) = &self.path_prefix {
+            users.retain(|user| user.row.path.starts_with(prefix));
+        }
+        let paged = page(users, name_key, self.max_items, self.marker.as_deref())?;
+        Ok(ListUsersResult {
+            users: paged.items.iter().map(User::brief).collect(),
+            is_truncated: paged.is_truncated,
+            marker: paged.marker,
+        })
+    }
+}
+
+/// `UpdateUser`
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UpdateUser {
+    user_name: String,
+    new_path: Option<String>,
+    new_user_name: Option<String>,
+}
+
+impl Write for UpdateUser {
+    fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
+        let user = need::<UserRow>(to.directory(), &self.user_name)?;
+        let name = self.new_user_name.unwrap_or_else(|| user.name.clone());
+        let path = self.new_path.unwrap_or_else(|| user.row.path.clone());
+        if name == user.name && path == user.row.path {
+            return Ok(());
+        }
+        let holder = to.directory().find_id(NameKind::User, &name)?;
+        if holder.is_some_and(|holder| holder != user.row.id) {
+            return Err(fault::USER_EXISTS.with(&[&name]));
+        }
+        Ok(to.tx.record(UserRenamed {
+            user: user.row.id.clone(),
+            path,
+            name: to.tx.seal(&user.row.id, "name", &name)?,
+            name_tag: to.tx.name_tag(NameKind::User, &name)?,
+        })?)
+    }
+}
+
+/// `DeleteUser`
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeleteUser {
+    user_name: String,
+}
+
+impl Write for DeleteUser {
+    fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
+        let user = need::<UserRow>(to.directory(), &self.user_name)?.row.id;
+        let account = to.tx.account();
+        if to.tx.get(account, &LOGIN_PROFILES, &user)?.is_some() {
+            return Err(fault::MUST_DELETE_LOGIN.with(&[]));
+        }
+        if to.tx.count(account, &KEYS_OF, &user)? > 0 {
+            return Err(fault::MUST_DELETE_KEYS.with(&[]));
+        }
+        if to.tx.count(account, &GROUPS_OF, &user)? > 0 {
+            return Err(fault::MUST_LEAVE_GROUPS.with(&[]));
+        }
+        if to.tx.count(account, &ATTACHED, &user)? > 0 {
+            return Err(fault::MUST_DETACH_POLICIES.with(&[]));
+        }
+        if to.tx.count(account, &INLINE_POLICIES, &user)? > 0 {
+            return Err(fault::MUST_DELETE_POLICIES.with(&[]));
+        }
+        Ok(to.tx.record(UserDeleted { user })?)
+    }
+}

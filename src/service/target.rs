@@ -1,0 +1,212 @@
+//! What a request is judged on: resources and the condition keys that the operation itself supplies.
+
+use crate::identity::arn;
+use crate::identity::change::{PolicyRef, Trust};
+use crate::identity::id::UniqueId;
+use crate::projection::ProjectionError;
+use crate::projection::directory::{Directory, Named, Principal};
+
+use super::caller::Caller;
+use super::fault::Fault;
+
+/// What an operation is judged against: who asks, and the account as some reader shows it.
+pub struct Scene<'a> {
+    /// The account whose resources are asked for.
+    pub directory: Directory<'a>,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// Policies that every account shares.
+    pub documents: &'a super::documents::Documents,
+}
+
+/// The value of a condition key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A single value.
+    One(String),
+    /// A set of values.
+    Many(Vec<String>),
+}
+
+/// One decision that an operation needs.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The action, where it is not the operation's own: `iam:PassRole`.
+    pub action: Option<&'static str>,
+    /// An ARN, or `*`.
+    pub resource: String,
+    /// The unique id behind it, or `root` for what has none.
+    pub id: UniqueId,
+    /// The account it belongs to, if it is not the caller's.
+    pub owner: Option<(crate::ledger::AccountId, String)>,
+    /// The keys that this operation supplies.
+    pub keys: Vec<(String, Value)>,
+    /// The role's trust policy, where that decides.
+    pub trust: Option<Trust>,
+}
+
+/// Everything that must be allowed for an operation to go on.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The decisions, all of which must come out as allowed.
+    pub checks: Vec<Check>,
+}
+
+impl Target {
+    /// A target that is one resource.
+    pub fn on(resource: impl Into<String>, id: &UniqueId) -> Self {
+        Target {
+            checks: vec![Check {
+                action: None,
+                resource: resource.into(),
+                id: id.clone(),
+                owner: None,
+                keys: Vec::new(),
+                trust: None,
+            }],
+        }
+    }
+
+    /// An operation without resource-level permissions: judged on `*`.
+    pub fn any() -> Self {
+        Target::on("*", &UniqueId::root())
+    }
+
+    /// With a single-valued key.
+    pub fn key(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.set(name, Value::One(value.into()));
+        self
+    }
+
+    /// With a key that may be absent from the request.
+    pub fn key_if(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.key(name, value),
+            None => self,
+        }
+    }
+
+    /// With the tags that the resource has.
+    pub fn tagged(mut self, tags: Vec<(String, String)>) -> Self {
+        for (key, value) in tags {
+            self.set(&format!("aws:ResourceTag/{key}"), Value::One(value.clone()));
+            self.set(&format!("iam:ResourceTag/{key}"), Value::One(value));
+        }
+        self
+    }
+
+    /// With the tags that the request wants to set.
+    pub fn requesting(mut self, tags: &[(String, String)]) -> Self {
+        if !tags.is_empty() {
+            for (key, value) in tags {
+                self.set(&format!("aws:RequestTag/{key}"), Value::One(value.clone()));
+            }
+            let keys = tags.iter().map(|(key, _)| key.clone()).collect();
+            self.set("aws:TagKeys", Value::Many(keys));
+        }
+        self
+    }
+
+    /// With the tag keys that the request names.
+    pub fn naming(mut self, keys: &[String]) -> Self {
+        self.set("aws:TagKeys", Value::Many(keys.to_vec()));
+        self
+    }
+
+    /// And another decision, which must be allowed as well.
+    pub fn and(mut self, action: &'static str, other: Target) -> Self {
+        self.checks.extend(
+            other.checks.into_iter().map(|check| Check { action: Some(action), ..check }),
+        );
+        self
+    }
+
+    fn set(&mut self, name: &str, value: Value) {
+        if let Some(first) = self.checks.first_mut() {
+            first.keys.push((name.to_owned(), value));
+        }
+    }
+}
+
+/// The account itself, as a resource.
+pub fn account(scene: &Scene<'_>) -> Result<Target, Fault> {
+    Ok(Target::on(arn::root(&scene.directory.digits()?), &UniqueId::root()))
+}
+
+/// A user, group or role by its name. One that does not exist is judged by the ARN it would have with
+/// the path `/`: the caller learns that it does not exist only if it may ask.
+pub fn named<P: Principal>(scene: &Scene<'_>, name: &str) -> Result<Target, Fault> {
+    match scene.directory.find::<P>(name)? {
+        Some(found) => existing(scene, &found),
+        None => Ok(Target::on(
+            arn::iam(&scene.directory.digits()?, P::ARN_TYPE, "/", name),
+            &UniqueId::root(),
+        )),
+    }
+}
+
+/// A user, group or role that was found.
+pub fn existing<P: Principal>(scene: &Scene<'_>, found: &Named<P>) -> Result<Target, Fault> {
+    let tags = scene.directory.tags(found.row.id())?;
+    Ok(Target::on(found.arn.clone(), found.row.id()).tagged(tags))
+}
+
+/// A user, group or role that is about to be made.
+pub fn new<P: Principal>(
+    scene: &Scene<'_>,
+    path: Option<&str>,
+    name: &str,
+) -> Result<Target, Fault> {
+    let path = path.unwrap_or("/");
+    Ok(Target::on(
+        arn::iam(&scene.directory.digits()?, P::ARN_TYPE, path, name),
+        &UniqueId::root(),
+    ))
+}
+
+/// A user by the name in the request or, where that is left out, the caller's own; the root user's
+/// requests about itself are judged on the account.
+pub fn user_or_self(scene: &Scene<'_>, name: Option<&str>) -> Result<Target, Fault> {
+    match name {
+        Some(name) => named::<crate::projection::tables::UserRow>(scene, name),
+        None if scene.caller.is_root() => account(scene),
+        None => {
+            let own = scene.caller.own_user_name()?;
+            named::<crate::projection::tables::UserRow>(scene, own)
+        }
+    }
+}
+
+/// A managed policy by its ARN.
+pub fn policy(scene: &Scene<'_>, arn: &str) -> Result<Target, Fault> {
+    match find_policy(&scene.directory, arn)? {
+        Some(PolicyRef(reference)) if !reference.starts_with("arn:") => {
+            let id = UniqueId::parse(&reference).unwrap_or_else(UniqueId::root);
+            let tags = scene.directory.tags(&id)?;
+            Ok(Target::on(arn, &id).tagged(tags))
+        }
+        _ => Ok(Target::on(arn, &UniqueId::root())),
+    }
+}
+
+/// What a policy ARN names: one of the account's, or one that every account shares (which may not be
+/// in the catalogue); `None` for an ARN of this account that names nothing.
+pub fn find_policy(
+    directory: &Directory<'_>,
+    policy_arn: &str,
+) -> Result<Option<PolicyRef>, ProjectionError> {
+    if policy_arn.starts_with(arn::AWS_POLICIES) {
+        return Ok(Some(PolicyRef(policy_arn.to_owned())));
+    }
+    let Some(parsed) = arn::Arn::parse(policy_arn) else { return Ok(None) };
+    if parsed.account != directory.digits()? || parsed.kind() != "policy" {
+        return Ok(None);
+    }
+    let kind = crate::projection::sealing::NameKind::Policy;
+    let Some(id) = directory.find_id(kind, parsed.name())? else { return Ok(None) };
+    use crate::projection::view::ReadTables;
+    let row = directory.reader.get(directory.account, &crate::projection::tables::POLICIES, &id)?;
+    Ok(row
+        .filter(|row| row.path == parsed.path() && row.name == parsed.name())
+        .map(|row| PolicyRef(row.id.to_string())))
+}
