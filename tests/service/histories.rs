@@ -1,0 +1,117 @@
+//! Laws over random histories: the view at every position is the state that was; rebuilt rows are the
+//! live rows; a decision of the past is the decision that was made.
+
+use domesday::base::random::{Random, SeededRandom, random_bytes};
+use domesday::projection::rebuild;
+
+use super::world::World;
+
+/// One random act; refused ones are part of it.
+fn act(world: &World, random: &dyn Random) {
+    let [what, who, which] = random_bytes::<3>(random).unwrap();
+    let name = format!("u{}", who % 5);
+    let policy = format!("p{}", which % 3);
+    let document = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"iam:Get*","Resource":"*","Sid":"s{which}"}}]}}"#
+    );
+    let user = ("UserName", name.as_str());
+    let operations: [(&str, &[(&str, &str)]); 7] = [
+        ("CreateUser", &[user, ("Tags.member.1.Key", "k"), ("Tags.member.1.Value", &policy)]),
+        ("CreateUser", &[user, ("Path", "/a/")]),
+        ("PutUserPolicy", &[user, ("PolicyName", &policy), ("PolicyDocument", &document)]),
+        ("DeleteUserPolicy", &[user, ("PolicyName", &policy)]),
+        ("DeleteUser", &[user]),
+        ("UpdateUser", &[user, ("NewUserName", &policy)]),
+        ("CreateAccessKey", &[user]),
+    ];
+    let (operation, parameters) = operations[usize::from(what) % operations.len()];
+    // Most refusals are honest; a fault of the service is not.
+    if let Err(fault) = world.ask(&world.admin, operation, parameters, None) {
+        assert!(fault.is_sender(), "{operation}: {fault}");
+    }
+}
+
+#[test]
+fn every_view_is_the_state_that_was_and_rebuilt_is_live() {
+    for seed in 0..4 {
+        let world = World::new(100 + seed);
+        let random = SeededRandom::new(seed);
+        let mut states = vec![(world.head(), world.state(None))];
+        for _ in 0..40 {
+            act(&world, &random);
+            if states.last().unwrap().0 != world.head() {
+                states.push((world.head(), world.state(None)));
+            }
+        }
+        for (position, state) in &states {
+            let moment = world.moment(&format!("@{position}"));
+            assert_eq!(&world.state(moment), state, "seed {seed}, @{position}");
+        }
+        let ledger = world.service.ledger();
+        let folded = rebuild::fold_aside(ledger, 1, &mut |_| {}).unwrap();
+        assert_eq!(folded, world.head());
+        let comparison = rebuild::compare(ledger, folded).unwrap();
+        assert_eq!(comparison.different, 0, "seed {seed}: {comparison:?}");
+        assert!(comparison.rows > 0);
+        rebuild::swap(ledger).unwrap();
+        let (position, state) = states.last().unwrap();
+        assert_eq!(&world.state(world.moment(&format!("@{position}"))), state);
+        // And the ledger goes on from there.
+        act(&world, &random);
+        domesday::ledger::verify::verify(ledger, &mut |_, _| Ok(())).unwrap();
+    }
+}
+
+#[test]
+fn a_changed_row_is_found_by_the_comparison() {
+    use domesday::store::{Batch, Durability, Family};
+    let world = World::new(77);
+    world.user("alice");
+    let ledger = world.service.ledger();
+    let store = ledger.store();
+    let mut first = None;
+    store
+        .walk(Family::RowsA, &mut |cursor| {
+            cursor.seek(&[])?;
+            first = cursor.current().map(|(key, value)| (key.to_vec(), value.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+    let (key, mut value) = first.unwrap();
+    *value.last_mut().unwrap() ^= 1;
+    let mut batch = Batch::default();
+    batch.put(Family::RowsA, key, value);
+    store.commit(&batch, Durability::Synced).unwrap();
+    let folded = rebuild::fold_aside(ledger, 1, &mut |_| {}).unwrap();
+    assert_eq!(rebuild::compare(ledger, folded).unwrap().different, 1);
+    rebuild::discard(ledger).unwrap();
+}
+
+#[test]
+fn a_folder_opens_again_with_all_it_acknowledged() {
+    use domesday::service::founding::Place;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let place = Place::new(data.to_str().unwrap(), None);
+    let world = World::at(5, &place);
+    world.user("alice");
+    let (head, state, admin) = (world.head(), world.state(None), world.admin.clone());
+    world.service.close();
+    let World { service, clock, digits, .. } = world;
+    drop(service);
+    let random = std::sync::Arc::new(SeededRandom::new(6));
+    let open = || {
+        domesday::service::founding::open(&place, clock.clone(), random.clone(), Box::new(|_| {}))
+    };
+    let service = open().unwrap();
+    let again = World { service, clock: clock.clone(), digits, admin };
+    assert_eq!(again.head(), head);
+    assert_eq!(again.state(None), state);
+    again.user("bob");
+    // A second opening is refused, and a folder short of its HEAD is.
+    assert!(open().is_err());
+    again.service.close();
+    drop(again);
+    std::fs::remove_dir_all(data.join("ledger")).unwrap();
+    assert!(open().err().unwrap().is_damage());
+}

@@ -1,0 +1,130 @@
+//! A user's life, and what each instant of it looked like.
+
+use super::world::{Key, World};
+
+#[test]
+fn joiner_mover_leaver_and_every_instant_between() {
+    let world = World::new(1);
+    let admin = &world.admin;
+    let before = world.head();
+    let alice = world.user("alice");
+    world.refused(&alice, "CreateUser", &[("UserName", "eve")], "AccessDenied");
+    world.refused(admin, "CreateUser", &[("UserName", "ALICE")], "EntityAlreadyExists");
+    world.allow("alice", "iam:CreateUser", "*");
+    let allowed = world.head();
+    world.ok(&alice, "CreateUser", &[("UserName", "bob")]);
+
+    // Leaving, in the order that AWS asks for.
+    world.refused(admin, "DeleteUser", &[("UserName", "alice")], "DeleteConflict");
+    let of = ("UserName", "alice");
+    world.ok(admin, "DeleteAccessKey", &[of, ("AccessKeyId", &alice.id)]);
+    world.refused(admin, "DeleteUser", &[of], "DeleteConflict");
+    world.ok(admin, "DeleteUserPolicy", &[of, ("PolicyName", "allow")]);
+    let then = world.clock_text();
+    world.ok(admin, "DeleteUser", &[of]);
+    world.refused(admin, "GetUser", &[of], "NoSuchEntity");
+    assert!(world.caller(&alice).is_err());
+
+    // And every instant is still there.
+    let at = |moment: &str, operation: &str| {
+        world.ask(admin, operation, &[of], world.moment(moment))
+    };
+    assert_eq!(at(&format!("@{before}"), "GetUser").unwrap_err().code, "NoSuchEntity");
+    assert_eq!(at(&format!("@{allowed}"), "GetUser").unwrap()["User"]["UserName"], "alice");
+    let policies = at(&format!("@{allowed}"), "ListUserPolicies").unwrap();
+    assert_eq!(policies["PolicyNames"][0], "allow");
+    assert_eq!(at(&then, "GetUser").unwrap()["User"]["UserName"], "alice");
+    let policies = at(&then, "ListUserPolicies").unwrap();
+    assert_eq!(policies["PolicyNames"].as_array().unwrap().len(), 0);
+    // A date as it was known before: nothing of it.
+    assert_eq!(at(&format!("{then}@{before}"), "GetUser").unwrap_err().code, "NoSuchEntity");
+    // The past is read-only.
+    assert_eq!(at("@3", "DeleteUser").unwrap_err().code, "AccessDenied");
+}
+
+#[test]
+fn the_past_is_read_with_the_rights_of_now() {
+    let world = World::new(2);
+    let alice = world.user("alice");
+    world.allow("alice", "iam:GetUser", "*");
+    let of = [("UserName", "alice")];
+    world.ok(&alice, "GetUser", &of);
+    let moment = world.moment(&format!("@{}", world.head()));
+    // Reading the past is a permission of its own.
+    assert_eq!(world.ask(&alice, "GetUser", &of, moment).unwrap_err().code, "AccessDenied");
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GetUser","domesday:TimeTravel"],"Resource":"*"}]}"#;
+    let put = [("UserName", "alice"), ("PolicyName", "allow"), ("PolicyDocument", document)];
+    world.ok(&world.admin, "PutUserPolicy", &put);
+    world.ask(&alice, "GetUser", &of, moment).unwrap();
+    // What was allowed then and is not now is not allowed of then.
+    world.ok(&world.admin, "DeleteUserPolicy", &put[..2]);
+    assert_eq!(world.ask(&alice, "GetUser", &of, moment).unwrap_err().code, "AccessDenied");
+}
+
+#[test]
+fn a_denial_explains_itself_and_its_message_opens_for_its_account_only() {
+    let world = World::new(3);
+    let alice = world.user("alice");
+    let message = world.refused(&alice, "CreateUser", &[("UserName", "eve")], "AccessDenied");
+    let expected = format!(
+        "User: arn:aws:iam::{0}:user/alice is not authorized to perform: iam:CreateUser on \
+         resource: arn:aws:iam::{0}:user/eve because no identity-based policy allows the \
+         iam:CreateUser action",
+        world.digits
+    );
+    assert!(message.starts_with(&expected), "{message}");
+    let encoded = message.rsplit(' ').next().unwrap();
+    let decode = [("EncodedMessage", encoded)];
+    world.refused(&alice, "DecodeAuthorizationMessage", &decode, "AccessDenied");
+    let decoded = world.ok(&world.admin, "DecodeAuthorizationMessage", &decode);
+    let text = decoded["DecodedMessage"].as_str().unwrap();
+    let message: serde_json::Value = serde_json::from_str(text).unwrap();
+    assert_eq!(message["allowed"], false);
+    assert_eq!(message["context"]["action"], "iam:CreateUser");
+    let garbled = [("EncodedMessage", "AAAA")];
+    let code = "InvalidAuthorizationMessageException";
+    world.refused(&world.admin, "DecodeAuthorizationMessage", &garbled, code);
+}
+
+#[test]
+fn keys_are_used_stopped_and_counted() {
+    let world = World::new(4);
+    let alice = world.user("alice");
+    let key = ("AccessKeyId", alice.id.as_str());
+    let of = ("UserName", "alice");
+    let used = world.ok(&world.admin, "GetAccessKeyLastUsed", &[key]);
+    assert_eq!(used["AccessKeyLastUsed"]["ServiceName"], "N/A");
+    world.ok(&alice, "GetCallerIdentity", &[]);
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    let used = world.ok(&world.admin, "GetAccessKeyLastUsed", &[key]);
+    assert_eq!(used["AccessKeyLastUsed"]["ServiceName"], "sts");
+    world.ok(&world.admin, "UpdateAccessKey", &[of, key, ("Status", "Inactive")]);
+    assert!(world.caller(&alice).is_err());
+    world.ok(&world.admin, "UpdateAccessKey", &[of, key, ("Status", "Active")]);
+    assert!(world.caller(&alice).is_ok());
+    world.ok(&world.admin, "CreateAccessKey", &[of]);
+    let message = world.refused(&world.admin, "CreateAccessKey", &[of], "LimitExceeded");
+    assert_eq!(message, "Cannot exceed quota for AccessKeysPerUser: 2");
+    // A key of somebody else is not found.
+    let wrong = [("UserName", "admin"), key];
+    world.refused(&world.admin, "DeleteAccessKey", &wrong, "NoSuchEntity");
+}
+
+#[test]
+fn limits_are_told_all_at_once() {
+    let world = World::new(5);
+    let long = "x".repeat(65);
+    let parameters =
+        [("UserName", long.as_str()), ("Path", "nope"), ("Tags.member.1.Key", "")];
+    let message = world.refused(&world.admin, "CreateUser", &parameters, "ValidationError");
+    assert!(message.contains("validation errors detected"), "{message}");
+    assert_eq!(world.head(), World::new(5).head(), "a refusal leaves no event");
+    let unknown = Key::long_term("AKIAUNKNOWNUNKNOWN00");
+    assert!(world.caller(&unknown).is_err());
+}
+
+impl World {
+    fn clock_text(&self) -> String {
+        self.service.clock().now().to_string()
+    }
+}

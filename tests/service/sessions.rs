@@ -1,0 +1,124 @@
+//! Roles, trust and temporary credentials.
+
+use super::world::{Key, World};
+
+fn trust(world: &World, principal: &str, condition: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{}:{principal}"}},"Action":["sts:AssumeRole","sts:TagSession"]{condition}}}]}}"#,
+        world.digits
+    )
+}
+
+fn role(world: &World, name: &str, trust: &str) -> String {
+    let parameters = [("RoleName", name), ("AssumeRolePolicyDocument", trust)];
+    let made = world.ok(&world.admin, "CreateRole", &parameters);
+    made["Role"]["Arn"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_role_is_assumed_with_its_external_id_and_its_session_is_bound() {
+    let world = World::new(11);
+    let alice = world.user("alice");
+    let condition = r#","Condition":{"StringEquals":{"sts:ExternalId":"xyz"}}"#;
+    let arn = role(&world, "deploy", &trust(&world, "user/alice", condition));
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"}]}"#;
+    let put = [("RoleName", "deploy"), ("PolicyName", "p"), ("PolicyDocument", document)];
+    world.ok(&world.admin, "PutRolePolicy", &put);
+
+    let ask = [("RoleArn", arn.as_str()), ("RoleSessionName", "work")];
+    world.refused(&alice, "AssumeRole", &ask, "AccessDenied");
+    let with_id = [ask[0], ask[1], ("ExternalId", "xyz")];
+    let answer = world.ok(&alice, "AssumeRole", &with_id);
+    let session = Key::of(&answer);
+    let me = world.ok(&session, "GetCallerIdentity", &[]);
+    let expected = format!("arn:aws:sts::{}:assumed-role/deploy/work", world.digits);
+    assert_eq!(me["Arn"], expected);
+    world.ok(&session, "CreateUser", &[("UserName", "made-by-role")]);
+
+    // A session policy narrows; the union of both never widens.
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ListUsers","Resource":"*"}]}"#;
+    let narrow = [ask[0], ask[1], with_id[2], ("Policy", policy)];
+    let narrow = Key::of(&world.ok(&alice, "AssumeRole", &narrow));
+    world.ok(&narrow, "ListUsers", &[]);
+    let message = world.refused(&narrow, "CreateUser", &[("UserName", "no")], "AccessDenied");
+    assert!(message.contains("because no session policy allows"), "{message}");
+
+    // The token is bound to its key, and dies with its time and its role.
+    let swapped = Key { token: narrow.token.clone(), ..session.clone() };
+    assert!(world.caller(&swapped).is_err());
+    assert!(world.caller(&Key { token: None, ..session.clone() }).is_err());
+    assert!(world.caller(&Key { token: session.token.clone(), ..world.admin.clone() }).is_err());
+    world.clock.advance(3_601);
+    assert!(world.caller(&session).unwrap_err().contains("expired"));
+    let session = Key::of(&world.ok(&alice, "AssumeRole", &with_id));
+    let of = [("RoleName", "deploy"), ("PolicyName", "p")];
+    world.ok(&world.admin, "DeleteRolePolicy", &of);
+    world.refused(&session, "CreateUser", &[("UserName", "no")], "AccessDenied");
+    world.ok(&world.admin, "DeleteRole", &of[..1]);
+    assert!(world.caller(&session).is_err());
+}
+
+#[test]
+fn a_recreated_name_does_not_inherit_trust() {
+    let world = World::new(12);
+    let alice = world.user("alice");
+    let arn = role(&world, "r", &trust(&world, "user/alice", ""));
+    let ask = [("RoleArn", arn.as_str()), ("RoleSessionName", "s1")];
+    world.ok(&alice, "AssumeRole", &ask);
+    let of = ("UserName", "alice");
+    world.ok(&world.admin, "DeleteAccessKey", &[of, ("AccessKeyId", &alice.id)]);
+    world.ok(&world.admin, "DeleteUser", &[of]);
+    let again = world.user("alice");
+    world.refused(&again, "AssumeRole", &ask, "AccessDenied");
+    let message = world.refused(
+        &world.admin,
+        "CreateRole",
+        &[
+            ("RoleName", "r2"),
+            ("AssumeRolePolicyDocument", &trust(&world, "user/nobody", "")),
+        ],
+        "MalformedPolicyDocument",
+    );
+    assert!(message.contains("Invalid principal in policy"), "{message}");
+}
+
+#[test]
+fn session_tags_are_seen_and_pass_on() {
+    let world = World::new(13);
+    let alice = world.user("alice");
+    world.allow("alice", "sts:*", "*");
+    let first = role(&world, "first", &trust(&world, "root", ""));
+    let second = role(&world, "second", &trust(&world, "role/first", ""));
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ListUsers","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"red"}}}]}"#;
+    let put = [("RoleName", "second"), ("PolicyName", "p"), ("PolicyDocument", document)];
+    world.ok(&world.admin, "PutRolePolicy", &put);
+    let ask = [
+        ("RoleArn", first.as_str()),
+        ("RoleSessionName", "one"),
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", "red"),
+    ];
+    let plain = Key::of(&world.ok(&alice, "AssumeRole", &ask));
+    let passing = [ask[0], ask[1], ask[2], ask[3], ("TransitiveTagKeys.member.1", "team")];
+    let passing = Key::of(&world.ok(&alice, "AssumeRole", &passing));
+    let next = [("RoleArn", second.as_str()), ("RoleSessionName", "two")];
+    let plain = Key::of(&world.ok(&plain, "AssumeRole", &next));
+    world.refused(&plain, "ListUsers", &[], "AccessDenied");
+    let passing = Key::of(&world.ok(&passing, "AssumeRole", &next));
+    world.ok(&passing, "ListUsers", &[]);
+    let long = [next[0], next[1], ("DurationSeconds", "3601")];
+    world.refused(&passing, "AssumeRole", &long, "AccessDenied");
+}
+
+#[test]
+fn a_session_token_without_mfa_calls_no_iam() {
+    let world = World::new(14);
+    let session = Key::of(&world.ok(&world.admin, "GetSessionToken", &[]));
+    world.ok(&session, "GetCallerIdentity", &[]);
+    world.refused(&session, "ListUsers", &[], "AccessDenied");
+    world.refused(&session, "GetSessionToken", &[], "AccessDenied");
+    // It dies with the key that began it.
+    let of = [("UserName", "admin"), ("AccessKeyId", &world.admin.id), ("Status", "Inactive")];
+    world.ok(&world.admin, "UpdateAccessKey", &of);
+    assert!(world.caller(&session).is_err());
+}

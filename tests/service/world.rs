@@ -1,0 +1,178 @@
+//! A service in memory with a clock that stands still, and callers to ask it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domesday::base::clock::SimulatedClock;
+use domesday::base::form_tree::Form;
+use domesday::base::random::SeededRandom;
+use domesday::base::secret::Secret;
+use domesday::base::time::Timestamp;
+use domesday::service::Service;
+use domesday::service::authenticate::{Arrival, Credential, find};
+use domesday::service::caller::{Caller, Source};
+use domesday::service::fault::Fault;
+use domesday::service::founding::{Founding, Place, open};
+use domesday::service::moment::Moment;
+use domesday::service::operation::Api;
+use serde_json::Value;
+
+pub struct World {
+    pub service: Arc<Service>,
+    pub clock: Arc<SimulatedClock>,
+    pub digits: String,
+    pub admin: Key,
+}
+
+/// An access key, long-term or of a session.
+#[derive(Clone, Debug)]
+pub struct Key {
+    pub id: String,
+    pub token: Option<String>,
+}
+
+impl Key {
+    pub fn long_term(id: &str) -> Self {
+        Key { id: id.to_owned(), token: None }
+    }
+
+    /// The credentials of an STS answer.
+    pub fn of(answer: &Value) -> Self {
+        let text = |name: &str| answer["Credentials"][name].as_str().unwrap().to_owned();
+        Key { id: text("AccessKeyId"), token: Some(text("SessionToken")) }
+    }
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        World::at(seed, &Place::Memory)
+    }
+
+    pub fn at(seed: u64, place: &Place) -> Self {
+        let start = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+        let clock = Arc::new(SimulatedClock::new(start));
+        let random = Arc::new(SeededRandom::new(seed));
+        let service =
+            open(place, clock.clone(), random, Box::new(|error| panic!("{error}"))).unwrap();
+        let founding = Founding { admin: Some("admin".into()), ..Founding::default() };
+        let founded = service.found(founding, "test").unwrap();
+        let (_, id, _) = founded.admin.unwrap();
+        let admin = Key::long_term(&id);
+        World { service, clock, digits: founded.digits, admin }
+    }
+
+    /// The caller behind a key, as if its signature had been checked.
+    pub fn caller(&self, key: &Key) -> Result<Caller, String> {
+        let now = self.service.now().unwrap();
+        let arrival = Arrival {
+            at: self.service.clock().now(),
+            request_id: self.service.request_id().unwrap(),
+            source: Source {
+                address: Some("10.1.2.3".parse().unwrap()),
+                agent: Some("tests".into()),
+                secure: false,
+            },
+        };
+        let token = key.token.clone().map(Secret::new);
+        find(&now, self.service.activity(), &key.id, token.as_ref(), arrival)
+            .map(|Credential { caller, .. }| caller)
+            .map_err(|error| error.to_string())
+    }
+
+    pub fn ask(
+        &self,
+        key: &Key,
+        operation: &str,
+        parameters: &[(&str, &str)],
+        moment: Option<Moment>,
+    ) -> Result<Value, Fault> {
+        self.clock.advance(1);
+        let mut form = Form::default();
+        for (name, value) in parameters {
+            form.insert(name, (*value).to_owned()).unwrap();
+        }
+        let sts = ["AssumeRole", "GetCallerIdentity", "GetSessionToken", "GetAccessKeyInfo",
+            "DecodeAuthorizationMessage"];
+        let call = domesday::service::Call {
+            api: if sts.contains(&operation) { Api::Sts } else { Api::Iam },
+            operation: operation.to_owned(),
+            form,
+            caller: self.caller(key).map_err(|error| Fault::new("InvalidClientTokenId", 403, error))?,
+            moment,
+            region: "us-east-1".into(),
+        };
+        let answer = self.service.execute_blocking(call)?;
+        Ok(answer.map_or(Value::Null, |answer| serde_json::to_value(&*answer).unwrap()))
+    }
+
+    /// Asks and expects an answer.
+    pub fn ok(&self, key: &Key, operation: &str, parameters: &[(&str, &str)]) -> Value {
+        self.ask(key, operation, parameters, None)
+            .unwrap_or_else(|fault| panic!("{operation} {parameters:?}: {fault}"))
+    }
+
+    /// Asks and expects a refusal with this code.
+    pub fn refused(
+        &self,
+        key: &Key,
+        operation: &str,
+        parameters: &[(&str, &str)],
+        code: &str,
+    ) -> String {
+        match self.ask(key, operation, parameters, None) {
+            Ok(answer) => panic!("{operation} {parameters:?} was answered: {answer}"),
+            Err(fault) => {
+                assert_eq!(fault.code, code, "{operation} {parameters:?}: {fault}");
+                fault.message
+            }
+        }
+    }
+
+    pub fn head(&self) -> u64 {
+        self.service.ledger().head().position
+    }
+
+    pub fn moment(&self, text: &str) -> Option<Moment> {
+        Some(Moment::parse(text).unwrap())
+    }
+
+    /// A user with a key.
+    pub fn user(&self, name: &str) -> Key {
+        self.ok(&self.admin, "CreateUser", &[("UserName", name)]);
+        let made = self.ok(&self.admin, "CreateAccessKey", &[("UserName", name)]);
+        Key::long_term(made["AccessKey"]["AccessKeyId"].as_str().unwrap())
+    }
+
+    pub fn allow(&self, user: &str, action: &str, resource: &str) {
+        let document = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}]}}"#
+        );
+        let parameters =
+            [("UserName", user), ("PolicyName", "allow"), ("PolicyDocument", &document)];
+        self.ok(&self.admin, "PutUserPolicy", &parameters);
+    }
+
+    /// Everything that the account's listings show at a moment, to compare instants.
+    pub fn state(&self, moment: Option<Moment>) -> BTreeMap<String, Value> {
+        let mut state = BTreeMap::new();
+        let ask = |operation: &str, parameters: &[(&str, &str)]| {
+            self.ask(&self.admin, operation, parameters, moment).unwrap()
+        };
+        let users = ask("ListUsers", &[("MaxItems", "1000")]);
+        for user in users["Users"].as_array().unwrap() {
+            let name = user["UserName"].as_str().unwrap();
+            let of = [("UserName", name)];
+            state.insert(format!("user {name}"), ask("GetUser", &of));
+            state.insert(format!("keys {name}"), ask("ListAccessKeys", &of));
+            let policies = ask("ListUserPolicies", &of);
+            for policy in policies["PolicyNames"].as_array().unwrap() {
+                let policy = policy.as_str().unwrap();
+                let of = [("UserName", name), ("PolicyName", policy)];
+                state.insert(format!("policy {name} {policy}"), ask("GetUserPolicy", &of));
+            }
+        }
+        let mut roles = ask("ListRoles", &[("MaxItems", "1000")]);
+        state.insert("roles".into(), roles["Roles"].take());
+        state
+    }
+}
