@@ -1,0 +1,4 @@
+//! The real program: started, asked over HTTP, killed, and started again.
+
+mod kill;
+mod program;
