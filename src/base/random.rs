@@ -32,7 +32,9 @@ pub fn random_text(
         let [byte] = random_bytes::<1>(random)?;
         let byte = usize::from(byte);
         // Bytes past the last whole multiple would favour the first letters.
-        if byte < bound && let Some(letter) = alphabet.get(byte % alphabet.len()) {
+        if byte < bound
+            && let Some(letter) = alphabet.get(byte % alphabet.len())
+        {
             text.push(char::from(*letter));
         }
     }

@@ -115,7 +115,9 @@ mod tests {
         assert_eq!(Timestamp::parse_basic("20260301T120000Z"), Some(noon));
         assert_eq!(Timestamp::parse("2026-03-01T13:00:00+01:00"), Some(noon));
         assert_eq!(Timestamp::parse("2026-03-01").unwrap(), noon.plus_seconds(-12 * 3600));
-        for wrong in ["", "1969-12-31", "2026-02-30", "yesterday", "20260301", "2026-03-01T25:00:00Z"] {
+        for wrong in
+            ["", "1969-12-31", "2026-02-30", "yesterday", "20260301", "2026-03-01T25:00:00Z"]
+        {
             assert_eq!(Timestamp::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Timestamp::parse_basic("20260301T120000+"), None);

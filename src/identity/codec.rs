@@ -25,10 +25,8 @@ pub struct CodecError {
 
 /// Encodes a value.
 pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, CodecError> {
-    bincode::encode_to_vec(value, configuration()).map_err(|error| CodecError {
-        what: std::any::type_name::<T>(),
-        why: error.to_string(),
-    })
+    bincode::encode_to_vec(value, configuration())
+        .map_err(|error| CodecError { what: std::any::type_name::<T>(), why: error.to_string() })
 }
 
 /// Decodes a value that fills the bytes exactly.

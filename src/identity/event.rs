@@ -76,10 +76,9 @@ impl Event {
         let length = u32::from_be_bytes(*length) as usize;
         let (origin, changes) = rest.split_at_checked(length).ok_or(ChangeError::Framing)?;
         match u16::from_be_bytes(*version) {
-            ORIGIN_VERSION => Ok(Event {
-                origin: codec::decode(origin)?,
-                changes: change::read_all(changes)?,
-            }),
+            ORIGIN_VERSION => {
+                Ok(Event { origin: codec::decode(origin)?, changes: change::read_all(changes)? })
+            }
             version => Err(ChangeError::Unknown { kind: 0, version }),
         }
     }

@@ -213,8 +213,11 @@ impl LedgerWriter {
         let count = frames.len() as u64;
         let mut batch = std::mem::take(&mut self.rows);
         batch.extend(rows);
-        let head =
-            Head { position: self.head.position + count, root: self.tree.root(), tip: self.head.tip };
+        let head = Head {
+            position: self.head.position + count,
+            root: self.tree.root(),
+            tip: self.head.tip,
+        };
         // Until the last step has worked, nobody knows what is durable.
         self.failed = true;
         self.log.append(self.head.position, frames, batch)?;
@@ -305,8 +308,9 @@ fn chain_before(store: &dyn Store, account: AccountId, sequence: u64) -> Result<
     if sequence <= 1 {
         return Ok([0; 32]);
     }
-    let position = sequence_position(store, account, sequence - 1)?
-        .ok_or_else(|| damaged(1, format!("event {} of account {account} is missing", sequence - 1)))?;
+    let position = sequence_position(store, account, sequence - 1)?.ok_or_else(|| {
+        damaged(1, format!("event {} of account {account} is missing", sequence - 1))
+    })?;
     let bytes = read_frame(store, position)?;
     Ok(Frame::read(position, &bytes)?.chain)
 }
@@ -393,7 +397,12 @@ impl Ledger {
 
     /// The position of the account's last event that had happened at `time`, among the first `cut`
     /// events of the store; 0 if there is none.
-    pub fn cut_at(&self, account: AccountId, time: Timestamp, cut: u64) -> Result<u64, LedgerError> {
+    pub fn cut_at(
+        &self,
+        account: AccountId,
+        time: Timestamp,
+        cut: u64,
+    ) -> Result<u64, LedgerError> {
         let sequence = self.partition(account, |position, ledger| {
             if position > cut {
                 return Ok(false);
@@ -416,8 +425,10 @@ impl Ledger {
         };
         while low < high {
             let middle = low + (high - low).div_ceil(2);
-            let position = sequence_position(self.store.as_ref(), account, middle)?
-                .ok_or_else(|| damaged(1, format!("event {middle} of account {account} is missing")))?;
+            let position =
+                sequence_position(self.store.as_ref(), account, middle)?.ok_or_else(|| {
+                    damaged(1, format!("event {middle} of account {account} is missing"))
+                })?;
             if holds(position, self)? {
                 low = middle;
             } else {

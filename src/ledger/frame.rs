@@ -103,7 +103,11 @@ pub struct Frame<'a> {
 }
 
 /// Makes a frame after the previous chain hash of its account. Returns it with its chain hash.
-pub fn encode(header: &Header, body: &[u8], previous: &Hash) -> Result<(Vec<u8>, Hash), LedgerError> {
+pub fn encode(
+    header: &Header,
+    body: &[u8],
+    previous: &Hash,
+) -> Result<(Vec<u8>, Hash), LedgerError> {
     let size = HEADER + body.len() + HASHES;
     let length = u32::try_from(body.len()).map_err(|_| LedgerError::TooLarge { bytes: size })?;
     if size > MAX_FRAME {

@@ -151,12 +151,8 @@ pub fn read_tile(store: &dyn Store, level: u8, index: u64) -> Result<Vec<Hash>, 
 fn tile_root(hashes: &[Hash]) -> Hash {
     let mut level = hashes.to_vec();
     while level.len() > 1 {
-        level = level
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|[left, right]| node_hash(left, right))
-            .collect();
+        level =
+            level.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect();
     }
     level.first().copied().unwrap_or_else(empty_root)
 }

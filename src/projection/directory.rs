@@ -185,8 +185,7 @@ impl<'a> Directory<'a> {
     /// A policy document.
     pub fn document(self, hash: &[u8; 32]) -> Answer<String> {
         let bytes = self.reader.content(hash)?;
-        String::from_utf8(bytes).map_err(|_| ProjectionError::Content {
-            hash: crate::base::text::hex(hash),
-        })
+        String::from_utf8(bytes)
+            .map_err(|_| ProjectionError::Content { hash: crate::base::text::hex(hash) })
     }
 }

@@ -108,7 +108,12 @@ impl Folding<'_> {
     }
 
     /// Moves an entity in the name index. Names differ in case only for the same tag, which then stays.
-    fn rename(&mut self, id: &UniqueId, old: &NameTag, new: &NameTag) -> Result<(), ProjectionError> {
+    fn rename(
+        &mut self,
+        id: &UniqueId,
+        old: &NameTag,
+        new: &NameTag,
+    ) -> Result<(), ProjectionError> {
         if old != new {
             self.remove(&NAMES, old);
         }
@@ -199,12 +204,8 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         Change::UserRenamed(c) => {
             let old = to.need(&USERS, &c.user)?;
             to.rename(&c.user, &old.name_tag, &c.name_tag)?;
-            let row = UserRow {
-                path: c.path.clone(),
-                name: c.name.clone(),
-                name_tag: c.name_tag,
-                ..old
-            };
+            let row =
+                UserRow { path: c.path.clone(), name: c.name.clone(), name_tag: c.name_tag, ..old };
             to.put(&USERS, &c.user, &row)
         }
         Change::UserDeleted(c) => {

@@ -53,7 +53,9 @@ pub enum ProjectionError {
         what: String,
     },
     /// Content that an event names by its hash is not in the store, or is not what the hash says.
-    #[error("the content {hash} that an event names is missing or altered; restore it from a backup")]
+    #[error(
+        "the content {hash} that an event names is missing or altered; restore it from a backup"
+    )]
     Content {
         /// BLAKE3, hexadecimal.
         hash: String,

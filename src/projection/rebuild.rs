@@ -42,9 +42,11 @@ pub fn note_applied(batch: &mut Batch, side: Family, position: u64) {
 fn applied(store: &dyn Store, side: Family) -> Result<u64, StoreError> {
     match store.get(side, &APPLIED)? {
         None => Ok(0),
-        Some(bytes) => <[u8; 8]>::try_from(bytes.as_slice())
-            .map(u64::from_be_bytes)
-            .map_err(|_| StoreError::Damaged("the record of the folded position is unreadable".into())),
+        Some(bytes) => {
+            <[u8; 8]>::try_from(bytes.as_slice()).map(u64::from_be_bytes).map_err(|_| {
+                StoreError::Damaged("the record of the folded position is unreadable".into())
+            })
+        }
     }
 }
 
@@ -132,9 +134,8 @@ pub fn compare(ledger: &Ledger, position: u64) -> Result<Comparison, ProjectionE
                 if !same {
                     comparison.different += 1;
                     let at = if order.is_gt() { two.current() } else { one.current() };
-                    let place = at.and_then(|(key, _)| {
-                        Some((*key.get(16)?, row::split_stored(key)?.1))
-                    });
+                    let place =
+                        at.and_then(|(key, _)| Some((*key.get(16)?, row::split_stored(key)?.1)));
                     comparison.first = comparison.first.or(place);
                 }
                 if order.is_le() {
@@ -199,8 +200,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn event(&mut self, position: u64, frame: &Frame<'_>) -> Result<(), ProjectionError> {
         let event = Event::decode(frame.body)?;
-        let meta =
-            Meta { account: frame.header.account, position, at: frame.header.happened_at };
+        let meta = Meta { account: frame.header.account, position, at: frame.header.happened_at };
         let mut rows = EventRows { builder: self, written: Vec::new() };
         for change in &event.changes {
             fold::fold(change, &meta, &mut rows)?;

@@ -175,6 +175,8 @@ mod tests {
             split_stored(&stored_key(account, b"k", 9)),
             Some((stored_prefix(account, b"k").as_slice(), 9))
         );
-        assert!(read_value(&[]).is_err() && read_value(&[2]).is_err() && read_value(&[0, 0]).is_err());
+        assert!(
+            read_value(&[]).is_err() && read_value(&[2]).is_err() && read_value(&[0, 0]).is_err()
+        );
     }
 }

@@ -223,7 +223,8 @@ pub const POLICY_VERSIONS: Table<(UniqueId, u32), PolicyVersionRow> =
 pub const INLINE_POLICIES: Table<(UniqueId, String), InlinePolicyRow> =
     Table::new(8, "inline policies");
 /// Managed policies attached, by owner.
-pub const ATTACHED: Table<(UniqueId, PolicyRef), AttachmentRow> = Table::new(9, "attached policies");
+pub const ATTACHED: Table<(UniqueId, PolicyRef), AttachmentRow> =
+    Table::new(9, "attached policies");
 /// The same, by policy.
 pub const ATTACHED_TO: Table<(PolicyRef, UniqueId), AttachmentRow> =
     Table::new(10, "policy attachments");

@@ -72,12 +72,7 @@ pub struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     /// A transaction that will be the event `position` of the store, for `account`, at `at`.
-    pub fn new(
-        view: &'a View,
-        staged: &'a Overlay,
-        random: &'a dyn Random,
-        meta: Meta,
-    ) -> Self {
+    pub fn new(view: &'a View, staged: &'a Overlay, random: &'a dyn Random, meta: Meta) -> Self {
         Transaction { view, staged, own: Overlay::default(), random, meta, changes: Vec::new() }
     }
 
@@ -111,12 +106,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Seals a text for a subject of the account.
-    pub fn seal(
-        &self,
-        id: &UniqueId,
-        field: &str,
-        text: &str,
-    ) -> Result<Sealed, ProjectionError> {
+    pub fn seal(&self, id: &UniqueId, field: &str, text: &str) -> Result<Sealed, ProjectionError> {
         sealing::seal(self.keys(), self.random, self.meta.account, id, field, text)
     }
 
@@ -145,14 +135,8 @@ impl<'a> Transaction<'a> {
         what: &str,
         secret: &Secret<String>,
     ) -> Result<Commitment, ProjectionError> {
-        let made = sealing::seal_secret(
-            self.keys(),
-            self.random,
-            self.meta.account,
-            owner,
-            what,
-            secret,
-        )?;
+        let made =
+            sealing::seal_secret(self.keys(), self.random, self.meta.account, owner, what, secret)?;
         self.own.secrets.insert(made.commitment, Some(made.sealed));
         Ok(made.commitment)
     }

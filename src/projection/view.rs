@@ -113,11 +113,7 @@ impl View {
     }
 
     /// The view at a cut; positions beyond the head are the head.
-    pub fn at(
-        ledger: &Ledger,
-        keys: &Arc<SubjectKeys>,
-        cut: Cut,
-    ) -> Result<Self, ProjectionError> {
+    pub fn at(ledger: &Ledger, keys: &Arc<SubjectKeys>, cut: Cut) -> Result<Self, ProjectionError> {
         let rows = rebuild::live_side(ledger.store().as_ref())?;
         let cut = Cut { position: cut.position.min(ledger.head().position), ..cut };
         Ok(View {

@@ -75,9 +75,8 @@ fn long_term(
     key: UniqueId,
     arrival: Arrival,
 ) -> Result<Credential, NoCredential> {
-    let account: AccountId = reader
-        .get(AccountId::SYSTEM, &KEY_ACCOUNTS, &key)?
-        .ok_or(NoCredential::Invalid)?;
+    let account: AccountId =
+        reader.get(AccountId::SYSTEM, &KEY_ACCOUNTS, &key)?.ok_or(NoCredential::Invalid)?;
     let row = reader.get(account, &ACCESS_KEYS, &key)?.ok_or(NoCredential::Invalid)?;
     if !row.active {
         return Err(NoCredential::Invalid);
@@ -136,12 +135,7 @@ fn owner(
         });
     }
     let user = directory.by_id::<UserRow>(id)?.ok_or(NoCredential::Invalid)?;
-    Ok(Identity::User {
-        id: id.clone(),
-        name: user.name,
-        arn: user.arn,
-        session: session.cloned(),
-    })
+    Ok(Identity::User { id: id.clone(), name: user.name, arn: user.arn, session: session.cloned() })
 }
 
 fn caller(

@@ -94,9 +94,11 @@ fn boundary(
     policy: Option<&PolicyRef>,
 ) -> Result<Option<Vec<Grant>>, Fault> {
     let Some(policy) = policy else { return Ok(None) };
-    Ok(Some(managed(documents, directory, digits, policy, "permissions boundary")?
-        .into_iter()
-        .collect()))
+    Ok(Some(
+        managed(documents, directory, digits, policy, "permissions boundary")?
+            .into_iter()
+            .collect(),
+    ))
 }
 
 impl Grants {
@@ -171,8 +173,7 @@ fn attached(grants: &[Grant]) -> Vec<Attached<'_>> {
     grants
         .iter()
         .map(|grant| {
-            let label =
-                Label { policy: &grant.policy, version: &grant.version, via: &grant.via };
+            let label = Label { policy: &grant.policy, version: &grant.version, via: &grant.via };
             Attached::new(&grant.document, label)
         })
         .collect()
@@ -213,10 +214,7 @@ impl<'a> Bound<'a> {
 }
 
 /// The condition keys that follow from the caller and the request, without those of the operation.
-pub fn caller_context(
-    reader: &dyn Reader,
-    caller: &Caller,
-) -> Result<Context<'static>, Fault> {
+pub fn caller_context(reader: &dyn Reader, caller: &Caller) -> Result<Context<'static>, Fault> {
     let mut context = Context::new();
     let directory = Directory::new(reader, caller.account);
     context.set("aws:PrincipalAccount", caller.digits.clone());
@@ -267,8 +265,9 @@ pub fn caller_context(
         Some(session) => {
             context.set("aws:TokenIssueTime", session.issued.to_string());
             match session.mfa {
-                Some(mfa) => context
-                    .set("aws:MultiFactorAuthPresent", if mfa { "true" } else { "false" }),
+                Some(mfa) => {
+                    context.set("aws:MultiFactorAuthPresent", if mfa { "true" } else { "false" })
+                }
                 None => context.set("aws:MultiFactorAuthPresent", "false"),
             }
             match &session.source_identity {
@@ -291,9 +290,16 @@ fn is_personal(key: &str) -> bool {
     let lower = key.to_ascii_lowercase();
     matches!(
         lower.as_str(),
-        "aws:sourceip" | "aws:useragent" | "aws:userid" | "aws:username" | "aws:principalarn"
-            | "aws:sourceidentity" | "sts:rolesessionname" | "sts:sourceidentity"
-            | "sts:externalid" | "aws:referer"
+        "aws:sourceip"
+            | "aws:useragent"
+            | "aws:userid"
+            | "aws:username"
+            | "aws:principalarn"
+            | "aws:sourceidentity"
+            | "sts:rolesessionname"
+            | "sts:sourceidentity"
+            | "sts:externalid"
+            | "aws:referer"
     ) || ["aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "iam:resourcetag/"]
         .iter()
         .any(|prefix| lower.starts_with(prefix))
@@ -375,7 +381,8 @@ impl Judge<'_> {
             decision.outcome = Outcome::ImplicitDeny;
             decision.blocked_by = Some(PolicyType::Session);
             because = Some(
-                "because credentials of GetSessionToken without MFA cannot call this service".into(),
+                "because credentials of GetSessionToken without MFA cannot call this service"
+                    .into(),
             );
         }
         let receipt = self.receipt(caller, action, check, context, &decision)?;

@@ -98,9 +98,7 @@ impl Caller {
             Identity::Root { .. } => UniqueId::root(),
             Identity::User { id, .. } => id.clone(),
             Identity::RoleSession { role, .. } => role.clone(),
-            Identity::Operator { .. } => {
-                UniqueId::parse("operator").unwrap_or_else(UniqueId::root)
-            }
+            Identity::Operator { .. } => UniqueId::parse("operator").unwrap_or_else(UniqueId::root),
         }
     }
 
@@ -184,9 +182,7 @@ impl Caller {
         };
         let key_stands = match key {
             None => true,
-            Some(key) => {
-                reader.get(self.account, &ACCESS_KEYS, key)?.is_some_and(|row| row.active)
-            }
+            Some(key) => reader.get(self.account, &ACCESS_KEYS, key)?.is_some_and(|row| row.active),
         };
         Ok(owner_stands && key_stands)
     }

@@ -45,9 +45,10 @@ impl Documents {
 
     /// A role's trust policy, its principals bound to the unique ids they had when it was saved.
     pub fn trust(&self, reader: &dyn Reader, trust: &Trust) -> Result<Arc<Document>, Fault> {
-        let names = trust.principals.iter().fold(String::new(), |all, (arn, id)| {
-            all + arn + "\0" + id.as_str() + "\0"
-        });
+        let names = trust
+            .principals
+            .iter()
+            .fold(String::new(), |all, (arn, id)| all + arn + "\0" + id.as_str() + "\0");
         let [a, b, c, d, e, f, g, h, ..] = crate::base::crypto::content_hash(names.as_bytes());
         let bound = u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1;
         self.cached((trust.document, bound), || {
@@ -142,8 +143,7 @@ pub struct ManagedDocument {
 
 fn text_of(reader: &dyn Reader, hash: &DocumentHash) -> Result<String, Fault> {
     let bytes = reader.content(hash)?;
-    String::from_utf8(bytes)
-        .map_err(|_| ProjectionError::Content { hash: hex(hash) }.into())
+    String::from_utf8(bytes).map_err(|_| ProjectionError::Content { hash: hex(hash) }.into())
 }
 
 /// A managed policy that every account shares.

@@ -43,12 +43,20 @@ impl Fault {
     /// `ServiceFailure`, 500: something here went wrong; the details are for the operator's log.
     pub fn internal(what: impl std::fmt::Display) -> Self {
         eprintln!("domesday: internal failure: {what}");
-        Fault::new("ServiceFailure", 500, "The request processing has failed because of an internal error.")
+        Fault::new(
+            "ServiceFailure",
+            500,
+            "The request processing has failed because of an internal error.",
+        )
     }
 
     /// `ServiceUnavailable`, 503: the same request may succeed soon.
     pub fn unavailable(why: &str) -> Self {
-        Fault::new("ServiceUnavailable", 503, format!("The service cannot take writes now: {why}. Try again."))
+        Fault::new(
+            "ServiceUnavailable",
+            503,
+            format!("The service cannot take writes now: {why}. Try again."),
+        )
     }
 }
 

@@ -186,7 +186,9 @@ fn read_master_key(
         }),
     ) && inside.starts_with(&folder)
     {
-        return Err(wrong("is inside the data folder: a copy of the folder would hold both".into()));
+        return Err(wrong(
+            "is inside the data folder: a copy of the folder would hold both".into(),
+        ));
     }
     match fs::read_to_string(path) {
         Ok(text) => {
@@ -492,16 +494,14 @@ fn email_tag(tx: &Transaction<'_>, email: &str) -> Result<NameTag, Fault> {
 }
 
 /// An access key id that was given rather than drawn; it must not be in use.
-fn given_key(
-    tx: &Transaction<'_>,
-    key: &str,
-    secret: &Secret<String>,
-) -> Result<UniqueId, Fault> {
+fn given_key(tx: &Transaction<'_>, key: &str, secret: &Secret<String>) -> Result<UniqueId, Fault> {
     let id = UniqueId::parse(key)
         .filter(|_| key.len() >= 16)
         .filter(|id| id.kind() != Some(IdKind::SessionKey))
         .ok_or_else(|| {
-            Fault::validation("An access key id has 16 to 24 letters and digits, and not ASIA first.")
+            Fault::validation(
+                "An access key id has 16 to 24 letters and digits, and not ASIA first.",
+            )
         })?;
     if secret.expose().len() < 16 {
         return Err(Fault::validation("A secret access key has at least 16 characters."));

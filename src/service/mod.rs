@@ -21,6 +21,7 @@ pub mod authorize;
 pub mod caller;
 pub mod documents;
 pub mod fault;
+pub mod fields;
 pub mod founding;
 pub mod limits;
 pub mod moment;

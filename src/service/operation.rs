@@ -194,6 +194,8 @@ pub struct Row {
     pub api: Api,
     /// Fills the operation in from the request's parameters.
     pub prepare: fn(&Form) -> Result<Prepared, Fault>,
+    /// The names of its input fields.
+    pub fields: fn() -> &'static [&'static str],
 }
 
 /// Declares the operations of a file; see the module's header.
@@ -223,6 +225,7 @@ macro_rules! operations {
                 name: stringify!($name),
                 api: $crate::service::operation::Api::$api,
                 prepare: |form| Ok($crate::service::operation::operations!(@$kind form.read::<$name>()?)),
+                fields: $crate::service::fields::of::<$name>,
             },
         )*];
     };

@@ -115,9 +115,8 @@ impl Target {
 
     /// And another decision, which must be allowed as well.
     pub fn and(mut self, action: &'static str, other: Target) -> Self {
-        self.checks.extend(
-            other.checks.into_iter().map(|check| Check { action: Some(action), ..check }),
-        );
+        self.checks
+            .extend(other.checks.into_iter().map(|check| Check { action: Some(action), ..check }));
         self
     }
 
@@ -158,10 +157,7 @@ pub fn new<P: Principal>(
     name: &str,
 ) -> Result<Target, Fault> {
     let path = path.unwrap_or("/");
-    Ok(Target::on(
-        arn::iam(&scene.directory.digits()?, P::ARN_TYPE, path, name),
-        &UniqueId::root(),
-    ))
+    Ok(Target::on(arn::iam(&scene.directory.digits()?, P::ARN_TYPE, path, name), &UniqueId::root()))
 }
 
 /// A user by the name in the request or, where that is left out, the caller's own; the root user's

@@ -177,13 +177,8 @@ impl Writer {
         let ledger = self.ledger.reader();
         let view = View::now(&ledger, &self.keys)?;
         let side = rebuild::live_side(ledger.store().as_ref())?;
-        let mut turn = Turn {
-            writer: self,
-            view,
-            overlay: Overlay::default(),
-            batch: Batch::default(),
-            side,
-        };
+        let mut turn =
+            Turn { writer: self, view, overlay: Overlay::default(), batch: Batch::default(), side };
         for job in jobs {
             // A job that panics has staged nothing: staging is its last step. Its answer is lost with
             // its channel, which the caller sees as a failure.

@@ -257,7 +257,9 @@ mod tests {
         assert!(keys.get(&subject(2)).unwrap().is_none());
         keys.get_or_create(&subject(3), &random).unwrap();
         drop(keys);
-        assert!(SubjectKeys::open(&path, master.clone()).unwrap().get(&subject(3)).unwrap().is_some());
+        assert!(
+            SubjectKeys::open(&path, master.clone()).unwrap().get(&subject(3)).unwrap().is_some()
+        );
         let mut altered = bytes;
         altered[60] ^= 1;
         std::fs::write(&path, altered).unwrap();

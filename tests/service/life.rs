@@ -26,9 +26,8 @@ fn joiner_mover_leaver_and_every_instant_between() {
     assert!(world.caller(&alice).is_err());
 
     // And every instant is still there.
-    let at = |moment: &str, operation: &str| {
-        world.ask(admin, operation, &[of], world.moment(moment))
-    };
+    let at =
+        |moment: &str, operation: &str| world.ask(admin, operation, &[of], world.moment(moment));
     assert_eq!(at(&format!("@{before}"), "GetUser").unwrap_err().code, "NoSuchEntity");
     assert_eq!(at(&format!("@{allowed}"), "GetUser").unwrap()["User"]["UserName"], "alice");
     let policies = at(&format!("@{allowed}"), "ListUserPolicies").unwrap();
@@ -114,8 +113,7 @@ fn keys_are_used_stopped_and_counted() {
 fn limits_are_told_all_at_once() {
     let world = World::new(5);
     let long = "x".repeat(65);
-    let parameters =
-        [("UserName", long.as_str()), ("Path", "nope"), ("Tags.member.1.Key", "")];
+    let parameters = [("UserName", long.as_str()), ("Path", "nope"), ("Tags.member.1.Key", "")];
     let message = world.refused(&world.admin, "CreateUser", &parameters, "ValidationError");
     assert!(message.contains("validation errors detected"), "{message}");
     assert_eq!(world.head(), World::new(5).head(), "a refusal leaves no event");

@@ -1,6 +1,8 @@
 //! The service as its callers see it, in process: operations, authorization, time, rebuilding.
 
+mod golden;
 mod histories;
 mod life;
+mod model;
 mod sessions;
 mod world;

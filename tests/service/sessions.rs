@@ -73,10 +73,7 @@ fn a_recreated_name_does_not_inherit_trust() {
     let message = world.refused(
         &world.admin,
         "CreateRole",
-        &[
-            ("RoleName", "r2"),
-            ("AssumeRolePolicyDocument", &trust(&world, "user/nobody", "")),
-        ],
+        &[("RoleName", "r2"), ("AssumeRolePolicyDocument", &trust(&world, "user/nobody", ""))],
         "MalformedPolicyDocument",
     );
     assert!(message.contains("Invalid principal in policy"), "{message}");

@@ -91,13 +91,20 @@ impl World {
         for (name, value) in parameters {
             form.insert(name, (*value).to_owned()).unwrap();
         }
-        let sts = ["AssumeRole", "GetCallerIdentity", "GetSessionToken", "GetAccessKeyInfo",
-            "DecodeAuthorizationMessage"];
+        let sts = [
+            "AssumeRole",
+            "GetCallerIdentity",
+            "GetSessionToken",
+            "GetAccessKeyInfo",
+            "DecodeAuthorizationMessage",
+        ];
         let call = domesday::service::Call {
             api: if sts.contains(&operation) { Api::Sts } else { Api::Iam },
             operation: operation.to_owned(),
             form,
-            caller: self.caller(key).map_err(|error| Fault::new("InvalidClientTokenId", 403, error))?,
+            caller: self
+                .caller(key)
+                .map_err(|error| Fault::new("InvalidClientTokenId", 403, error))?,
             moment,
             region: "us-east-1".into(),
         };

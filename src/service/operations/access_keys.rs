@@ -69,10 +69,7 @@ fn owned_key(directory: Directory<'_>, owner: &UniqueId, key: &str) -> Result<Ac
 }
 
 /// Makes a key for an owner who may have one more.
-pub fn make(
-    tx: &mut Transaction<'_>,
-    owner: &UniqueId,
-) -> Result<(String, Secret<String>), Fault> {
+pub fn make(tx: &mut Transaction<'_>, owner: &UniqueId) -> Result<(String, Secret<String>), Fault> {
     let count = tx.count(tx.account(), &KEYS_OF, owner)?;
     quota(count, KEYS_QUOTA, "AccessKeysPerUser")?;
     let key = tx.new_id(IdKind::AccessKey)?;

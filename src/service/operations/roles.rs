@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{
-    Role, RoleLastUsed, Tag, check_tags, name_key, need, page, pairs, quota,
-};
+use super::shapes::{Role, RoleLastUsed, Tag, check_tags, name_key, need, page, pairs, quota};
 use crate::identity::arn::Arn;
 use crate::identity::change::{
     BoundarySet, RoleCreated, RoleDeleted, RoleUpdated, Tagged, Trust, TrustUpdated,

@@ -115,18 +115,20 @@ fn find_role(
     Ok(found.filter(|role| role.arn == role_arn).map(|role| (account, role)))
 }
 
+/// The tags of a session, and the keys of those that a further session inherits.
+struct SessionTags {
+    tags: Vec<(String, String)>,
+    transitive: Vec<String>,
+}
+
 impl AssumeRole {
     /// The trust policy of the role, and the caller's own policies; setting tags or a source identity
     /// needs a permission of its own on both sides.
     fn judged_on(&self, scene: &Scene<'_>) -> Result<Target, Fault> {
-        let mut keys = vec![(
-            "sts:RoleSessionName".to_owned(),
-            Value::One(self.role_session_name.clone()),
-        )];
-        let single = [
-            ("sts:ExternalId", &self.external_id),
-            ("sts:SourceIdentity", &self.source_identity),
-        ];
+        let mut keys =
+            vec![("sts:RoleSessionName".to_owned(), Value::One(self.role_session_name.clone()))];
+        let single =
+            [("sts:ExternalId", &self.external_id), ("sts:SourceIdentity", &self.source_identity)];
         for (name, value) in single {
             keys.extend(value.clone().map(|value| (name.to_owned(), Value::One(value))));
         }
@@ -172,7 +174,7 @@ impl AssumeRole {
     }
 
     /// The session's tags: those that the session before passes on, and those of the request.
-    fn tags(&self, desk: &Desk<'_>) -> Result<(Vec<(String, String)>, Vec<String>), Fault> {
+    fn tags(&self, desk: &Desk<'_>) -> Result<SessionTags, Fault> {
         let mut tags = Vec::new();
         let mut transitive = Vec::new();
         if let Some(before) = desk.reading.caller.session() {
@@ -190,8 +192,10 @@ impl AssumeRole {
                 return Err(Fault::new(
                     "InvalidParameterValue",
                     400,
-                    format!("One of the specified transitive tag keys can't be set because it \
-                             conflicts with a transitive tag key from the calling session: {key}"),
+                    format!(
+                        "One of the specified transitive tag keys can't be set because it \
+                             conflicts with a transitive tag key from the calling session: {key}"
+                    ),
                 ));
             }
             tags.push((key, value));
@@ -206,7 +210,7 @@ impl AssumeRole {
             }
             transitive.push(key.clone());
         }
-        Ok((tags, transitive))
+        Ok(SessionTags { tags, transitive })
     }
 
     fn session_policies(
@@ -306,7 +310,7 @@ impl Issue for AssumeRole {
         }
         let directory = Directory::new(desk.reading.directory.reader, account);
         let (managed_policies, packed_policy_size) = self.session_policies(desk, &directory)?;
-        let (tags, transitive) = self.tags(desk)?;
+        let SessionTags { tags, transitive } = self.tags(desk)?;
         // A source identity, once set, cannot be changed by a further session.
         let inherited = caller.session().and_then(|session| session.source_identity.clone());
         let source_identity = match (inherited, self.source_identity.clone()) {
@@ -414,9 +418,8 @@ pub struct GetAccessKeyInfoResult {
 
 impl Read for GetAccessKeyInfo {
     fn read(self, at: &Reading<'_>) -> Result<GetAccessKeyInfoResult, Fault> {
-        let unknown = || {
-            Fault::validation(format!("The access key ID {} is not valid.", self.access_key_id))
-        };
+        let unknown =
+            || Fault::validation(format!("The access key ID {} is not valid.", self.access_key_id));
         let id = UniqueId::parse(&self.access_key_id).ok_or_else(unknown)?;
         let reader = at.directory.reader;
         let account = match reader.get(AccountId::SYSTEM, &KEY_ACCOUNTS, &id)? {
@@ -448,8 +451,7 @@ pub struct DecodeAuthorizationMessageResult {
 
 impl Read for DecodeAuthorizationMessage {
     fn read(self, at: &Reading<'_>) -> Result<DecodeAuthorizationMessageResult, Fault> {
-        let decoded =
-            decode_denial(at.directory.reader, at.caller.account, &self.encoded_message);
+        let decoded = decode_denial(at.directory.reader, at.caller.account, &self.encoded_message);
         let decoded_message = decoded.ok_or_else(|| {
             Fault::new(
                 "InvalidAuthorizationMessageException",

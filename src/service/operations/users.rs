@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shapes::{Tag, User, check_tags, name_key, need, page, pairs, quota};
 use crate::base::time::Timestamp;
-use crate::identity::change::{
-    BoundarySet, Tagged, UserCreated, UserDeleted, UserRenamed,
-};
+use crate::identity::change::{BoundarySet, Tagged, UserCreated, UserDeleted, UserRenamed};
 use crate::identity::id::IdKind;
 use crate::projection::sealing::{NameKind, tag_field};
 use crate::projection::tables::{

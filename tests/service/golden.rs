@@ -1,0 +1,118 @@
+//! The stored bytes of every kind of change, frozen. `DOMESDAY_UPDATE_GOLDEN=1` writes them anew, which
+//! is allowed until 0.1.0 and never after: then a changed line means a new version of the kind.
+
+use domesday::base::text::hex;
+use domesday::identity::change::*;
+use domesday::identity::id::UniqueId;
+use domesday::ledger::AccountId;
+
+fn samples() -> Vec<Change> {
+    let id = |text: &str| UniqueId::parse(text).unwrap();
+    let user = id("AIDAUSERUSERUSERUSER1");
+    let group = id("AGPAGROUPGROUPGROUP11");
+    let role = id("AROAROLEROLEROLEROLE1");
+    let policy = id("ANPAPOLICYPOLICY11111");
+    let profile = id("AIPAPROFILEPROFILE111");
+    let key = id("AKIAKEYKEYKEYKEYKEY1");
+    let sealed = || Sealed(vec![1, 2, 3]);
+    let (name_tag, hash) = ([7; 32], [9; 32]);
+    let path = || "/a/".to_owned();
+    let shared = || PolicyRef("arn:aws:iam::aws:policy/ReadOnlyAccess".into());
+    let trust = || Trust {
+        document: hash,
+        principals: vec![("arn:aws:iam::123456789012:user/alice".into(), user.clone())],
+    };
+    vec![
+        AccountFounded {
+            digits: "123456789012".into(),
+            name: sealed(),
+            email: sealed(),
+            email_tag: name_tag,
+        }
+        .into(),
+        RootPasswordSet { commitment: hash }.into(),
+        AccountAliasCreated { alias: "acme".into() }.into(),
+        AccountAliasDeleted { alias: "acme".into() }.into(),
+        CatalogueInstalled { manifest: hash, policies: 300, source: "s".into() }.into(),
+        AccountRegistered { account: AccountId([3; 16]), digits: "123456789012".into() }.into(),
+        UserCreated { user: user.clone(), path: path(), name: sealed(), name_tag }.into(),
+        UserRenamed { user: user.clone(), path: path(), name: sealed(), name_tag }.into(),
+        UserDeleted { user: user.clone() }.into(),
+        GroupCreated { group: group.clone(), path: path(), name: sealed(), name_tag }.into(),
+        GroupRenamed { group: group.clone(), path: path(), name: sealed(), name_tag }.into(),
+        GroupDeleted { group: group.clone() }.into(),
+        MemberAdded { group: group.clone(), user: user.clone() }.into(),
+        MemberRemoved { group: group.clone(), user: user.clone() }.into(),
+        RoleCreated {
+            role: role.clone(),
+            path: path(),
+            name: sealed(),
+            name_tag,
+            trust: trust(),
+            description: Some(sealed()),
+            max_session: 3600,
+        }
+        .into(),
+        RoleUpdated { role: role.clone(), description: None, max_session: 43_200 }.into(),
+        TrustUpdated { role: role.clone(), trust: trust() }.into(),
+        RoleDeleted { role: role.clone() }.into(),
+        PolicyCreated {
+            policy: policy.clone(),
+            path: path(),
+            name: "p".into(),
+            name_tag,
+            description: Some("d".into()),
+            document: hash,
+        }
+        .into(),
+        PolicyVersionCreated { policy: policy.clone(), version: 2, document: hash, default: true }
+            .into(),
+        PolicyVersionDeleted { policy: policy.clone(), version: 2 }.into(),
+        DefaultVersionSet { policy: policy.clone(), version: 1 }.into(),
+        PolicyDeleted { policy: policy.clone() }.into(),
+        PolicyAttached { owner: user.clone(), policy: shared() }.into(),
+        PolicyDetached { owner: user.clone(), policy: PolicyRef(policy.to_string()) }.into(),
+        InlinePolicyPut { owner: user.clone(), name: "p".into(), document: hash }.into(),
+        InlinePolicyDeleted { owner: user.clone(), name: "p".into() }.into(),
+        BoundarySet { owner: user.clone(), policy: shared() }.into(),
+        BoundaryCleared { owner: user.clone() }.into(),
+        Tagged { owner: user.clone(), tags: vec![("k".into(), sealed())] }.into(),
+        Untagged { owner: user.clone(), keys: vec!["k".into()] }.into(),
+        AccessKeyCreated { key: key.clone(), owner: user.clone(), commitment: hash }.into(),
+        AccessKeyStatusSet { key: key.clone(), active: false }.into(),
+        AccessKeyDeleted { key }.into(),
+        LoginProfileCreated { user: user.clone(), commitment: hash, reset_required: true }.into(),
+        LoginProfileUpdated { user: user.clone(), commitment: Some(hash), reset_required: None }
+            .into(),
+        LoginProfileDeleted { user }.into(),
+        InstanceProfileCreated {
+            profile: profile.clone(),
+            path: path(),
+            name: "i".into(),
+            name_tag,
+        }
+        .into(),
+        InstanceProfileDeleted { profile: profile.clone() }.into(),
+        ProfileRoleAdded { profile: profile.clone(), role: role.clone() }.into(),
+        ProfileRoleRemoved { profile, role }.into(),
+    ]
+}
+
+#[test]
+fn the_bytes_of_every_change_are_frozen() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/golden/changes.txt");
+    let mut lines = Vec::new();
+    for (sample, (number, version, name)) in samples().iter().zip(Change::KINDS) {
+        assert_eq!(sample.name(), *name, "a sample for every kind, in order");
+        let mut body = Vec::new();
+        write(sample, &mut body).unwrap();
+        assert_eq!(read_all(&body).unwrap(), [sample.clone()]);
+        lines.push(format!("{number} v{version} {name} {}", hex(&body)));
+    }
+    assert_eq!(lines.len(), Change::KINDS.len());
+    let found = lines.join("\n") + "\n";
+    if std::env::var("DOMESDAY_UPDATE_GOLDEN").is_ok() {
+        std::fs::write(path, &found).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), found);
+}
