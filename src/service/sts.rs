@@ -7,7 +7,7 @@ use super::activity::session::Session;
 use super::fault::Fault;
 use super::operation::Reading;
 use crate::base::crypto::content_hash;
-use crate::base::random::{Random, random_bytes, random_text};
+use crate::base::random::{Random, random_text};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::identity::id::{IdKind, UniqueId};
@@ -58,6 +58,20 @@ pub struct Terms {
     pub source_identity: Option<String>,
     /// See [`Session`].
     pub mfa: Option<bool>,
+    /// Characters that the token has at least, so that clients can test how they bear long ones.
+    pub minimum_token_size: usize,
+}
+
+const TOKEN_BYTES: usize = 64;
+/// The longest session token that can be asked for.
+const TOKEN_LIMIT: usize = 4_096;
+
+impl Credentials {
+    /// Characters of the token, and its share of the longest one in percent.
+    pub fn token_size(&self) -> (usize, usize) {
+        let size = self.session_token.len();
+        (size, size * 100 / TOKEN_LIMIT)
+    }
 }
 
 const SECRET_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -73,8 +87,11 @@ impl Desk<'_> {
         let caller = self.reading.caller;
         let key = UniqueId::generate(IdKind::SessionKey, self.random)?;
         let secret = new_secret(self.random)?;
-        // Nothing is in the token but 64 random bytes: it is looked up, never decoded.
-        let token = BASE64.encode(&random_bytes::<64>(self.random)?);
+        // Nothing is in the token but random bytes, 64 or as many as were asked for: it is looked up,
+        // never decoded.
+        let mut bytes = vec![0; TOKEN_BYTES.max(terms.minimum_token_size.div_ceil(4) * 3)];
+        self.random.fill(&mut bytes)?;
+        let token = BASE64.encode(&bytes);
         let session = Session {
             key: key.clone(),
             account: terms.account,

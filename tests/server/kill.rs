@@ -13,7 +13,12 @@ use super::program::{Client, Program, command, data};
 const WRITERS: usize = 8;
 
 /// Writes users until the connection dies; the names whose creation was acknowledged.
-fn write_until_killed(address: &str, round: usize, writer: usize, stop: &AtomicBool) -> Vec<String> {
+fn write_until_killed(
+    address: &str,
+    round: usize,
+    writer: usize,
+    stop: &AtomicBool,
+) -> Vec<String> {
     let mut acknowledged = Vec::new();
     let Ok(mut client) = Client::connect(address) else { return acknowledged };
     for number in 0.. {

@@ -134,7 +134,8 @@ impl Client {
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
                 let length = head.lines().find_map(|line| {
                     let (name, value) = line.split_once(':')?;
-                    name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+                    name.eq_ignore_ascii_case("content-length")
+                        .then(|| value.trim().parse().ok())?
                 });
                 if body.len() >= length.unwrap_or(0usize) {
                     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -152,11 +153,8 @@ impl Client {
 
 /// Runs another command of the program; exit status and output.
 pub fn command(arguments: &[&str]) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_domesday"))
-        .args(arguments)
-        .env_clear()
-        .output()
-        .unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_domesday")).args(arguments).env_clear().output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     (output.status.code().unwrap_or(-1), text)

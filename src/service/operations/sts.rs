@@ -68,6 +68,7 @@ pub struct AssumeRole {
     source_identity: Option<String>,
     serial_number: Option<String>,
     token_code: Option<String>,
+    minimum_session_token_size: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +84,8 @@ pub struct AssumeRoleResult {
     assumed_role_user: AssumedRoleUser,
     packed_policy_size: Option<u32>,
     source_identity: Option<String>,
+    session_token_size: usize,
+    session_token_utilization: usize,
 }
 
 #[derive(Serialize)]
@@ -334,7 +337,9 @@ impl Issue for AssumeRole {
             transitive,
             source_identity: source_identity.clone(),
             mfa: None,
+            minimum_token_size: self.minimum_session_token_size.unwrap_or(0),
         })?;
+        let (session_token_size, session_token_utilization) = credentials.token_size();
         Ok(AssumeRoleResult {
             credentials,
             assumed_role_user: AssumedRoleUser {
@@ -343,6 +348,8 @@ impl Issue for AssumeRole {
             },
             packed_policy_size,
             source_identity,
+            session_token_size,
+            session_token_utilization,
         })
     }
 }
@@ -354,6 +361,7 @@ pub struct GetSessionToken {
     duration_seconds: Option<u32>,
     serial_number: Option<String>,
     token_code: Option<String>,
+    minimum_session_token_size: Option<usize>,
 }
 
 /// Temporary credentials of the caller itself.
@@ -361,6 +369,8 @@ pub struct GetSessionToken {
 #[serde(rename_all = "PascalCase")]
 pub struct GetSessionTokenResult {
     credentials: Credentials,
+    session_token_size: usize,
+    session_token_utilization: usize,
 }
 
 impl Issue for GetSessionToken {
@@ -397,8 +407,10 @@ impl Issue for GetSessionToken {
             transitive: Vec::new(),
             source_identity: None,
             mfa: Some(false),
+            minimum_token_size: self.minimum_session_token_size.unwrap_or(0),
         })?;
-        Ok(GetSessionTokenResult { credentials })
+        let (session_token_size, session_token_utilization) = credentials.token_size();
+        Ok(GetSessionTokenResult { credentials, session_token_size, session_token_utilization })
     }
 }
 
