@@ -205,6 +205,8 @@ impl LedgerWriter {
     /// Makes the staged events and these rows durable, moves HEAD and publishes it to readers.
     pub fn commit(&mut self, rows: Batch) -> Result<Head, LedgerError> {
         if self.failed {
+            self.frames.clear();
+            self.rows = Batch::default();
             return Err(LedgerError::Store(StoreError::Failed(
                 "an earlier commit failed; the ledger must be opened again".into(),
             )));

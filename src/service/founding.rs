@@ -127,15 +127,20 @@ impl OpenError {
 }
 
 /// What an opened place consists of.
-struct Parts {
-    ledger: Arc<dyn Store>,
-    activity: Arc<dyn Store>,
-    head: Arc<dyn HeadFile>,
-    keys: Arc<SubjectKeys>,
+pub struct Parts {
+    /// The store of the ledger.
+    pub ledger: Arc<dyn Store>,
+    /// The store of the activity book.
+    pub activity: Arc<dyn Store>,
+    /// HEAD.
+    pub head: Arc<dyn HeadFile>,
+    /// The subject keys.
+    pub keys: Arc<SubjectKeys>,
 }
 
 impl Parts {
-    fn open(place: &Place, random: &dyn Random) -> Result<Self, OpenError> {
+    /// Opens a place, making what is not there.
+    pub fn open(place: &Place, random: &dyn Random) -> Result<Self, OpenError> {
         match place {
             Place::Memory => {
                 let master = crypto::new_key(random).map_err(ProjectionError::from)?;
@@ -229,6 +234,16 @@ pub fn open(
     on_lost_sync: Box<dyn Fn(&LedgerError) + Send>,
 ) -> Result<Arc<Service>, OpenError> {
     let parts = Parts::open(place, &*random)?;
+    start(parts, clock, random, on_lost_sync)
+}
+
+/// Starts a service on opened parts.
+pub fn start(
+    parts: Parts,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    on_lost_sync: Box<dyn Fn(&LedgerError) + Send>,
+) -> Result<Arc<Service>, OpenError> {
     let writer = LedgerWriter::open(parts.ledger, parts.head, clock.clone())?;
     let ledger = writer.reader();
     if !rebuild::rows_are_current(&ledger)? {
@@ -237,8 +252,13 @@ pub fn open(
         rebuild::swap(&ledger)?;
     }
     let activity = ActivityBook::open(parts.activity, parts.keys.clone(), &*clock)?;
-    let writer =
-        Writer { ledger: writer, keys: parts.keys.clone(), random: random.clone(), on_lost_sync };
+    let writer = Writer {
+        ledger: writer,
+        keys: parts.keys.clone(),
+        random: random.clone(),
+        on_lost_sync,
+        full: false,
+    };
     let (handle, thread) = writer.start()?;
     Ok(Arc::new(Service {
         ledger,

@@ -12,7 +12,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -78,6 +77,8 @@ pub struct Writer {
     pub random: Arc<dyn Random>,
     /// What happens when the disk lost a sync: the process must end.
     pub on_lost_sync: Box<dyn Fn(&LedgerError) + Send>,
+    /// Whether the disk was full at the last commit, and the ledger has not been opened again since.
+    pub full: bool,
 }
 
 /// The writer's state while it gathers one batch.
@@ -157,10 +158,14 @@ impl Writer {
             {
                 jobs.push(job);
             }
+            if self.full {
+                self.try_again();
+            }
             let mut finishes = Vec::with_capacity(jobs.len());
             let outcome = self.group(jobs, &mut finishes);
             let fault = match &outcome {
                 Ok(()) => None,
+                Err(_) if self.full => Some(Fault::unavailable("its disk is full")),
                 Err(error) => Some(Fault::from(error.clone())),
             };
             for finish in finishes {
@@ -213,21 +218,32 @@ impl Writer {
 
     /// A full disk is waited out; anything else means that nobody knows what is durable.
     fn after_failure(&mut self, error: &ProjectionError) {
-        eprintln!("domesday: a commit failed: {error}");
-        let Some(StoreError::NoSpace(_)) = error.store_error() else {
-            let lost = match error {
-                ProjectionError::Ledger(error) => error.clone(),
-                other => LedgerError::Store(StoreError::Failed(other.to_string())),
-            };
-            (self.on_lost_sync)(&lost);
+        if self.full {
             return;
-        };
-        // Whoever queues up meanwhile waits for at most this long and is then refused in its turn.
-        std::thread::sleep(Duration::from_millis(500));
+        }
+        eprintln!("domesday: a commit failed: {error}");
+        match error {
+            _ if matches!(error.store_error(), Some(StoreError::NoSpace(_))) => self.full = true,
+            ProjectionError::Ledger(error) => (self.on_lost_sync)(error),
+            other => {
+                let lost = StoreError::Failed(other.to_string());
+                (self.on_lost_sync)(&LedgerError::Store(lost));
+            }
+        }
+    }
+
+    /// Opens the ledger again if there is room; otherwise it stays as it is, and reads go on.
+    fn try_again(&mut self) {
         let store = self.ledger.reader().store().clone();
+        if !store.has_room() {
+            return;
+        }
         let reopened = store.reopen().map_err(LedgerError::from);
         match reopened.and_then(|()| self.ledger.recover()) {
-            Ok(()) => {}
+            Ok(()) => {
+                eprintln!("domesday: the disk has room again; writes go on");
+                self.full = false;
+            }
             Err(LedgerError::Store(StoreError::NoSpace(_))) => {}
             Err(error) => (self.on_lost_sync)(&error),
         }

@@ -69,6 +69,10 @@ impl Store for FaultyStore {
         self.inner.clear(family)
     }
 
+    fn has_room(&self) -> bool {
+        matches!(*self.plan.lock(), Plan::Work) && self.inner.has_room()
+    }
+
     fn reopen(&self) -> Result<(), StoreError> {
         if let Plan::Refuse(error) = &*self.plan.lock() {
             return Err(error.clone());

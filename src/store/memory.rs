@@ -44,6 +44,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn has_room(&self) -> bool {
+        true
+    }
+
     fn reopen(&self) -> Result<(), StoreError> {
         Ok(())
     }

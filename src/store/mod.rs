@@ -161,6 +161,8 @@ pub trait Store: Send + Sync {
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
     /// Removes all rows of a family. Not atomic; only for families that nobody reads meanwhile.
     fn clear(&self, family: Family) -> Result<(), StoreError>;
+    /// Whether the device has room again, after it was full. Tried by writing, which is all that tells.
+    fn has_room(&self) -> bool;
     /// Closes and opens the store again, after a full device has room.
     fn reopen(&self) -> Result<(), StoreError>;
 }

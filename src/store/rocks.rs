@@ -24,6 +24,8 @@ use super::{Batch, Cursor, Durability, Family, Store, StoreError, Walk};
 const WAL_BYTES: u64 = 64 << 20;
 const MEMTABLE_BYTES: usize = 16 << 20;
 const CACHE_BYTES: usize = 64 << 20;
+/// What a device must take to count as having room: a log, a manifest and some to go on.
+const ROOM_BYTES: usize = 4 << 20;
 
 /// A store in a folder of its own, open in one process at a time.
 pub struct RocksStore {
@@ -147,6 +149,14 @@ impl Store for RocksStore {
             db.delete_range_cf(family, vec![], vec![0xff; 1024]).map_err(classify)?;
             db.flush_cf(family).map_err(classify)
         })
+    }
+
+    fn has_room(&self) -> bool {
+        // Beside the store, so that RocksDB never meets the file.
+        let probe = self.path.with_extension("room");
+        let outcome = std::fs::write(&probe, vec![0; ROOM_BYTES]);
+        let removed = std::fs::remove_file(&probe);
+        outcome.is_ok() && removed.is_ok()
     }
 
     fn reopen(&self) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! The service as its callers see it, in process: operations, authorization, time, rebuilding.
 
+mod faults;
 mod golden;
 mod histories;
 mod life;

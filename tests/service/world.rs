@@ -54,6 +54,10 @@ impl World {
         let random = Arc::new(SeededRandom::new(seed));
         let service =
             open(place, clock.clone(), random, Box::new(|error| panic!("{error}"))).unwrap();
+        World::found(service, clock)
+    }
+
+    pub fn found(service: Arc<Service>, clock: Arc<SimulatedClock>) -> Self {
         let founding = Founding { admin: Some("admin".into()), ..Founding::default() };
         let founded = service.found(founding, "test").unwrap();
         let (_, id, _) = founded.admin.unwrap();

@@ -424,8 +424,11 @@ impl Pen {
             eprintln!("domesday: receipts wait for the disk: {error}");
             (self.number, self.chain) = (number, chain);
             failing.store(true, Ordering::Relaxed);
-            std::thread::sleep(Duration::from_secs(1));
-            if let Err(error) = self.store.reopen() {
+            // Closed only when there is room to open it again: until then sessions can be read.
+            std::thread::sleep(Duration::from_millis(500));
+            if self.store.has_room()
+                && let Err(error) = self.store.reopen()
+            {
                 eprintln!("domesday: the activity book does not open: {error}");
             }
         }

@@ -1,0 +1,65 @@
+//! Disks that fill up and disks that lose a sync.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use domesday::base::clock::SimulatedClock;
+use domesday::base::random::SeededRandom;
+use domesday::base::time::Timestamp;
+use domesday::service::founding::{Parts, Place, start};
+use domesday::store::faulty::{FaultyStore, Plan};
+use domesday::store::{Store, StoreError};
+
+use super::world::World;
+
+fn world_on_faulty_disk() -> (World, Arc<FaultyStore>, Arc<AtomicUsize>) {
+    let random = Arc::new(SeededRandom::new(21));
+    let clock = Arc::new(SimulatedClock::new(Timestamp::parse("2026-01-01").unwrap()));
+    let parts = Parts::open(&Place::Memory, &*random).unwrap();
+    let disk = Arc::new(FaultyStore::new(parts.ledger));
+    let ledger: Arc<dyn Store> = disk.clone();
+    let parts = Parts { ledger, ..parts };
+    let lost = Arc::new(AtomicUsize::new(0));
+    let counted = lost.clone();
+    let on_lost_sync = Box::new(move |_: &_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let service = start(parts, clock.clone(), random, on_lost_sync).unwrap();
+    (World::found(service, clock), disk, lost)
+}
+
+#[test]
+fn a_full_disk_refuses_writes_for_now_and_loses_nothing() {
+    let (world, disk, lost) = world_on_faulty_disk();
+    let alice = world.user("alice");
+    let head = world.head();
+    disk.plan(Plan::Refuse(StoreError::NoSpace("test".into())));
+    for name in ["bob", "carol", "dave"] {
+        let fault =
+            world.ask(&world.admin, "CreateUser", &[("UserName", name)], None).unwrap_err();
+        assert_eq!((fault.code, fault.status), ("ServiceUnavailable", 503));
+        // Reads go on, and see nothing of it.
+        world.ok(&world.admin, "GetUser", &[("UserName", "alice")]);
+        world.refused(&world.admin, "GetUser", &[("UserName", name)], "NoSuchEntity");
+        assert_eq!(world.head(), head);
+    }
+    disk.plan(Plan::Work);
+    world.ok(&world.admin, "CreateUser", &[("UserName", "bob")]);
+    assert_eq!(world.head(), head + 1);
+    assert!(world.caller(&alice).is_ok());
+    domesday::ledger::verify::verify(world.service.ledger(), &mut |_, _| Ok(())).unwrap();
+    assert_eq!(lost.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_lost_sync_is_never_acknowledged_and_ends_the_process() {
+    let (world, disk, lost) = world_on_faulty_disk();
+    disk.plan(Plan::WriteAndFail(StoreError::Failed("fsync: input/output error".into())));
+    let fault = world.ask(&world.admin, "CreateUser", &[("UserName", "bob")], None).unwrap_err();
+    assert_eq!((fault.code, fault.status), ("ServiceFailure", 500));
+    disk.plan(Plan::Work);
+    // Even if the disk seems to work again, this writer acknowledges nothing more.
+    let fault = world.ask(&world.admin, "CreateUser", &[("UserName", "carol")], None).unwrap_err();
+    assert_eq!(fault.code, "ServiceFailure");
+    assert!(lost.load(Ordering::SeqCst) > 0);
+}
