@@ -1,6 +1,7 @@
 //! The service as its callers see it, in process: operations, authorization, time, rebuilding.
 
 mod faults;
+mod flips;
 mod golden;
 mod histories;
 mod life;
