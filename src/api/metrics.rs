@@ -1,0 +1,115 @@
+//! What the server counts, as Prometheus reads it.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// The counters of one server.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    answers: [AtomicU64; CLASSES.len()],
+    failed_authentications: AtomicU64,
+    connections: AtomicI64,
+}
+
+/// The classes of HTTP statuses that are answered.
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+impl Metrics {
+    /// Counts an answer by its status.
+    pub fn answered(&self, status: u16) {
+        let class = usize::from(status / 100).saturating_sub(2);
+        if let Some(counter) = self.answers.get(class) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a request whose signature proved nothing. It is not stored anywhere else: a stranger must
+    /// not be able to fill the disk.
+    pub fn authentication_failed(&self) {
+        self.failed_authentications.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection for as long as the value returned lives.
+    pub fn connected(&self) -> Connected<'_> {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Connected(self)
+    }
+
+    /// The counters, and the position of the ledger's head, in Prometheus's text format.
+    pub fn text(&self, head: u64) -> String {
+        let mut out = String::with_capacity(1024);
+        let mut describe = |name: &str, kind: &str, help: &str, rows: &[(String, String)]| {
+            // Writing into a String does not fail.
+            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+            for (labels, value) in rows {
+                let _ = writeln!(out, "{name}{labels} {value}");
+            }
+        };
+        let one = |value: String| [(String::new(), value)];
+        describe(
+            "domesday_head_position",
+            "gauge",
+            "Events in the ledger that were acknowledged.",
+            &one(head.to_string()),
+        );
+        let answers: Vec<(String, String)> = CLASSES
+            .iter()
+            .zip(&self.answers)
+            .map(|(class, count)| {
+                (format!("{{status=\"{class}\"}}"), count.load(Ordering::Relaxed).to_string())
+            })
+            .collect();
+        describe("domesday_requests_total", "counter", "Requests answered.", &answers);
+        describe(
+            "domesday_failed_authentications_total",
+            "counter",
+            "Requests whose signature or credential was refused.",
+            &one(self.failed_authentications.load(Ordering::Relaxed).to_string()),
+        );
+        describe(
+            "domesday_connections",
+            "gauge",
+            "Connections open now.",
+            &one(self.connections.load(Ordering::Relaxed).to_string()),
+        );
+        out
+    }
+}
+
+/// A connection that is counted.
+#[derive(Debug)]
+pub struct Connected<'a>(&'a Metrics);
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_counted() {
+        let metrics = Metrics::default();
+        for status in [200, 204, 403, 503, 42] {
+            metrics.answered(status);
+        }
+        metrics.authentication_failed();
+        drop(metrics.connected());
+        let _open = metrics.connected();
+        let text = metrics.text(7);
+        for line in [
+            "domesday_head_position 7",
+            "domesday_requests_total{status=\"2xx\"} 2",
+            "domesday_requests_total{status=\"3xx\"} 0",
+            "domesday_requests_total{status=\"4xx\"} 1",
+            "domesday_requests_total{status=\"5xx\"} 1",
+            "domesday_failed_authentications_total 1",
+            "domesday_connections 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+    }
+}
