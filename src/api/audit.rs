@@ -154,7 +154,7 @@ mod tests {
     fn refusals_name_their_code_and_request() {
         let reply = reply(Err(Fault::validation("no")), "r-1");
         assert_eq!(reply.status, 400);
-        let value: Value = serde_json::from_slice(&reply.body).unwrap();
+        let value: Value = serde_json::from_str(&reply.body).unwrap();
         assert_eq!(value["error"]["code"], "ValidationError");
         assert_eq!(value["request_id"], "r-1");
     }

@@ -17,8 +17,8 @@ const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 impl Metrics {
     /// Counts an answer by its status.
     pub fn answered(&self, status: u16) {
-        let class = usize::from(status / 100).saturating_sub(2);
-        if let Some(counter) = self.answers.get(class) {
+        let class = usize::from(status / 100).checked_sub(2);
+        if let Some(counter) = class.and_then(|class| self.answers.get(class)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }

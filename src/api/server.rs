@@ -251,7 +251,8 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_headers(MOST_HEADERS)
-        .max_buf_size(MOST_HEADER_BYTES)
+        .max_header_size(MOST_HEADER_BYTES)
+        .max_buf_size(2 * MOST_HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut http = pin!(http);
     tokio::select! {
