@@ -188,6 +188,7 @@ sentences! {
     TOO_MANY_TAGS "LimitExceeded" 409 "Cannot exceed quota for TagsPer{}: {}" "unconfirmed";
 
     AWS_POLICY_FIXED "AccessDenied" 403 "Managed policies of AWS cannot be changed: {}." "unconfirmed";
+    NOT_ATTACHABLE "PolicyNotAttachable" 400 "Cannot attach a Service Role Policy to a Customer Role." "CDK issue tracker";
     BAD_ARN "InvalidInput" 400 "ARN {} is not valid." "AWS CLI issue tracker";
     DUPLICATE_TAG_KEYS "InvalidInput" 400 "Duplicate tag keys found. Please note that Tag keys are case insensitive." "Terraform provider issue tracker";
     RESERVED_TAG "InvalidInput" 400 "Tag keys that start with 'aws:' are reserved for system use: {}." "unconfirmed";

@@ -1,0 +1,234 @@
+//! Tags of users, roles, managed policies and instance profiles: three operations, written once, one
+//! row a kind.
+
+use serde::{Deserialize, Serialize};
+
+use super::policies;
+use super::shapes::{Tag, check_tags, need, page, pairs};
+use crate::identity::arn;
+use crate::identity::change::{Tagged, Untagged};
+use crate::identity::id::UniqueId;
+use crate::projection::Transaction;
+use crate::projection::directory::Directory;
+use crate::projection::fold::same_key;
+use crate::projection::sealing::{NameKind, tag_field};
+use crate::projection::tables::{
+    INSTANCE_PROFILES, InstanceProfileRow, PolicyRow, RoleRow, UserRow,
+};
+use crate::projection::view::ReadTables;
+use crate::service::documents::Documents;
+use crate::service::fault::{self, Fault};
+use crate::service::operation::{Read, Reading, Write, Writing, operations};
+use crate::service::target::{self, Scene, Target};
+
+/// Sets an owner's tags; those of the same key, without regard to case, are replaced.
+pub fn set(
+    tx: &mut Transaction<'_>,
+    owner: &UniqueId,
+    tags: Vec<(String, String)>,
+) -> Result<(), Fault> {
+    if tags.is_empty() {
+        return Ok(());
+    }
+    let mut sealed = Vec::with_capacity(tags.len());
+    for (key, value) in tags {
+        let value = tx.seal(owner, &tag_field(&key), &value)?;
+        sealed.push((key, value));
+    }
+    Ok(tx.record(Tagged { owner: owner.clone(), tags: sealed })?)
+}
+
+/// What can have tags. `named` is what a request calls it by: its name, or a policy's ARN.
+trait Taggable {
+    /// What the quota calls it.
+    const KIND: &'static str;
+    /// What a request about it is judged on.
+    fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault>;
+    /// Its unique id, to be changed.
+    fn owner(directory: Directory<'_>, named: &str) -> Result<UniqueId, Fault>;
+    /// Its tags.
+    fn tags(
+        directory: Directory<'_>,
+        _: &Documents,
+        named: &str,
+    ) -> Result<Vec<(String, String)>, Fault> {
+        Ok(directory.tags(&Self::owner(directory, named)?)?)
+    }
+}
+
+impl Taggable for UserRow {
+    const KIND: &'static str = "User";
+    fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
+        target::named::<UserRow>(scene, named)
+    }
+    fn owner(directory: Directory<'_>, named: &str) -> Result<UniqueId, Fault> {
+        Ok(need::<UserRow>(directory, named)?.row.id)
+    }
+}
+
+impl Taggable for RoleRow {
+    const KIND: &'static str = "Role";
+    fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
+        target::named::<RoleRow>(scene, named)
+    }
+    fn owner(directory: Directory<'_>, named: &str) -> Result<UniqueId, Fault> {
+        Ok(need::<RoleRow>(directory, named)?.row.id)
+    }
+}
+
+impl Taggable for PolicyRow {
+    const KIND: &'static str = "Policy";
+    fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
+        target::policy(scene, named)
+    }
+    fn owner(directory: Directory<'_>, named: &str) -> Result<UniqueId, Fault> {
+        Ok(policies::own(directory, named)?.id)
+    }
+    /// A policy that every account shares has none.
+    fn tags(
+        directory: Directory<'_>,
+        documents: &Documents,
+        named: &str,
+    ) -> Result<Vec<(String, String)>, Fault> {
+        match policies::find(directory, documents, named)? {
+            policies::Managed::Own(row) => Ok(directory.tags(&row.id)?),
+            policies::Managed::Shared(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+fn profile(directory: Directory<'_>, name: &str) -> Result<Option<InstanceProfileRow>, Fault> {
+    let Some(id) = directory.find_id(NameKind::InstanceProfile, name)? else { return Ok(None) };
+    Ok(directory.reader.get(directory.account, &INSTANCE_PROFILES, &id)?)
+}
+
+impl Taggable for InstanceProfileRow {
+    const KIND: &'static str = "InstanceProfile";
+    fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
+        let digits = scene.directory.digits()?;
+        let arn = |path: &str, name: &str| arn::iam(&digits, "instance-profile", path, name);
+        Ok(match profile(scene.directory, named)? {
+            Some(row) => Target::on(arn(&row.path, &row.name), &row.id)
+                .tagged(scene.directory.tags(&row.id)?),
+            None => Target::on(arn("/", named), &UniqueId::root()),
+        })
+    }
+    fn owner(directory: Directory<'_>, named: &str) -> Result<UniqueId, Fault> {
+        let found = profile(directory, named)?;
+        Ok(found.ok_or_else(|| fault::NO_INSTANCE_PROFILE.with(&[named]))?.id)
+    }
+}
+
+fn tag<T: Taggable>(to: &mut Writing<'_, '_>, named: &str, tags: &[Tag]) -> Result<(), Fault> {
+    let owner = T::owner(to.directory(), named)?;
+    let mut tags = pairs(tags);
+    let already = to.directory().tags(&owner)?;
+    check_tags(&tags, &already, T::KIND)?;
+    // What is so already is not something that happened.
+    tags.retain(|tag| !already.contains(tag));
+    set(to.tx, &owner, tags)
+}
+
+/// Keys that are not there are passed over.
+fn untag<T: Taggable>(to: &mut Writing<'_, '_>, named: &str, keys: &[String]) -> Result<(), Fault> {
+    let owner = T::owner(to.directory(), named)?;
+    let already = to.directory().tags(&owner)?.into_iter().map(|(key, _)| key);
+    let keys: Vec<String> =
+        already.filter(|key| keys.iter().any(|gone| same_key(gone, key))).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    Ok(to.tx.record(Untagged { owner, keys })?)
+}
+
+/// A page of tags.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TagsPage {
+    tags: Vec<Tag>,
+    is_truncated: bool,
+    marker: Option<String>,
+}
+
+fn list<T: Taggable>(
+    at: &Reading<'_>,
+    named: &str,
+    max_items: Option<usize>,
+    marker: Option<&str>,
+) -> Result<TagsPage, Fault> {
+    let tags = T::tags(at.directory, at.documents, named)?;
+    let tags = tags.into_iter().map(|(key, value)| Tag { key, value }).collect();
+    let paged = page(tags, |tag: &Tag| tag.key.to_lowercase(), max_items, marker)?;
+    Ok(TagsPage { tags: paged.items, is_truncated: paged.is_truncated, marker: paged.marker })
+}
+
+macro_rules! kinds {
+    ($( $row:ident, $owner:ident: $tag:ident $untag:ident $list:ident; )*) => {
+        $(
+            #[doc = concat!("`", stringify!($tag), "`")]
+            #[derive(Deserialize)]
+            #[serde(rename_all = "PascalCase")]
+            pub struct $tag {
+                $owner: String,
+                #[serde(default)]
+                tags: Vec<Tag>,
+            }
+
+            impl Write for $tag {
+                fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
+                    tag::<$row>(to, &self.$owner, &self.tags)
+                }
+            }
+
+            #[doc = concat!("`", stringify!($untag), "`")]
+            #[derive(Deserialize)]
+            #[serde(rename_all = "PascalCase")]
+            pub struct $untag {
+                $owner: String,
+                #[serde(default)]
+                tag_keys: Vec<String>,
+            }
+
+            impl Write for $untag {
+                fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
+                    untag::<$row>(to, &self.$owner, &self.tag_keys)
+                }
+            }
+
+            #[doc = concat!("`", stringify!($list), "`")]
+            #[derive(Deserialize)]
+            #[serde(rename_all = "PascalCase")]
+            pub struct $list {
+                $owner: String,
+                marker: Option<String>,
+                max_items: Option<usize>,
+            }
+
+            impl Read for $list {
+                fn read(self, at: &Reading<'_>) -> Result<TagsPage, Fault> {
+                    list::<$row>(at, &self.$owner, self.max_items, self.marker.as_deref())
+                }
+            }
+        )*
+
+        operations! { Iam:
+            $(
+                write $tag on |op, scene| {
+                    let target = <$row as Taggable>::target(scene, &op.$owner)?;
+                    Ok(target.requesting(&pairs(&op.tags)))
+                } => (),
+                write $untag on |op, scene| {
+                    Ok(<$row as Taggable>::target(scene, &op.$owner)?.naming(&op.tag_keys))
+                } => (),
+                read $list on |op, scene| <$row as Taggable>::target(scene, &op.$owner) => TagsPage,
+            )*
+        }
+    };
+}
+
+kinds! {
+    UserRow, user_name: TagUser UntagUser ListUserTags;
+    RoleRow, role_name: TagRole UntagRole ListRoleTags;
+    PolicyRow, policy_arn: TagPolicy UntagPolicy ListPolicyTags;
+    InstanceProfileRow, instance_profile_name: TagInstanceProfile UntagInstanceProfile ListInstanceProfileTags;
+}
