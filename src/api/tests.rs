@@ -170,6 +170,16 @@ async fn a_client_writes_reads_and_travels() {
     let who = server.form(&server.admin, "sts", "/", who).await;
     who.expect(200, "https://sts.amazonaws.com/doc/2011-06-15/");
 
+    let list = ("GET", "/?Action=ListUsers&Version=2010-05-08&PathPrefix=%2Fteam%2F");
+    let listed = server.signed(&server.admin, "iam", list, ("text/plain", b"")).await;
+    listed.expect(200, "<UserName>alice</UserName>");
+    let head = server.service.ledger().head().position.to_string();
+    let audit = ("GET", "/audit/v1/head");
+    let asked = server.signed(&server.admin, "domesday", audit, ("text/plain", b"")).await;
+    asked.expect(200, &head);
+    let asked = server.signed(&server.admin, "iam", audit, ("text/plain", b"")).await;
+    asked.expect(403, "\"code\":\"SignatureDoesNotMatch\"");
+
     // The past, with the moment raw and percent-encoded, with and without final slash.
     let ask = format!("{IAM}&Action=GetUser&UserName=alice");
     for (path, status, part) in [
