@@ -86,9 +86,8 @@ pub fn check_arn(text: &str) -> Result<(), Fault> {
         arn.partition == "aws"
             && arn.service == "iam"
             && arn.region.is_empty()
-            && arn.kind() == "policy"
+            && arn.resource.starts_with("policy/")
             && !arn.name().is_empty()
-            && arn.path().starts_with('/')
     });
     if fits { Ok(()) } else { Err(fault::BAD_ARN.with(&[text])) }
 }
