@@ -6,6 +6,7 @@
 //! | `ledger/` | events, rows, contents, sealed secrets (RocksDB) |
 //! | `activity/` | receipts, sessions, last-used facts (RocksDB) |
 //! | `HEAD` | how much was acknowledged |
+//! | `ACTIVITY` | how many receipts were kept |
 //! | `subjects.keys` | one key a subject, wrapped by the master key |
 //! | `admin.sock` | while a server runs: operations for whoever has the machine |
 //!
@@ -134,6 +135,8 @@ pub struct Parts {
     pub activity: Arc<dyn Store>,
     /// HEAD.
     pub head: Arc<dyn HeadFile>,
+    /// HEAD of the activity book.
+    pub activity_head: Arc<dyn HeadFile>,
     /// The subject keys.
     pub keys: Arc<SubjectKeys>,
 }
@@ -148,6 +151,7 @@ impl Parts {
                     ledger: Arc::new(MemoryStore::default()),
                     activity: Arc::new(MemoryStore::default()),
                     head: Arc::new(MemoryHead::default()),
+                    activity_head: Arc::new(MemoryHead::default()),
                     keys: Arc::new(SubjectKeys::in_memory(master)),
                 })
             }
@@ -160,6 +164,7 @@ impl Parts {
                     ledger: Arc::new(ledger),
                     activity: Arc::new(RocksStore::open(&data.join("activity"), Family::ACTIVITY)?),
                     head: Arc::new(DiskHead::open(&data.join("HEAD"))?),
+                    activity_head: Arc::new(DiskHead::open(&data.join("ACTIVITY"))?),
                     keys: Arc::new(SubjectKeys::open(&data.join("subjects.keys"), master)?),
                 })
             }
@@ -251,7 +256,12 @@ pub fn start(
         rebuild::fold_aside(&ledger, 1, &mut |_| {})?;
         rebuild::swap(&ledger)?;
     }
-    let activity = ActivityBook::open(parts.activity, parts.keys.clone(), &*clock)?;
+    let activity = ActivityBook::open(
+        parts.activity,
+        parts.activity_head,
+        parts.keys.clone(),
+        &*clock,
+    )?;
     let writer = Writer {
         ledger: writer,
         keys: parts.keys.clone(),

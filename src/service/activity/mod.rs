@@ -7,6 +7,9 @@
 //! | sessions | session access key id | [`session::StoredSession`] |
 //! | last-used | id, zero, complement of the hour | [`receipt::LastUsed`] in that hour |
 //!
+//! A HEAD file of its own remembers how many receipts there were and the last chain hash, since a database
+//! cannot notice that its newest rows are gone; a book short of it does not open.
+//!
 //! The chain hash is BLAKE3 of the previous one (zeros for the first) and the encoded receipt.
 //!
 //! One thread writes. What must be durable before its answer (issued credentials, audit reads) waits
@@ -37,6 +40,7 @@ use crate::identity::codec;
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::projection::{ProjectionError, sealing};
+use crate::store::head::{Head, HeadFile};
 use crate::store::keys::SubjectKeys;
 use crate::store::{self, Batch, Durability, Family, Store, StoreError};
 
@@ -69,17 +73,18 @@ impl ActivityBook {
     /// Opens the book and starts its writer. After an unclean stop the gap is recorded.
     pub fn open(
         store: Arc<dyn Store>,
+        head: Arc<dyn HeadFile>,
         keys: Arc<SubjectKeys>,
         clock: &dyn Clock,
     ) -> Result<Self, ProjectionError> {
-        let mut pen = Pen::load(store.clone())?;
+        let mut pen = Pen::load(store.clone(), head)?;
         let clean = store.get(Family::Meta, CLEAN)?.is_some();
         let mut batch = Batch::default();
         batch.delete(Family::Meta, CLEAN);
         if !clean && pen.number > 0 {
             pen.write(&gap(clock.now()), &mut batch)?;
         }
-        store.commit(&batch, Durability::Synced)?;
+        pen.commit_batch(&batch)?;
         let (queue, notes) = mpsc::sync_channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
         let flag = failing.clone();
@@ -355,12 +360,13 @@ fn open_session(
 /// The writer's side: the end of the chain.
 struct Pen {
     store: Arc<dyn Store>,
+    head: Arc<dyn HeadFile>,
     number: u64,
     chain: [u8; 32],
 }
 
 impl Pen {
-    fn load(store: Arc<dyn Store>) -> Result<Self, ProjectionError> {
+    fn load(store: Arc<dyn Store>, head: Arc<dyn HeadFile>) -> Result<Self, ProjectionError> {
         let last = store::walk(store.as_ref(), Family::Receipts, |cursor| {
             cursor.seek_back(&u64::MAX.to_be_bytes())?;
             Ok(cursor.current().map(|(key, value)| (key.to_vec(), value.to_vec())))
@@ -373,7 +379,22 @@ impl Pen {
                 (number, chain.unwrap_or_default())
             }
         };
-        Ok(Pen { store, number, chain })
+        if let Some(known) = head.read()?
+            && (number < known.position || (number == known.position && chain != known.tip))
+        {
+            return Err(StoreError::Damaged(format!(
+                "the activity book is short: {} receipts were kept, {number} are here",
+                known.position
+            ))
+            .into());
+        }
+        Ok(Pen { store, head, number, chain })
+    }
+
+    /// Rows first, then HEAD: a crash between them leaves the book ahead, which is fine.
+    fn commit_batch(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.store.commit(batch, Durability::Synced)?;
+        self.head.write(&Head { position: self.number, root: [0; 32], tip: self.chain })
     }
 
     fn write(&mut self, receipt: &Receipt, batch: &mut Batch) -> Result<(), ProjectionError> {
@@ -413,17 +434,31 @@ impl Pen {
         }
     }
 
-    /// Writes a group, and tries again while the disk refuses: meanwhile new requests are refused.
+    /// Writes a group, and tries again while the disk is full: meanwhile new requests are refused. After
+    /// any other failure nobody knows what is durable: no receipt is kept, and no request answered, any
+    /// more.
     fn commit(&mut self, group: &[Note], failing: &AtomicBool) {
         let (number, chain) = (self.number, self.chain);
         loop {
-            let outcome = self.batch(group).and_then(|batch| {
-                self.store.commit(&batch, Durability::Synced).map_err(ProjectionError::from)
-            });
+            let outcome = self
+                .batch(group)
+                .and_then(|batch| self.commit_batch(&batch).map_err(ProjectionError::from));
             let Err(error) = outcome else { break };
-            eprintln!("domesday: receipts wait for the disk: {error}");
-            (self.number, self.chain) = (number, chain);
             failing.store(true, Ordering::Relaxed);
+            (self.number, self.chain) = (number, chain);
+            let failure = match error.store_error() {
+                Some(StoreError::NoSpace(_)) => None,
+                Some(other) => Some(other.clone()),
+                None => Some(StoreError::Failed(error.to_string())),
+            };
+            if let Some(failure) = failure {
+                eprintln!("domesday: the activity book failed, and with it every request: {failure}");
+                for done in group.iter().filter_map(|note| note.done.as_ref()) {
+                    let _ = done.send(Err(failure.clone()));
+                }
+                return;
+            }
+            eprintln!("domesday: receipts wait for the disk: {error}");
             // Closed only when there is room to open it again: until then sessions can be read.
             std::thread::sleep(Duration::from_millis(500));
             if self.store.has_room()
@@ -461,6 +496,7 @@ mod tests {
     use crate::base::clock::SimulatedClock;
     use crate::base::crypto::new_key;
     use crate::base::random::SeededRandom;
+    use crate::store::head::MemoryHead;
     use crate::store::memory::MemoryStore;
 
     fn receipt(request: &str) -> Receipt {
@@ -483,7 +519,10 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let keys = Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap()));
         let clock = SimulatedClock::new(Timestamp::from_seconds(7200));
-        let open = || ActivityBook::open(store.clone(), keys.clone(), &clock).unwrap();
+        let head = Arc::new(MemoryHead::default());
+        let try_open =
+            || ActivityBook::open(store.clone(), head.clone(), keys.clone(), &clock);
+        let open = || try_open().unwrap();
         let book = open();
         let key = UniqueId::parse("AKIAEXAMPLE").unwrap();
         let used = |seconds| LastUsed {
@@ -516,5 +555,11 @@ mod tests {
         batch.put(Family::Receipts, 2u64.to_be_bytes(), altered);
         store.commit(&batch, Durability::Synced).unwrap();
         assert!(open().receipts(1, &mut |_, _| Ok(true)).is_err());
+
+        // The newest receipt is gone: the book does not open.
+        let mut batch = Batch::default();
+        batch.delete(Family::Receipts, 6u64.to_be_bytes());
+        store.commit(&batch, Durability::Synced).unwrap();
+        assert!(try_open().is_err_and(|error| error.is_damage()));
     }
 }
