@@ -256,12 +256,8 @@ pub fn start(
         rebuild::fold_aside(&ledger, 1, &mut |_| {})?;
         rebuild::swap(&ledger)?;
     }
-    let activity = ActivityBook::open(
-        parts.activity,
-        parts.activity_head,
-        parts.keys.clone(),
-        &*clock,
-    )?;
+    let activity =
+        ActivityBook::open(parts.activity, parts.activity_head, parts.keys.clone(), &*clock)?;
     let writer = Writer {
         ledger: writer,
         keys: parts.keys.clone(),

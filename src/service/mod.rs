@@ -134,9 +134,8 @@ impl Service {
 
     /// Runs an operation.
     pub async fn execute(self: &Arc<Self>, call: Call) -> Result<Answer, Fault> {
-        let row = operations::find(call.api, &call.operation).ok_or_else(|| {
-            fault::INVALID_ACTION.with(&[&call.operation, call.api.version()])
-        })?;
+        let row = operations::find(call.api, &call.operation)
+            .ok_or_else(|| fault::INVALID_ACTION.with(&[&call.operation, call.api.version()]))?;
         limits::check(call.api, row.name, &call.form)?;
         let prepared = (row.prepare)(&call.form)?;
         match prepared {
@@ -205,7 +204,11 @@ impl Service {
     }
 
     /// Judges a caller's request to see the past.
-    pub fn judge_time_travel(&self, judge: &Judge<'_>, caller: &Caller) -> Result<Judgement, Fault> {
+    pub fn judge_time_travel(
+        &self,
+        judge: &Judge<'_>,
+        caller: &Caller,
+    ) -> Result<Judgement, Fault> {
         let ledger = audit::ledger_arn(&caller.digits);
         judge.judge(caller, "domesday:TimeTravel", &Target::on(ledger, &UniqueId::root()))
     }
@@ -225,11 +228,7 @@ impl Service {
 
     /// The instant that a view shows of an account: the request's own for the present, the time of the
     /// last event shown for a position.
-    fn instant(
-        &self,
-        view: &View,
-        caller: &Caller,
-    ) -> Result<crate::base::time::Timestamp, Fault> {
+    fn instant(&self, view: &View, caller: &Caller) -> Result<crate::base::time::Timestamp, Fault> {
         let cut = view.cut();
         if let Some(time) = cut.time {
             return Ok(time);
@@ -288,8 +287,7 @@ impl Service {
             if let Some(refusal) = judgement.refusal {
                 return Err(refusal);
             }
-            let mut writing =
-                Writing { tx, caller, documents: &self.documents, concerns: None };
+            let mut writing = Writing { tx, caller, documents: &self.documents, concerns: None };
             let answer = operation.run(&mut writing)?;
             let concerns = writing.concerns.take();
             let first = target.checks.into_iter().next().map(|check| check.id);
@@ -327,10 +325,7 @@ impl Service {
 
     /// The queue to the writer, for operator acts.
     pub fn writer(&self) -> Result<WriterHandle, Fault> {
-        self.writer
-            .lock()
-            .clone()
-            .ok_or_else(|| Fault::unavailable("the service is stopping"))
+        self.writer.lock().clone().ok_or_else(|| Fault::unavailable("the service is stopping"))
     }
 }
 

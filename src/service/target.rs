@@ -202,7 +202,9 @@ pub fn find_policy(
     let Some(id) = directory.find_id(kind, parsed.name())? else { return Ok(None) };
     use crate::projection::view::ReadTables;
     let row = directory.reader.get(directory.account, &crate::projection::tables::POLICIES, &id)?;
+    // The whole ARN, to the letter: a look-alike must not stand for the policy in a condition.
+    let digits = directory.digits()?;
     Ok(row
-        .filter(|row| row.path == parsed.path() && row.name == parsed.name())
+        .filter(|row| arn::iam(&digits, "policy", &row.path, &row.name) == policy_arn)
         .map(|row| PolicyRef(row.id.to_string())))
 }

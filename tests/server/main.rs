@@ -1,4 +1,6 @@
 //! The real program: started, asked over HTTP, killed, and started again.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod kill;
 mod program;

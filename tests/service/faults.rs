@@ -35,8 +35,7 @@ fn a_full_disk_refuses_writes_for_now_and_loses_nothing() {
     let head = world.head();
     disk.plan(Plan::Refuse(StoreError::NoSpace("test".into())));
     for name in ["bob", "carol", "dave"] {
-        let fault =
-            world.ask(&world.admin, "CreateUser", &[("UserName", name)], None).unwrap_err();
+        let fault = world.ask(&world.admin, "CreateUser", &[("UserName", name)], None).unwrap_err();
         assert_eq!((fault.code, fault.status), ("ServiceUnavailable", 503));
         // Reads go on, and see nothing of it.
         world.ok(&world.admin, "GetUser", &[("UserName", "alice")]);

@@ -1,10 +1,13 @@
 //! The service as its callers see it, in process: operations, authorization, time, rebuilding.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod faults;
 mod flips;
 mod golden;
 mod histories;
 mod life;
+mod managed;
 mod model;
 mod sessions;
 mod world;

@@ -452,7 +452,9 @@ impl Pen {
                 None => Some(StoreError::Failed(error.to_string())),
             };
             if let Some(failure) = failure {
-                eprintln!("domesday: the activity book failed, and with it every request: {failure}");
+                eprintln!(
+                    "domesday: the activity book failed, and with it every request: {failure}"
+                );
                 for done in group.iter().filter_map(|note| note.done.as_ref()) {
                     let _ = done.send(Err(failure.clone()));
                 }
@@ -520,8 +522,7 @@ mod tests {
         let keys = Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap()));
         let clock = SimulatedClock::new(Timestamp::from_seconds(7200));
         let head = Arc::new(MemoryHead::default());
-        let try_open =
-            || ActivityBook::open(store.clone(), head.clone(), keys.clone(), &clock);
+        let try_open = || ActivityBook::open(store.clone(), head.clone(), keys.clone(), &clock);
         let open = || try_open().unwrap();
         let book = open();
         let key = UniqueId::parse("AKIAEXAMPLE").unwrap();

@@ -4,10 +4,16 @@
 //! once, each in a file of its own, and cost one row a kind.
 
 pub mod access_keys;
+pub mod attachments;
+pub mod boundaries;
+pub mod groups;
 pub mod inline_policies;
+pub mod policies;
+pub mod policy_versions;
 pub mod roles;
 pub mod shapes;
 pub mod sts;
+pub mod tags;
 pub mod users;
 
 use std::collections::HashMap;
@@ -18,6 +24,12 @@ use super::operation::{Api, Row};
 /// Every file's table of contents.
 const FILES: &[&[Row]] = &[
     access_keys::OPERATIONS,
+    tags::OPERATIONS,
+    policy_versions::OPERATIONS,
+    policies::OPERATIONS,
+    groups::OPERATIONS,
+    boundaries::OPERATIONS,
+    attachments::OPERATIONS,
     inline_policies::OPERATIONS,
     roles::OPERATIONS,
     sts::OPERATIONS,

@@ -27,7 +27,10 @@ operations! { Iam:
         let old = target::named::<UserRow>(scene, &op.user_name)?;
         // Both names must be allowed: the one that goes and the one that comes.
         let name = op.new_user_name.as_deref().unwrap_or(&op.user_name);
-        let new = target::new::<UserRow>(scene, op.new_path.as_deref(), name)?;
+        let own = scene.directory.find::<UserRow>(&op.user_name)?;
+        let own = own.map(|user| user.row.path);
+        let path = op.new_path.as_deref().or(own.as_deref());
+        let new = target::new::<UserRow>(scene, path, name)?;
         Ok(old.and("iam:UpdateUser", new))
     } => (),
     write DeleteUser on |op, scene| target::named::<UserRow>(scene, &op.user_name) => (),

@@ -1,0 +1,186 @@
+//! The questions and acts: `head`, `log`, `show`, `can`, `verify`, `rebuild`, `account`, `recover`.
+
+use std::io::IsTerminal;
+
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::door::Door;
+use super::options::{
+    AccountCommand, CanOptions, Command, Common, LogOptions, Output, RecoverCommand,
+};
+use super::print;
+
+/// Runs one of them.
+pub fn run(common: &Common, command: &Command) -> Result<u8, Failure> {
+    let door = Door::find(common)?;
+    let outcome = answer(&door, common.output, command);
+    door.close();
+    outcome
+}
+
+fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure> {
+    match command {
+        Command::Head(at) => {
+            let head = door.ask("head", Vec::new(), at.at.as_deref())?;
+            match output {
+                Output::Table => println!("@{}", field(&head, "position")),
+                other => print::object(other, &head),
+            }
+            Ok(0)
+        }
+        Command::Log(options) => log(door, output, options),
+        Command::Show { thing, at } => {
+            let parameters = vec![("thing".to_owned(), thing.clone())];
+            print::object(output, &door.ask("show", parameters, at.at.as_deref())?);
+            Ok(0)
+        }
+        Command::Can(options) => can(door, output, options),
+        Command::Verify => {
+            progress("verifying: every byte is read");
+            let found = door.act("verify", &json!({}))?;
+            if output == Output::Table {
+                println!(
+                    "sound: {} events of {} accounts, {} rows, {} secrets, {} receipts; root {}",
+                    field(&found, "events"),
+                    field(&found, "accounts"),
+                    field(&found, "rows"),
+                    field(&found, "secrets"),
+                    field(&found, "receipts"),
+                    field(&found, "root").as_str().unwrap_or_default()
+                );
+            } else {
+                print::object(output, &found);
+            }
+            Ok(0)
+        }
+        Command::Rebuild => {
+            progress("rebuilding: every event is folded anew");
+            let done = door.act("rebuild", &json!({}))?;
+            if output == Output::Table {
+                println!(
+                    "rebuilt from {} events: {} rows, {} of them differed",
+                    field(&done, "events"),
+                    field(&done, "rows"),
+                    field(&done, "different")
+                );
+            } else {
+                print::object(output, &done);
+            }
+            Ok(0)
+        }
+        Command::Account(AccountCommand::Create { email, name, id, admin }) => {
+            let body = json!({ "email": email, "name": name, "account": id, "admin": admin });
+            print::object(output, &door.act("account-create", &body)?);
+            Ok(0)
+        }
+        Command::Recover(RecoverCommand::Admin { user }) => {
+            let made = door.act("recover-admin", &json!({ "user": user }))?;
+            if output == Output::Table {
+                println!("export AWS_ACCESS_KEY_ID={}", text(&made, "access_key_id"));
+                println!("export AWS_SECRET_ACCESS_KEY={}", text(&made, "secret_access_key"));
+            } else {
+                print::object(output, &made);
+            }
+            Ok(0)
+        }
+        Command::Recover(RecoverCommand::Root) => {
+            print::object(output, &door.act("recover-root", &json!({}))?);
+            Ok(0)
+        }
+        _ => Err(Failure::new("this command asks nothing")),
+    }
+}
+
+/// A field of an answer; null if it has none.
+fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Long work is announced on a terminal; stdout stays the answer's.
+fn progress(what: &str) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("domesday: {what}");
+    }
+}
+
+fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Failure> {
+    let mut parameters = Vec::new();
+    let limit = options.limit.map(|limit| limit.to_string());
+    for (name, value) in [
+        ("principal", &options.principal),
+        ("target", &options.target),
+        ("operation", &options.operation),
+        ("from", &options.from),
+        ("to", &options.to),
+        ("limit", &limit),
+    ] {
+        parameters.extend(value.clone().map(|value| (name.to_owned(), value)));
+    }
+    let answer = door.ask("events", parameters, options.at.at.as_deref())?;
+    let events = field(&answer, "events").as_array().cloned().unwrap_or_default();
+    let columns = [
+        "position",
+        "recorded_at",
+        "operation",
+        "actor.name",
+        "session",
+        "target.name",
+        "address",
+        "ticket",
+    ];
+    print::rows(output, &events, &columns);
+    Ok(0)
+}
+
+/// Exit 1 for a no, and for a yes that hangs on context nobody gave.
+fn can(door: &Door, output: Output, options: &CanOptions) -> Result<u8, Failure> {
+    let mut parameters = vec![
+        ("principal".to_owned(), options.principal.clone()),
+        ("action".to_owned(), options.action.clone()),
+        ("resource".to_owned(), options.resource.clone()),
+    ];
+    parameters.extend(options.context.iter().map(|pair| ("context".to_owned(), pair.clone())));
+    let answer = door.ask("can", parameters, options.at.at.as_deref())?;
+    let allowed = text(&answer, "decision") == "allowed";
+    let conditional = field(&answer, "conditional") == &Value::Bool(true);
+    if output == Output::Table {
+        println!(
+            "{}: {} {} on {}",
+            match (allowed, conditional) {
+                (_, true) => "it depends",
+                (true, _) => "yes",
+                (false, _) => "no",
+            },
+            text(&answer, "principal"),
+            text(&answer, "action"),
+            text(&answer, "resource")
+        );
+        println!("  {}, {}", text(&answer, "decision"), text(&answer, "because"));
+        for statement in field(&answer, "statements").as_array().into_iter().flatten() {
+            let event = match field(statement, "event") {
+                Value::Null => String::new(),
+                position => format!(", since event @{position}"),
+            };
+            println!(
+                "  {} {} {} statement {} (line {}), {}{event}",
+                text(statement, "policy_type"),
+                text(statement, "policy"),
+                text(statement, "version"),
+                field(statement, "statement"),
+                field(statement, "line"),
+                text(statement, "via"),
+            );
+        }
+        for key in field(&answer, "missing_context").as_array().into_iter().flatten() {
+            println!("  unknown: {} (give it by --context)", key.as_str().unwrap_or_default());
+        }
+    } else {
+        print::object(output, &answer);
+    }
+    Ok(u8::from(!allowed || conditional))
+}

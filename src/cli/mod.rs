@@ -1,0 +1,93 @@
+//! The command line: one file a group of subcommands.
+//!
+//! - [`options`]: what can be given, by flag, variable or file, and in which order they count.
+//! - [`door`]: the three ways to a ledger: `--endpoint`, the socket of a running server, the folder itself.
+//! - [`client`]: questions over HTTP. [`print`]: answers as tables, JSON, NDJSON or CSV.
+//! - [`ask`]: the questions and acts. [`serve`], [`exec`]: the server, and a command beside one.
+//!
+//! Exit status: 0 fine; 1 only for questions whose answer is no; 2 wrong use or failure; 3 the ledger is
+//! damaged, short or not the one expected.
+
+pub mod ask;
+pub mod client;
+pub mod door;
+pub mod exec;
+pub mod options;
+pub mod print;
+pub mod serve;
+
+use clap::{CommandFactory, Parser};
+
+use self::options::{Cli, Command};
+use crate::service::audit::verify::DAMAGED;
+use crate::service::fault::Fault;
+use crate::service::founding::OpenError;
+
+/// How a command ends when it does not end well.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit status.
+    pub status: u8,
+    /// What is told on stderr.
+    pub message: String,
+}
+
+impl Failure {
+    /// Wrong use or failure.
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure { status: 2, message: message.into() }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        let status = if fault.code == DAMAGED { 3 } else { 2 };
+        Failure { status, message: fault.message }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Failure { status: if error.is_damage() { 3 } else { 2 }, message: error.to_string() }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::new(error.to_string())
+    }
+}
+
+/// Runs the command of the process's arguments; `serve` is how the wire is served, which this layer does
+/// not know.
+pub fn run(serve: serve::ServeWire) -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    match dispatch(cli, serve) {
+        Ok(status) => status,
+        Err(failure) => {
+            eprintln!("domesday: {}", failure.message);
+            failure.status
+        }
+    }
+}
+
+fn dispatch(cli: Cli, serve: serve::ServeWire) -> Result<u8, Failure> {
+    let Cli { common, command } = cli;
+    match command {
+        Command::Serve(options) => serve::serve(&common, &options, serve),
+        Command::Init(options) => serve::init(&common, &options),
+        Command::Exec { command } => exec::exec(&command, serve),
+        Command::Completions { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(shell, &mut command, "domesday", &mut std::io::stdout());
+            Ok(0)
+        }
+        other => ask::run(&common, &other),
+    }
+}

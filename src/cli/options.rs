@@ -1,0 +1,345 @@
+//! What can be given to a command: flags beat variables, variables beat the file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::Failure;
+use crate::base::secret::Secret;
+
+/// A self-hosted identity and access service on an event-sourced ledger.
+#[derive(Parser, Debug)]
+#[command(name = "domesday", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Common {
+    /// The data folder, or `memory:` [variable DOMESDAY_DATA; ./domesday-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<String>,
+    /// The master key's file [variable DOMESDAY_MASTER_KEY_FILE; DIR.key]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+    /// A running server, asked with the usual AWS credentials [variable DOMESDAY_ENDPOINT]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "data")]
+    pub endpoint: Option<String>,
+    /// The account, where the store has several: 12 digits or alias
+    #[arg(long, global = true, value_name = "ID")]
+    pub account: Option<String>,
+    /// How to print the answer
+    #[arg(short, long, global = true, value_enum, default_value = "table")]
+    pub output: Output,
+}
+
+/// How an answer is printed.
+#[derive(ValueEnum, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// Comma-separated values.
+    Csv,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Serve the AWS IAM and STS protocol
+    Serve(ServeOptions),
+    /// Found a ledger and its first account without serving
+    Init(FoundOptions),
+    /// Further accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// How many events there are: @N
+    Head(AtMoment),
+    /// Who changed what, when, from where
+    Log(LogOptions),
+    /// One thing as it was: user/alice, role/x, an ARN, an id, @7
+    Show {
+        /// What to show
+        thing: String,
+        /// When
+        #[command(flatten)]
+        at: AtMoment,
+    },
+    /// May a principal do something, and why (exit 1: no, or it depends)
+    Can(CanOptions),
+    /// Read every byte and compare rows with events (exit 3: damaged)
+    Verify,
+    /// Fold all rows anew from the events
+    Rebuild,
+    /// Run a command beside a server in memory, with an administrator's AWS variables set
+    Exec {
+        /// The command and its arguments, after --
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// New credentials for who lost them
+    #[command(subcommand)]
+    Recover(RecoverCommand),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// When.
+#[derive(Args, Debug, Clone, Default)]
+pub struct AtMoment {
+    /// A time, a date, a position (@7), both (2026-03-01@7), or an age (90d, 3h)
+    #[arg(long, value_name = "MOMENT")]
+    pub at: Option<String>,
+}
+
+/// `log`
+#[derive(Args, Debug, Default)]
+pub struct LogOptions {
+    /// Done by
+    #[arg(long)]
+    pub principal: Option<String>,
+    /// About
+    #[arg(long)]
+    pub target: Option<String>,
+    /// Of this operation
+    #[arg(long)]
+    pub operation: Option<String>,
+    /// Recorded at or after
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Recorded before
+    #[arg(long)]
+    pub to: Option<String>,
+    /// At most so many, the newest
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// When
+    #[command(flatten)]
+    pub at: AtMoment,
+}
+
+/// `can`
+#[derive(Args, Debug)]
+pub struct CanOptions {
+    /// alice, user/alice, role/deploy, an ARN, an id, root
+    pub principal: String,
+    /// iam:CreateUser
+    pub action: String,
+    /// An ARN, or '*'
+    pub resource: String,
+    /// A condition key that is known
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub context: Vec<String>,
+    /// When
+    #[command(flatten)]
+    pub at: AtMoment,
+}
+
+/// `account ...`
+#[derive(Subcommand, Debug)]
+pub enum AccountCommand {
+    /// Found a further account with its root user
+    Create {
+        /// The root user's e-mail address
+        #[arg(long)]
+        email: String,
+        /// Its display name
+        #[arg(long)]
+        name: String,
+        /// Its 12 digits; made up if left out
+        #[arg(long, value_name = "DIGITS")]
+        id: Option<String>,
+        /// An administrator for daily work; empty makes none
+        #[arg(long, default_value = "admin")]
+        admin: String,
+    },
+}
+
+/// `recover ...`
+#[derive(Subcommand, Debug)]
+pub enum RecoverCommand {
+    /// A new access key for an administrator
+    Admin {
+        /// The user
+        #[arg(long, default_value = "admin")]
+        user: String,
+    },
+    /// A new password for the root user
+    Root,
+}
+
+/// `serve`
+#[derive(Args, Debug, Default)]
+pub struct ServeOptions {
+    /// Where to listen; port 0 takes a free one [variable DOMESDAY_LISTEN; 127.0.0.1:1086]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    /// Where to write url and account once ready, as JSON [variable DOMESDAY_READY_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// What founding uses.
+    #[command(flatten)]
+    pub found: FoundOptions,
+}
+
+/// What `serve` and `init` share.
+#[derive(Args, Debug, Default)]
+pub struct FoundOptions {
+    /// A TOML file with the same keys as the variables, without DOMESDAY_ and in lower case
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Keys of the file, and of the variables with `DOMESDAY_` before them; `true` for secrets, which may
+/// also be given as a file.
+const KEYS: &[(&str, bool)] = &[
+    ("data", false),
+    ("master_key_file", false),
+    ("endpoint", false),
+    ("account", false),
+    ("listen", false),
+    ("ready_file", false),
+    ("config", false),
+    ("account_id", false),
+    ("account_name", false),
+    ("root_email", false),
+    ("root_password", true),
+    ("root_access_key_id", false),
+    ("root_secret_access_key", true),
+    ("admin_user", false),
+    ("admin_access_key_id", false),
+    ("admin_secret_access_key", true),
+];
+
+/// Everything that was given, by variable and by file.
+#[derive(Default)]
+pub struct Settings {
+    given: std::collections::BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Reads variables and the file; unknown ones refuse the start and are named.
+    pub fn read(
+        config: Option<&std::path::Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Failure> {
+        let mut settings = Settings::default();
+        let mut by_variable = std::collections::BTreeMap::new();
+        for (name, value) in variables {
+            let Some(rest) = name.strip_prefix("DOMESDAY_") else { continue };
+            // Orchestrators inject these for every service that they know.
+            if rest.starts_with("PORT") || rest.starts_with("SERVICE_") {
+                continue;
+            }
+            let key = rest.to_lowercase();
+            let from_file = key.strip_suffix("_file").filter(|key| is_known(key, true));
+            match from_file {
+                Some(key) => {
+                    let text = std::fs::read_to_string(&value)
+                        .map_err(|error| Failure::new(format!("{name}={value}: {error}")))?;
+                    by_variable.insert(key.to_owned(), text.trim_end_matches('\n').to_owned());
+                }
+                None if is_known(&key, false) || is_known(&key, true) => {
+                    by_variable.insert(key, value);
+                }
+                None => {
+                    return Err(Failure::new(format!(
+                        "the variable {name} is not known; `domesday serve --help` lists what is"
+                    )));
+                }
+            }
+        }
+        let config = config.map(std::path::Path::to_owned);
+        let config = config.or_else(|| by_variable.get("config").map(PathBuf::from));
+        if let Some(path) = config {
+            settings.read_file(&path)?;
+        }
+        settings.given.extend(by_variable);
+        Ok(settings)
+    }
+
+    fn read_file(&mut self, path: &std::path::Path) -> Result<(), Failure> {
+        let wrong = |why: String| Failure::new(format!("{}: {why}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            // Only where it is wrong: the line itself may hold a secret.
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text.get(..at).unwrap_or_default().lines().count().max(1);
+            wrong(format!("line {line} is not TOML"))
+        })?;
+        for (key, value) in table {
+            if !(is_known(&key, false) || is_known(&key, true)) {
+                return Err(wrong(format!("the key {key} is not known")));
+            }
+            let value = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                _ => return Err(wrong(format!("the key {key} takes a text"))),
+            };
+            self.given.insert(key, value);
+        }
+        Ok(())
+    }
+
+    /// A setting that was given.
+    pub fn get(&self, key: &str) -> Option<String> {
+        self.given.get(key).cloned()
+    }
+
+    /// A secret that was given.
+    pub fn secret(&self, key: &str) -> Option<Secret<String>> {
+        self.get(key).map(Secret::new)
+    }
+}
+
+fn is_known(key: &str, secret: bool) -> bool {
+    KEYS.iter().any(|(known, is_secret)| *known == key && *is_secret == secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+        let pairs: Vec<_> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        pairs.into_iter()
+    }
+
+    #[test]
+    fn variables_beat_the_file_and_unknown_ones_refuse() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.toml");
+        std::fs::write(&file, "data = \"a\"\nlisten = \"b\"\n").unwrap();
+        let settings =
+            Settings::read(Some(&file), variables(&[("DOMESDAY_LISTEN", "c"), ("HOME", "x")]));
+        let settings = settings.unwrap_or_else(|failure| panic!("{}", failure.message));
+        assert_eq!(settings.get("data").as_deref(), Some("a"));
+        assert_eq!(settings.get("listen").as_deref(), Some("c"));
+        for injected in ["DOMESDAY_PORT", "DOMESDAY_PORT_1086_TCP", "DOMESDAY_SERVICE_HOST"] {
+            assert!(Settings::read(None, variables(&[(injected, "x")])).is_ok());
+        }
+        let refused = Settings::read(None, variables(&[("DOMESDAY_DTA", "x")])).err().unwrap();
+        assert!(refused.message.contains("DOMESDAY_DTA"));
+        std::fs::write(&file, "dta = \"a\"\n").unwrap();
+        assert!(Settings::read(Some(&file), variables(&[])).is_err());
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "s3cret\n").unwrap();
+        let path = secret.to_str().unwrap();
+        let settings =
+            Settings::read(None, variables(&[("DOMESDAY_ROOT_PASSWORD_FILE", path)])).ok().unwrap();
+        assert_eq!(settings.secret("root_password").unwrap().expose(), "s3cret");
+    }
+}

@@ -1,0 +1,161 @@
+//! What people call a principal - `alice`, `user/alice`, `role/deploy`, an ARN, a unique id - resolved to
+//! unique ids, also of the past: a name stands for every id that bore it.
+
+use crate::identity::arn::Arn;
+use crate::identity::change::{Change, NameTag};
+use crate::identity::id::{IdKind, UniqueId};
+use crate::identity::{Event, arn};
+use crate::ledger::AccountId;
+use crate::projection::directory::{Directory, Principal};
+use crate::projection::sealing::{NameKind, name_tag};
+use crate::projection::tables::{GroupRow, RoleRow, UserRow};
+use crate::projection::{ProjectionError, Reader, View};
+use crate::service::fault::Fault;
+
+/// A principal that a name was resolved to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// `user`, `group` or `role`.
+    pub kind: &'static str,
+    /// Its unique id.
+    pub id: UniqueId,
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+}
+
+const KINDS: [(&str, NameKind); 3] =
+    [("user", NameKind::User), ("group", NameKind::Group), ("role", NameKind::Role)];
+
+/// Splits `user/alice` or an ARN into kind and name; no kind for a bare name.
+fn split(text: &str) -> (Option<&str>, &str) {
+    if let Some(parsed) = Arn::parse(text) {
+        return (Some(parsed.kind()), parsed.name());
+    }
+    match text.split_once('/') {
+        Some((kind, name)) if KINDS.iter().any(|(known, _)| *known == kind) => (Some(kind), name),
+        _ => (None, text),
+    }
+}
+
+/// What an id is, with its name, at the instant of the directory.
+pub fn by_id(directory: Directory<'_>, id: &UniqueId) -> Result<Option<Found>, ProjectionError> {
+    fn of<P: Principal>(
+        directory: Directory<'_>,
+        id: &UniqueId,
+    ) -> Result<Option<Found>, ProjectionError> {
+        Ok(directory.by_id::<P>(id)?.map(|named| Found {
+            kind: P::ARN_TYPE,
+            id: id.clone(),
+            name: named.name,
+            arn: named.arn,
+        }))
+    }
+    match id.kind() {
+        Some(IdKind::User) => of::<UserRow>(directory, id),
+        Some(IdKind::Group) => of::<GroupRow>(directory, id),
+        Some(IdKind::Role) => of::<RoleRow>(directory, id),
+        None if *id == UniqueId::root() => Ok(Some(Found {
+            kind: "root",
+            id: id.clone(),
+            name: "root".into(),
+            arn: arn::root(&directory.digits()?),
+        })),
+        _ => Ok(None),
+    }
+}
+
+/// The one principal that exists at the instant of the directory.
+///
+/// # Errors
+/// If there is none, or more than one; then the choices are listed.
+pub fn one(directory: Directory<'_>, text: &str) -> Result<Found, Fault> {
+    if let Some(id) = UniqueId::parse(text)
+        && let Some(found) = by_id(directory, &id)?
+    {
+        return Ok(found);
+    }
+    let (kind, name) = split(text);
+    let mut found = Vec::new();
+    for (known, names) in KINDS {
+        if kind.is_none_or(|kind| kind == known)
+            && let Some(id) = directory.find_id(names, name)?
+        {
+            found.extend(by_id(directory, &id)?);
+        }
+    }
+    if Arn::parse(text).is_some() {
+        found.retain(|found| found.arn == text);
+    }
+    match (found.pop(), found.as_slice()) {
+        (None, _) => Err(Fault::new(
+            "NoSuchEntity",
+            404,
+            format!("There is no user, group or role {text:?} at that moment."),
+        )),
+        (Some(one), []) => Ok(one),
+        (Some(last), rest) => {
+            let choices: Vec<String> = rest
+                .iter()
+                .chain([&last])
+                .map(|found| format!("{}/{}", found.kind, found.name))
+                .collect();
+            Err(Fault::validation(format!("{text:?} is ambiguous: {}.", choices.join(", "))))
+        }
+    }
+}
+
+/// Every id that bore a name, up to the instant of the view.
+pub fn all_ids(
+    view: &View,
+    account: AccountId,
+    text: &str,
+) -> Result<Vec<UniqueId>, ProjectionError> {
+    let (kind, name) = split(text);
+    let mut ids: Vec<UniqueId> = UniqueId::parse(text).into_iter().collect();
+    let mut tags: Vec<NameTag> = Vec::new();
+    for (known, names) in KINDS {
+        if kind.is_none_or(|kind| kind == known) {
+            tags.extend(name_tag(view.keys(), account, names, name)?);
+        }
+    }
+    let last = view.position_of(account)?;
+    let mut failed = None;
+    view.ledger().read(1, &mut |position, frame| {
+        if position > last {
+            return Ok(false);
+        }
+        if frame.header.account != account {
+            return Ok(true);
+        }
+        match Event::decode(frame.body) {
+            Ok(event) => ids.extend(event.changes.iter().filter_map(|change| {
+                let (id, tag) = naming(change)?;
+                tags.contains(tag).then(|| id.clone())
+            })),
+            Err(error) => failed = Some(error),
+        }
+        Ok(failed.is_none())
+    })?;
+    match failed {
+        Some(error) => Err(error.into()),
+        None => {
+            ids.sort();
+            ids.dedup();
+            Ok(ids)
+        }
+    }
+}
+
+/// The id and name tag of a change that gives a principal its name.
+fn naming(change: &Change) -> Option<(&UniqueId, &NameTag)> {
+    match change {
+        Change::UserCreated(c) => Some((&c.user, &c.name_tag)),
+        Change::UserRenamed(c) => Some((&c.user, &c.name_tag)),
+        Change::GroupCreated(c) => Some((&c.group, &c.name_tag)),
+        Change::GroupRenamed(c) => Some((&c.group, &c.name_tag)),
+        Change::RoleCreated(c) => Some((&c.role, &c.name_tag)),
+        _ => None,
+    }
+}

@@ -1,0 +1,153 @@
+//! Verification of everything that is stored, and rebuilding of what is derived.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::base::text::hex;
+use crate::identity::Event;
+use crate::identity::change::{Change, DocumentHash};
+use crate::ledger::{AccountId, LedgerError, verify as ledger_verify};
+use crate::projection::tables::{ACCESS_KEYS, ACCOUNT, LOGIN_PROFILES, USERS};
+use crate::projection::view::ReadTables;
+use crate::projection::{ProjectionError, Reader, View, rebuild, sealing};
+use crate::service::Service;
+use crate::service::fault::Fault;
+use crate::store::StoreError;
+
+/// The code of a fault that tells of damage; the command line ends with 3 for it.
+pub const DAMAGED: &str = "LedgerDamaged";
+
+/// What is damaged is the answer to a verification, not an internal failure.
+fn told(error: ProjectionError) -> Fault {
+    if error.is_damage() { Fault::new(DAMAGED, 500, error.to_string()) } else { error.into() }
+}
+
+fn damage(what: impl Into<String>) -> ProjectionError {
+    StoreError::Damaged(what.into()).into()
+}
+
+/// Reads every stored byte: chains, tree, HEAD, bodies, contents, secrets, receipts, and the rows against a
+/// fold of the events. Writes go on meanwhile; what they add is not looked at.
+pub fn verify(service: &Arc<Service>) -> Result<Value, Fault> {
+    // Inside the writer nothing is appended: head, rows and secrets are of one instant.
+    service.act(|service, turn| check(service, turn.view()).map_err(told))
+}
+
+fn check(service: &Service, view: &View) -> Result<Value, ProjectionError> {
+    let ledger = service.ledger();
+    let mut accounts: Vec<AccountId> = Vec::new();
+    let mut failed: Option<ProjectionError> = None;
+    let verified = ledger_verify::verify(ledger, &mut |position, frame| {
+        let step = Event::decode(frame.body).map_err(ProjectionError::from).and_then(|event| {
+            for change in &event.changes {
+                for hash in contents(change) {
+                    view.content(&hash)?;
+                }
+            }
+            Ok(())
+        });
+        if !accounts.contains(&frame.header.account) {
+            accounts.push(frame.header.account);
+        }
+        step.map_err(|error| {
+            let what = error.to_string();
+            failed = Some(error);
+            LedgerError::Damaged { position, what }
+        })
+    });
+    let verified = match (failed, verified) {
+        (Some(error), _) => return Err(error),
+        (None, verified) => verified?,
+    };
+    let secrets = check_secrets(view, &accounts)?;
+    let folded = rebuild::fold_aside(ledger, 1, &mut |_| {})?;
+    let comparison = rebuild::compare(ledger, folded)?;
+    rebuild::discard(ledger)?;
+    if let Some((table, position)) = comparison.first {
+        return Err(damage(format!(
+            "{} of {} rows are not what the events give, first in table {table} at event {position}; \
+             run `domesday rebuild`",
+            comparison.different, comparison.rows
+        )));
+    }
+    let mut receipts = 0u64;
+    service.activity().receipts(1, &mut |_, _| {
+        receipts += 1;
+        Ok(true)
+    })?;
+    Ok(json!({
+        "events": verified.events,
+        "accounts": verified.accounts,
+        "root": hex(&verified.root),
+        "rows": comparison.rows,
+        "secrets": secrets,
+        "receipts": receipts,
+    }))
+}
+
+/// The contents that a change names.
+fn contents(change: &Change) -> Vec<DocumentHash> {
+    match change {
+        Change::CatalogueInstalled(c) => vec![c.manifest],
+        Change::RoleCreated(c) => vec![c.trust.document],
+        Change::TrustUpdated(c) => vec![c.trust.document],
+        Change::PolicyCreated(c) => vec![c.document],
+        Change::PolicyVersionCreated(c) => vec![c.document],
+        Change::InlinePolicyPut(c) => vec![c.document],
+        _ => Vec::new(),
+    }
+}
+
+/// Every live secret must open and be the one that its event committed to; every user must have a key.
+fn check_secrets(view: &View, accounts: &[AccountId]) -> Result<u64, ProjectionError> {
+    let mut checked = 0;
+    let mut open = |account, owner: &_, what: &str, commitment: &_| {
+        checked += 1;
+        match sealing::open_secret(view, account, owner, what, commitment)? {
+            Some(_) => Ok(()),
+            None => Err(damage(format!("the secret {what} of {owner} is missing"))),
+        }
+    };
+    for account in accounts {
+        let root = crate::identity::id::UniqueId::root();
+        if let Some(row) = view.get(*account, &ACCOUNT, &())?
+            && let Some(commitment) = &row.root_password
+        {
+            open(*account, &root, "password", commitment)?;
+        }
+        for key in view.list(*account, &ACCESS_KEYS, &())? {
+            open(*account, &key.owner, key.id.as_str(), &key.commitment)?;
+        }
+        for user in view.list(*account, &USERS, &())? {
+            if view.keys().get(&sealing::subject(*account, &user.id))?.is_none() {
+                return Err(damage(format!("the subject key of {} is missing", user.id)));
+            }
+            if let Some(row) = view.get(*account, &LOGIN_PROFILES, &user.id)? {
+                open(*account, &user.id, "password", &row.commitment)?;
+            }
+        }
+    }
+    Ok(checked)
+}
+
+/// Folds all rows anew and makes them live. What was live serves until then.
+pub fn rebuild(service: &Arc<Service>) -> Result<Value, Fault> {
+    let ledger = service.ledger().clone();
+    let folded = rebuild::fold_aside(&ledger, 1, &mut |_| {}).map_err(told)?;
+    // The rest inside the writer, where nothing is appended meanwhile.
+    service.act(move |service, _| {
+        let ledger = service.ledger();
+        let mut last = folded;
+        if ledger.head().position > folded {
+            last = rebuild::fold_aside(ledger, folded + 1, &mut |_| {}).map_err(told)?;
+        }
+        let comparison = rebuild::compare(ledger, last).map_err(told)?;
+        rebuild::swap(ledger).map_err(told)?;
+        Ok(json!({
+            "events": last,
+            "rows": comparison.rows,
+            "different": comparison.different,
+        }))
+    })
+}
