@@ -187,6 +187,12 @@ sentences! {
     INLINE_TOO_LARGE "LimitExceeded" 409 "Maximum policy size of {} bytes exceeded for {} {}" "Terraform provider issue tracker";
     TOO_MANY_TAGS "LimitExceeded" 409 "Cannot exceed quota for TagsPer{}: {}" "unconfirmed";
 
+    PASSWORD_SHORT "PasswordPolicyViolation" 400 "Password should have a minimum length of {}" "unconfirmed";
+    PASSWORD_PLAIN "PasswordPolicyViolation" 400 "Password should have at least {} of these: uppercase letters, lowercase letters, numbers, symbols ({})" "own";
+    PASSWORD_NAME "PasswordPolicyViolation" 400 "Password should be neither the name of the account nor the e-mail address of its root user" "own";
+    PASSWORD_MISSING "ValidationError" 400 "1 validation error detected: Value null at 'password' failed to satisfy constraint: Member must not be null" "AWS CLI issue tracker";
+    ALIAS_IS_DIGITS "ValidationError" 400 "An account alias cannot be 12 digits: it would read as the id of an account." "own";
+
     AWS_POLICY_FIXED "AccessDenied" 403 "Managed policies of AWS cannot be changed: {}." "unconfirmed";
     NOT_ATTACHABLE "PolicyNotAttachable" 400 "Cannot attach a Service Role Policy to a Customer Role." "CDK issue tracker";
     BAD_ARN "InvalidInput" 400 "ARN {} is not valid." "AWS CLI issue tracker";

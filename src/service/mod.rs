@@ -28,6 +28,7 @@ pub mod moment;
 pub mod operation;
 pub mod operations;
 pub mod parameters;
+pub mod password;
 pub mod sts;
 pub mod target;
 pub mod writer;
@@ -142,7 +143,10 @@ impl Service {
             Prepared::Write(_) | Prepared::Issue(_) if call.moment.is_some() => {
                 Err(fault::READ_ONLY_PAST.with(&[&call.operation]))
             }
-            Prepared::Write(_) => self.write(call, prepared).await,
+            Prepared::Write(_) => {
+                let (call, prepared) = self.hash_password(call, prepared).await?;
+                self.write(call, prepared).await
+            }
             Prepared::Read(_) | Prepared::Issue(_) => {
                 let service = self.clone();
                 tokio::task::spawn_blocking(move || service.read_or_issue(call, prepared))
@@ -239,6 +243,40 @@ impl Service {
         let bytes = self.ledger.event(cut.position)?;
         let frame = crate::ledger::Frame::read(cut.position, &bytes)?;
         Ok(frame.header.recorded_at)
+    }
+
+    /// Hashes the password that an operation sets, if it sets one. Whoever may not set it costs no hash:
+    /// what is judged here is for that alone, the writer decides.
+    async fn hash_password(
+        self: &Arc<Self>,
+        call: Call,
+        mut prepared: Prepared,
+    ) -> Result<(Call, Prepared), Fault> {
+        let sets_one = match &mut prepared {
+            Prepared::Write(operation) => operation.password().is_some(),
+            _ => false,
+        };
+        if !sets_one {
+            return Ok((call, prepared));
+        }
+        let permit = password::HASHERS.acquire().await.map_err(Fault::internal)?;
+        let service = self.clone();
+        let hashing = move || {
+            let _permit = permit;
+            let now = service.now()?;
+            let target = prepared.target(&service.scene(&now, &call.caller))?;
+            let action = format!("{}:{}", call.api.prefix(), call.operation);
+            let judge = service.judge(&now, now.cut().position);
+            let refused = judge.judge(&call.caller, &action, &target)?.refusal.is_some();
+            if let Prepared::Write(operation) = &mut prepared
+                && let Some(password) = operation.password()
+                && !refused
+            {
+                password.hash(service.random())?;
+            }
+            Ok((call, prepared))
+        };
+        tokio::task::spawn_blocking(hashing).await.map_err(Fault::internal)?
     }
 
     async fn write(self: &Arc<Self>, call: Call, prepared: Prepared) -> Result<Answer, Fault> {

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use super::caller::Caller;
 use super::documents::Documents;
 use super::fault::{self, Fault};
+use super::password::Password;
 use super::sts::Desk;
 use super::target::{self, Scene, Target};
 use crate::base::form_tree::Form;
@@ -123,6 +124,11 @@ pub trait Read: Operation {
 pub trait Write: Operation {
     /// Records what changes, or refuses.
     fn write(self, to: &mut Writing<'_, '_>) -> Result<Self::Answer, Fault>;
+
+    /// The password that it sets, to be hashed before the writer takes the operation.
+    fn password(&mut self) -> Option<&mut Password> {
+        None
+    }
 }
 
 /// An operation that issues credentials: it changes no identity, but leaves a durable receipt.
@@ -161,13 +167,20 @@ impl Prepared {
 }
 
 macro_rules! any {
-    ($any:ident, $of:ident, $run:ident, $method:ident($($argument:ident: $type:ty),*)) => {
+    (
+        $any:ident, $of:ident, $run:ident, $method:ident($($argument:ident: $type:ty),*)
+        $(, $asked:ident() -> $told:ty)?
+    ) => {
         #[doc = concat!("A [`", stringify!($of), "`] operation, its type forgotten.")]
         pub trait $any: Send {
             /// See [`Operation::target`].
             fn target(&self, scene: &Scene<'_>) -> Result<Target, Fault>;
             /// Runs it.
             fn $run(self: Box<Self>, $($argument: $type),*) -> Result<Answer, Fault>;
+            $(
+                #[doc = concat!("See [`", stringify!($of), "::", stringify!($asked), "`].")]
+                fn $asked(&mut self) -> $told;
+            )?
         }
 
         impl<O: $of> $any for O {
@@ -178,12 +191,18 @@ macro_rules! any {
             fn $run(self: Box<Self>, $($argument: $type),*) -> Result<Answer, Fault> {
                 (*self).$method($($argument),*).map(boxed)
             }
+
+            $(
+                fn $asked(&mut self) -> $told {
+                    $of::$asked(self)
+                }
+            )?
         }
     };
 }
 
 any!(AnyRead, Read, run, read(at: &Reading<'_>));
-any!(AnyWrite, Write, run, write(to: &mut Writing<'_, '_>));
+any!(AnyWrite, Write, run, write(to: &mut Writing<'_, '_>), password() -> Option<&mut Password>);
 any!(AnyIssue, Issue, run, issue(desk: &Desk<'_>));
 
 /// One row of a table of contents.

@@ -106,7 +106,7 @@ fn the_bytes_of_every_change_are_frozen() {
         assert_eq!(sample.name(), *name, "a sample for every kind, in order");
         let mut body = Vec::new();
         write(sample, &mut body).unwrap();
-        assert_eq!(read_all(&body).unwrap(), [sample.clone()]);
+        assert_eq!(read_all(&body).unwrap(), std::slice::from_ref(sample));
         lines.push(format!("{number} v{version} {name} {}", hex(&body)));
     }
     assert_eq!(lines.len(), Change::KINDS.len());

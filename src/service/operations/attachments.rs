@@ -52,9 +52,30 @@ fn detach<P: Bounded>(to: &mut Writing<'_, '_>, owner: &str, arn: &str) -> Resul
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct AttachedPolicy {
+pub(super) struct AttachedPolicy {
     policy_name: String,
     policy_arn: String,
+}
+
+impl AttachedPolicy {
+    fn key(&self) -> String {
+        format!("{}\0{}", self.policy_name.to_lowercase(), self.policy_arn)
+    }
+}
+
+/// The policies attached to somebody, in the order of their names.
+pub(super) fn attached(
+    directory: Directory<'_>,
+    owner: &UniqueId,
+) -> Result<Vec<AttachedPolicy>, Fault> {
+    let mut attached = Vec::new();
+    for row in directory.reader.list(directory.account, &ATTACHED, owner)? {
+        let policy_arn = policy_arn(directory, &row.policy)?;
+        let Some(parsed) = Arn::parse(&policy_arn) else { continue };
+        attached.push(AttachedPolicy { policy_name: parsed.name().to_owned(), policy_arn });
+    }
+    attached.sort_by_key(AttachedPolicy::key);
+    Ok(attached)
 }
 
 /// A page of the policies attached to somebody.
@@ -74,19 +95,13 @@ fn list<P: Bounded>(
     marker: Option<&str>,
 ) -> Result<AttachedPolicies, Fault> {
     let id = need::<P>(at.directory, owner)?.row.id().clone();
-    let mut attached = Vec::new();
-    for row in at.directory.reader.list(at.directory.account, &ATTACHED, &id)? {
-        let arn = policy_arn(at.directory, &row.policy)?;
-        let Some(parsed) = Arn::parse(&arn) else { continue };
-        if path_prefix.is_none_or(|prefix| parsed.path().starts_with(prefix)) {
-            let policy_name = parsed.name().to_owned();
-            attached.push(AttachedPolicy { policy_name, policy_arn: arn });
-        }
+    let mut attached = attached(at.directory, &id)?;
+    if let Some(prefix) = path_prefix {
+        attached.retain(|policy| {
+            Arn::parse(&policy.policy_arn).is_some_and(|arn| arn.path().starts_with(prefix))
+        });
     }
-    let key = |policy: &AttachedPolicy| {
-        format!("{}\0{}", policy.policy_name.to_lowercase(), policy.policy_arn)
-    };
-    let paged = page(attached, key, max_items, marker)?;
+    let paged = page(attached, AttachedPolicy::key, max_items, marker)?;
     Ok(AttachedPolicies {
         attached_policies: paged.items,
         is_truncated: paged.is_truncated,

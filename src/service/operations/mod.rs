@@ -4,6 +4,10 @@
 //! once, each in a file of its own, and cost one row a kind.
 
 pub mod access_keys;
+pub mod account;
+pub mod account_details;
+pub mod instance_profiles;
+pub mod login_profiles;
 pub mod attachments;
 pub mod boundaries;
 pub mod groups;
@@ -24,6 +28,10 @@ use super::operation::{Api, Row};
 /// Every file's table of contents.
 const FILES: &[&[Row]] = &[
     access_keys::OPERATIONS,
+    account::OPERATIONS,
+    account_details::OPERATIONS,
+    instance_profiles::OPERATIONS,
+    login_profiles::OPERATIONS,
     tags::OPERATIONS,
     policy_versions::OPERATIONS,
     policies::OPERATIONS,

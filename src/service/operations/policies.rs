@@ -151,18 +151,18 @@ pub fn keep_document(to: &mut Writing<'_, '_>, text: &str) -> Result<DocumentHas
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Policy {
-    policy_name: String,
-    policy_id: String,
-    arn: String,
-    path: String,
-    default_version_id: String,
-    attachment_count: usize,
-    permissions_boundary_usage_count: usize,
-    is_attachable: bool,
-    description: Option<String>,
-    create_date: Timestamp,
-    update_date: Timestamp,
-    tags: Option<Vec<Tag>>,
+    pub(super) policy_name: String,
+    pub(super) policy_id: String,
+    pub(super) arn: String,
+    pub(super) path: String,
+    pub(super) default_version_id: String,
+    pub(super) attachment_count: usize,
+    pub(super) permissions_boundary_usage_count: usize,
+    pub(super) is_attachable: bool,
+    pub(super) description: Option<String>,
+    pub(super) create_date: Timestamp,
+    pub(super) update_date: Timestamp,
+    pub(super) tags: Option<Vec<Tag>>,
 }
 
 impl Policy {

@@ -11,6 +11,7 @@ use crate::identity::change::{DefaultVersionSet, PolicyVersionCreated, PolicyVer
 use crate::projection::directory::Directory;
 use crate::projection::tables::{POLICY_VERSIONS, PolicyRow, PolicyVersionRow};
 use crate::projection::view::ReadTables;
+use crate::service::documents::SharedPolicy;
 use crate::service::fault::{self, Fault};
 use crate::service::operation::{Read, Reading, Write, Writing, operations};
 use crate::service::target;
@@ -52,8 +53,8 @@ fn version(
 /// A version in an answer.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct PolicyVersion {
-    /// Shown by `GetPolicyVersion` alone.
+pub(super) struct PolicyVersion {
+    /// Lists leave it out.
     document: Option<String>,
     version_id: String,
     is_default_version: bool,
@@ -67,6 +68,28 @@ impl PolicyVersion {
             version_id: format!("v{}", version.version),
             is_default_version: version.version == policy.default_version,
             create_date: version.created,
+        }
+    }
+
+    /// A version of a customer's policy with its document.
+    pub(super) fn with_document(
+        directory: Directory<'_>,
+        policy: &PolicyRow,
+        version: &PolicyVersionRow,
+    ) -> Result<Self, Fault> {
+        Ok(PolicyVersion {
+            document: Some(shown_document(directory, &version.document)?),
+            ..PolicyVersion::of(policy, version)
+        })
+    }
+
+    /// The version of a shared policy that is kept, with its document.
+    pub(super) fn of_shared(shared: &SharedPolicy) -> Self {
+        PolicyVersion {
+            document: Some(percent_encode(shared.document.as_bytes())),
+            version_id: shared.default_version.clone(),
+            is_default_version: true,
+            create_date: shared.updated,
         }
     }
 }
@@ -129,17 +152,11 @@ impl Read for GetPolicyVersion {
         let policy_version = match policies::find(at.directory, at.documents, &self.policy_arn)? {
             Managed::Own(policy) => {
                 let row = version(at.directory, &policy, &self.policy_arn, &self.version_id)?;
-                PolicyVersion {
-                    document: Some(shown_document(at.directory, &row.document)?),
-                    ..PolicyVersion::of(&policy, &row)
-                }
+                PolicyVersion::with_document(at.directory, &policy, &row)?
             }
-            Managed::Shared(shared) if shared.default_version == self.version_id => PolicyVersion {
-                document: Some(percent_encode(shared.document.as_bytes())),
-                version_id: shared.default_version,
-                is_default_version: true,
-                create_date: shared.updated,
-            },
+            Managed::Shared(shared) if shared.default_version == self.version_id => {
+                PolicyVersion::of_shared(&shared)
+            }
             Managed::Shared(shared) => {
                 return Err(fault::NO_POLICY_VERSION.with(&[&shared.arn, &self.version_id]));
             }
@@ -181,12 +198,9 @@ impl Read for ListPolicyVersions {
                 .iter()
                 .map(|version| PolicyVersion::of(&policy, version))
                 .collect(),
-            Managed::Shared(shared) => vec![PolicyVersion {
-                document: None,
-                version_id: shared.default_version,
-                is_default_version: true,
-                create_date: shared.updated,
-            }],
+            Managed::Shared(shared) => {
+                vec![PolicyVersion { document: None, ..PolicyVersion::of_shared(&shared) }]
+            }
         };
         let paged = page(versions, newest_first, self.max_items, self.marker.as_deref())?;
         Ok(ListPolicyVersionsResult {

@@ -3,21 +3,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::instance_profiles;
 use super::policies;
 use super::shapes::{Tag, check_tags, need, page, pairs};
-use crate::identity::arn;
 use crate::identity::change::{Tagged, Untagged};
 use crate::identity::id::UniqueId;
 use crate::projection::Transaction;
 use crate::projection::directory::Directory;
 use crate::projection::fold::same_key;
-use crate::projection::sealing::{NameKind, tag_field};
-use crate::projection::tables::{
-    INSTANCE_PROFILES, InstanceProfileRow, PolicyRow, RoleRow, UserRow,
-};
-use crate::projection::view::ReadTables;
+use crate::projection::sealing::tag_field;
+use crate::projection::tables::{InstanceProfileRow, PolicyRow, RoleRow, UserRow};
 use crate::service::documents::Documents;
-use crate::service::fault::{self, Fault};
+use crate::service::fault::Fault;
 use crate::service::operation::{Read, Reading, Write, Writing, operations};
 use crate::service::target::{self, Scene, Target};
 
@@ -97,25 +94,13 @@ impl Taggable for PolicyRow {
     }
 }
 
-fn profile(directory: Directory<'_>, name: &str) -> Result<Option<InstanceProfileRow>, Fault> {
-    let Some(id) = directory.find_id(NameKind::InstanceProfile, name)? else { return Ok(None) };
-    Ok(directory.reader.get(directory.account, &INSTANCE_PROFILES, &id)?)
-}
-
 impl Taggable for InstanceProfileRow {
     const KIND: &'static str = "InstanceProfile";
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
-        let digits = scene.directory.digits()?;
-        let arn = |path: &str, name: &str| arn::iam(&digits, "instance-profile", path, name);
-        Ok(match profile(scene.directory, named)? {
-            Some(row) => Target::on(arn(&row.path, &row.name), &row.id)
-                .tagged(scene.directory.tags(&row.id)?),
-            None => Target::on(arn("/", named), &UniqueId::root()),
-        })
+        instance_profiles::named(scene, named)
     }
     fn owner(directory: Directory<'_>, named: &str) -> Result<UniqueId, Fault> {
-        let found = profile(directory, named)?;
-        Ok(found.ok_or_else(|| fault::NO_INSTANCE_PROFILE.with(&[named]))?.id)
+        Ok(instance_profiles::existing(directory, named)?.id)
     }
 }
 
