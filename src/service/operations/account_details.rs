@@ -202,7 +202,9 @@ impl ManagedPolicyDetail {
         let mut versions = Vec::new();
         match policy {
             Managed::Own(row) => {
-                for version in directory.reader.list(directory.account, &POLICY_VERSIONS, &row.id)? {
+                for version in
+                    directory.reader.list(directory.account, &POLICY_VERSIONS, &row.id)?
+                {
                     versions.push(PolicyVersion::with_document(directory, row, &version)?);
                 }
                 // The newest first.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::boundaries::bounded;
 use super::shapes::{need, page, shown_document};
 use crate::identity::change::{InlinePolicyDeleted, InlinePolicyPut};
 use crate::identity::id::UniqueId;
@@ -92,7 +93,7 @@ fn list<P: Principal>(
 }
 
 macro_rules! kinds {
-    ($( $row:ident, $owner:ident, $limit:literal: $put:ident $get:ident $got:ident $list:ident $delete:ident; )*) => {
+    ($( $row:ident, $owner:ident, $limit:literal, $target:path: $put:ident $get:ident $got:ident $list:ident $delete:ident; )*) => {
         $(
             #[doc = concat!("`", stringify!($put), "`")]
             #[derive(Deserialize)]
@@ -170,18 +171,19 @@ macro_rules! kinds {
 
         operations! { Iam:
             $(
-                write $put on |op, scene| target::named::<$row>(scene, &op.$owner) => (),
+                write $put on |op, scene| $target(scene, &op.$owner) => (),
                 read $get on |op, scene| target::named::<$row>(scene, &op.$owner) => $got,
                 read $list on |op, scene| target::named::<$row>(scene, &op.$owner) => PolicyNames,
-                write $delete on |op, scene| target::named::<$row>(scene, &op.$owner) => (),
+                write $delete on |op, scene| $target(scene, &op.$owner) => (),
             )*
         }
     };
 }
 
-// The last number is the quota of characters, white space not counted.
+// The number is the quota of characters, white space not counted; after it, what writing is judged on: the
+// boundary of a user or role is part of that.
 kinds! {
-    UserRow, user_name, 2_048: PutUserPolicy GetUserPolicy GetUserPolicyResult ListUserPolicies DeleteUserPolicy;
-    GroupRow, group_name, 5_120: PutGroupPolicy GetGroupPolicy GetGroupPolicyResult ListGroupPolicies DeleteGroupPolicy;
-    RoleRow, role_name, 10_240: PutRolePolicy GetRolePolicy GetRolePolicyResult ListRolePolicies DeleteRolePolicy;
+    UserRow, user_name, 2_048, bounded::<UserRow>: PutUserPolicy GetUserPolicy GetUserPolicyResult ListUserPolicies DeleteUserPolicy;
+    GroupRow, group_name, 5_120, target::named::<GroupRow>: PutGroupPolicy GetGroupPolicy GetGroupPolicyResult ListGroupPolicies DeleteGroupPolicy;
+    RoleRow, role_name, 10_240, bounded::<RoleRow>: PutRolePolicy GetRolePolicy GetRolePolicyResult ListRolePolicies DeleteRolePolicy;
 }

@@ -6,12 +6,12 @@
 pub mod access_keys;
 pub mod account;
 pub mod account_details;
-pub mod instance_profiles;
-pub mod login_profiles;
 pub mod attachments;
 pub mod boundaries;
 pub mod groups;
 pub mod inline_policies;
+pub mod instance_profiles;
+pub mod login_profiles;
 pub mod policies;
 pub mod policy_versions;
 pub mod roles;

@@ -3,15 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{Role, RoleLastUsed, Tag, check_tags, name_key, need, page, pairs, quota};
+use super::tags;
 use crate::identity::arn::Arn;
 use crate::identity::change::{
-    BoundarySet, RoleCreated, RoleDeleted, RoleUpdated, Tagged, Trust, TrustUpdated,
+    BoundarySet, RoleCreated, RoleDeleted, RoleUpdated, Trust, TrustUpdated,
 };
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;
 use crate::policy::{Document, DocumentError, DocumentKind};
 use crate::projection::directory::Directory;
-use crate::projection::sealing::{NameKind, tag_field};
+use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
     ACCOUNTS, ATTACHED, INLINE_POLICIES, PROFILES_OF, ROLES, RoleRow, UserRow,
 };
@@ -126,14 +127,7 @@ impl Write for CreateRole {
         if let Some(policy) = boundary {
             to.tx.record(BoundarySet { owner: role.clone(), policy })?;
         }
-        if !tags.is_empty() {
-            let mut sealed = Vec::with_capacity(tags.len());
-            for (key, value) in tags {
-                let value = to.tx.seal(&role, &tag_field(&key), &value)?;
-                sealed.push((key, value));
-            }
-            to.tx.record(Tagged { owner: role.clone(), tags: sealed })?;
-        }
+        tags::set(to.tx, &role, tags)?;
         to.concerns = Some(role);
         let directory = to.directory();
         let made = need::<RoleRow>(directory, &self.role_name)?;

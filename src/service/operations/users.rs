@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{Tag, User, check_tags, name_key, need, page, pairs, quota};
+use super::tags;
 use crate::base::time::Timestamp;
-use crate::identity::change::{BoundarySet, Tagged, UserCreated, UserDeleted, UserRenamed};
+use crate::identity::change::{BoundarySet, UserCreated, UserDeleted, UserRenamed};
 use crate::identity::id::IdKind;
-use crate::projection::sealing::{NameKind, tag_field};
+use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
     ATTACHED, GROUPS_OF, INLINE_POLICIES, KEYS_OF, LOGIN_PROFILES, USERS, UserRow,
 };
@@ -79,14 +80,7 @@ impl Write for CreateUser {
         if let Some(policy) = boundary {
             to.tx.record(BoundarySet { owner: user.clone(), policy })?;
         }
-        if !tags.is_empty() {
-            let mut sealed = Vec::with_capacity(tags.len());
-            for (key, value) in tags {
-                let value = to.tx.seal(&user, &tag_field(&key), &value)?;
-                sealed.push((key, value));
-            }
-            to.tx.record(Tagged { owner: user.clone(), tags: sealed })?;
-        }
+        tags::set(to.tx, &user, tags)?;
         to.concerns = Some(user.clone());
         let directory = to.directory();
         let made = need::<UserRow>(directory, &self.user_name)?;
