@@ -51,11 +51,11 @@ const MOST_ADMIN_CONNECTIONS: usize = 32;
 const MOST_HEADER_BYTES: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
 const HEADER_TIME: Duration = Duration::from_secs(10);
-const BODY_TIME: Duration = Duration::from_secs(30);
+const BODY_TIME: Duration = Duration::from_secs(15);
 const SMALL_BODY_BYTES: u64 = 64 * 1024;
 const MOST_LARGE_BODIES: usize = 128;
 const CONNECTION_AGE: Duration = Duration::from_secs(600);
-const LAST_ANSWER_TIME: Duration = Duration::from_secs(30);
+const LAST_ANSWER_TIME: Duration = Duration::from_secs(15);
 const STOP_TIME: Duration = Duration::from_secs(10);
 /// After a failed accept, such as for want of file descriptors: long enough for some to be freed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -119,8 +119,14 @@ impl Service {
         Ok(View::now(&self.ledger, &self.keys)?)
     }
 
-    /// The state at a moment.
+    /// The state at a moment. A position that the ledger has not reached is no moment yet.
     pub fn at(&self, moment: &Moment) -> Result<View, Fault> {
+        let head = self.ledger.head().position;
+        if moment.position.is_some_and(|position| position > head) {
+            return Err(Fault::validation(format!(
+                "{moment} has not happened yet: the ledger has {head} events."
+            )));
+        }
         let cut = moment.cut(self.ledger.head().position);
         Ok(View::at(&self.ledger, &self.keys, cut)?)
     }
