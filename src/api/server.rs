@@ -6,9 +6,9 @@
 //! | request line and headers | 64 KiB, 100 headers | 431 or 400 |
 //! | time to send them, and between two requests | 10 s | hung up |
 //! | body | 1 MiB | 413 |
-//! | time to send it | 30 s | 408 |
-//! | bodies over 64 KiB being read at once | 128 | wait for one another, within those 30 s |
-//! | age of a connection | 10 min | closed after the answer under way, at most 30 s later |
+//! | time to send it | 15 s | 408 |
+//! | bodies over 64 KiB being read at once | 128 | wait for one another, within those 15 s |
+//! | age of a connection | 10 min | closed after the answer under way, at most 15 s later |
 //!
 //! Stopping is orderly: no new connections, idle ones closed, requests under way answered, for at most
 //! 10 s. What the service acknowledged is durable in any case.

@@ -2,7 +2,7 @@
 //!
 //! - [`options`]: what can be given, by flag, variable or file, and in which order they count.
 //! - [`door`]: the three ways to a ledger: `--endpoint`, the socket of a running server, the folder itself.
-//! - [`client`]: questions over HTTP. [`print`]: answers as tables, JSON, NDJSON or CSV.
+//! - [`client`]: questions over HTTP. [`mod@print`]: answers as tables, JSON, NDJSON or CSV.
 //! - [`ask`]: the questions and acts. [`serve`], [`exec`]: the server, and a command beside one.
 //!
 //! Exit status: 0 fine; 1 only for questions whose answer is no; 2 wrong use or failure; 3 the ledger is

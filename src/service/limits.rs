@@ -15,7 +15,7 @@
 //! must satisfy. Values of sensitive types, and very long ones, are not repeated.
 //!
 //! IAM checks the characters of names and paths elsewhere, after everything else and one at a time,
-//! in a sentence of its own ([`OWN_SENTENCES`]).
+//! in a sentence of its own (`OWN_SENTENCES`).
 //!
 //! The same data is the judge of our operations: a test holds their fields, required marks and
 //! errors against [`Model`].
