@@ -1,0 +1,191 @@
+//! Ledgers of several lengths: a row as of any position, and the replay of all events.
+//!
+//! A tenth of the events create users, all others move one of them to another path; so each user has
+//! ten versions on average, however long the ledger is.
+
+use std::time::Instant;
+
+use crate::figures::{Figure, Figures, Goal, Unit, median};
+use crate::scratch::{ACCOUNT, Invention, Scratch, user_id};
+use crate::{Extent, Outcome, ROUNDS};
+use domesday::identity::id::UniqueId;
+use domesday::ledger::{Ledger, verify};
+use domesday::projection::tables::USERS;
+use domesday::projection::view::ReadTables;
+use domesday::projection::{Cut, View, rebuild};
+use domesday::store::{Family, Store};
+
+/// Events of one commit while a ledger is made.
+const COMMIT: usize = 5_000;
+/// Each so many events, one creates a user.
+const EVENTS_PER_USER: u64 = 10;
+
+/// The figures of this part.
+pub fn measure(extent: &Extent, asof: bool, replay: bool, figures: &mut Figures) -> Outcome<()> {
+    let longest = extent.ledgers.last().copied().unwrap_or_default();
+    let mut shortest_asof = None;
+    for &events in extent.ledgers {
+        let scratch = make_ledger(events)?;
+        let ledger = scratch.writer.reader();
+        if replay && events == longest {
+            measure_replay(&scratch, &ledger, figures)?;
+        }
+        if !asof {
+            continue;
+        }
+        rebuild::fold_aside(&ledger, 1, &mut |_| {})?;
+        rebuild::swap(&ledger)?;
+        let took = measure_asof(&scratch, &ledger, extent.reads, figures)?;
+        match shortest_asof {
+            None => shortest_asof = Some(took),
+            Some(shortest) => figures.add(Figure {
+                what: format!("the same, {} events; floor: 10 k events", show(events)),
+                ours: Some(took),
+                floor: Some(shortest),
+                unit: Unit::Micros,
+                goal: Goal::TimesFloor(2.0),
+            }),
+        }
+    }
+    Ok(())
+}
+
+fn make_ledger(events: u64) -> Outcome<Scratch> {
+    let mut invention = Invention::new(events);
+    let mut scratch = Scratch::new()?;
+    let users = events / EVENTS_PER_USER;
+    let mut group = Vec::with_capacity(COMMIT);
+    for number in 0..events {
+        let event = match number {
+            _ if number < users => invention.user_created(number)?,
+            _ => {
+                let user = invention.below(users);
+                invention.user_moved(user, number)?
+            }
+        };
+        group.push(event);
+        if group.len() == COMMIT || number + 1 == events {
+            scratch.commit_alone(&group)?;
+            group.clear();
+        }
+    }
+    Ok(scratch)
+}
+
+/// One row by its key: as of a random position, and as it is now. Medians of single reads, each with
+/// making the view, as a request does.
+fn measure_asof(
+    scratch: &Scratch,
+    ledger: &Ledger,
+    reads: usize,
+    figures: &mut Figures,
+) -> Outcome<f64> {
+    let head = ledger.head().position;
+    let users = head / EVENTS_PER_USER;
+    let mut invention = Invention::new(42);
+    let (mut then, mut now) = (Vec::new(), Vec::new());
+    // The first round warms the caches for both.
+    for round in 0..=ROUNDS {
+        let (mut thens, mut nows) = (Vec::new(), Vec::new());
+        for _ in 0..reads {
+            let user = user_id(invention.below(users))?;
+            let position = users + 1 + invention.below(head - users);
+            let cut = Cut { position, time: None };
+            thens.push(timed(|| read(View::at(ledger, &scratch.keys, cut)?, &user))?);
+            let user = user_id(invention.below(users))?;
+            nows.push(timed(|| read(View::now(ledger, &scratch.keys)?, &user))?);
+        }
+        if round > 0 {
+            then.push(median(&thens));
+            now.push(median(&nows));
+        }
+    }
+    let (then, now) = (median(&then), median(&now));
+    figures.add(Figure {
+        what: format!("a row as of a random position, {} events; floor: as it is now", show(head)),
+        ours: Some(then),
+        floor: Some(now),
+        unit: Unit::Micros,
+        goal: Goal::TimesFloor(2.0),
+    });
+    Ok(then)
+}
+
+fn read(view: View, user: &UniqueId) -> Outcome<()> {
+    let row = view.get(ACCOUNT, &USERS, user)?;
+    row.map(drop).ok_or_else(|| format!("user {user} is not there at {:?}", view.cut()).into())
+}
+
+/// Microseconds.
+fn timed(body: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
+    let began = Instant::now();
+    body()?;
+    Ok(began.elapsed().as_secs_f64() * 1e6)
+}
+
+/// Reading all events: plainly, hashing each, verifying, and folding all rows anew.
+fn measure_replay(scratch: &Scratch, ledger: &Ledger, figures: &mut Figures) -> Outcome<()> {
+    let events = ledger.head().position;
+    let mut rates: [Vec<f64>; 4] = Default::default();
+    for _ in 0..ROUNDS {
+        let taken = [
+            timed(|| pass(scratch, events, |_| ()))?,
+            timed(|| {
+                pass(scratch, events, |frame| drop(std::hint::black_box(blake3::hash(frame))))
+            })?,
+            timed(|| {
+                let verified = verify::verify(ledger, &mut |_, _| Ok(()))?;
+                expect(verified.events, events)
+            })?,
+            timed(|| expect(rebuild::fold_aside(ledger, 1, &mut |_| {})?, events))?,
+        ];
+        for (rates, micros) in rates.iter_mut().zip(taken) {
+            rates.push(events as f64 / micros * 1e6);
+        }
+    }
+    let [plain, hashed, verified, folded] = rates.map(|rates| median(&rates));
+    let length = show(events);
+    let figure = |what: &str, ours, floor, goal| Figure {
+        what: format!("replay of {length} events: {what}"),
+        ours,
+        floor: Some(floor),
+        unit: Unit::PerSecond,
+        goal,
+    };
+    let goal = Goal::AtLeast(1e6);
+    figures.add(figure("an iterator alone", None, plain, Goal::None));
+    figures.add(figure("iterator and BLAKE3 of each", None, hashed, Goal::None));
+    figures.add(figure(
+        "read, decode, fold, write rows; floor: with BLAKE3",
+        Some(folded),
+        hashed,
+        goal,
+    ));
+    figures.add(figure("verify all hashes; floor: with BLAKE3", Some(verified), hashed, goal));
+    Ok(())
+}
+
+fn pass(scratch: &Scratch, events: u64, mut each: impl FnMut(&[u8])) -> Outcome<()> {
+    let mut seen = 0;
+    scratch.store.walk(Family::Events, &mut |cursor| {
+        cursor.seek(&[])?;
+        while let Some((_, frame)) = cursor.current() {
+            each(frame);
+            seen += 1;
+            cursor.advance()?;
+        }
+        Ok(())
+    })?;
+    expect(seen, events)
+}
+
+fn expect(seen: u64, events: u64) -> Outcome<()> {
+    if seen == events { Ok(()) } else { Err(format!("{seen} of {events} events were seen").into()) }
+}
+
+fn show(events: u64) -> String {
+    match events {
+        1_000_000.. => format!("{} M", events / 1_000_000),
+        _ => format!("{} k", events / 1_000),
+    }
+}
