@@ -116,8 +116,14 @@ async fn question(
     name: String,
     moment: Option<Moment>,
 ) -> Result<Value, Fault> {
-    let caller = off_thread(service, received, operator, |service, received, operator| {
-        let account = account(service, received)?;
+    let is_head = name == "head";
+    let caller = off_thread(service, received, operator, move |service, received, operator| {
+        let named = audit::parameters(&received.query)?.iter().any(|(name, _)| name == "account");
+        // The head is the whole store's: no account need be named where there are several.
+        let account = match is_head && !named {
+            true => AccountId::SYSTEM,
+            false => account(service, received)?,
+        };
         caller(service, received, operator, account)
     });
     audit::ask(service, received, caller.await?, &name, moment).await

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::door::Door;
+use super::door::{Door, moment};
 use super::options::{
     AccountCommand, CanOptions, Command, Common, LogOptions, Output, RecoverCommand,
 };
@@ -24,15 +24,15 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
         Command::Head(at) => {
             let head = door.ask("head", Vec::new(), at.at.as_deref())?;
             match output {
-                Output::Table => println!("@{}", field(&head, "position")),
-                other => print::object(other, &head),
+                Output::Table => print::line(&format!("@{}", field(&head, "position")))?,
+                other => print::object(other, &head)?,
             }
             Ok(0)
         }
         Command::Log(options) => log(door, output, options),
         Command::Show { thing, at } => {
             let parameters = vec![("thing".to_owned(), thing.clone())];
-            print::object(output, &door.ask("show", parameters, at.at.as_deref())?);
+            print::object(output, &door.ask("show", parameters, at.at.as_deref())?)?;
             Ok(0)
         }
         Command::Can(options) => can(door, output, options),
@@ -40,7 +40,7 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
             progress("verifying: every byte is read");
             let found = door.act("verify", &json!({}))?;
             if output == Output::Table {
-                println!(
+                print::line(&format!(
                     "sound: {} events of {} accounts, {} rows, {} secrets, {} receipts; root {}",
                     field(&found, "events"),
                     field(&found, "accounts"),
@@ -48,9 +48,9 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
                     field(&found, "secrets"),
                     field(&found, "receipts"),
                     field(&found, "root").as_str().unwrap_or_default()
-                );
+                ))?;
             } else {
-                print::object(output, &found);
+                print::object(output, &found)?;
             }
             Ok(0)
         }
@@ -58,34 +58,37 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
             progress("rebuilding: every event is folded anew");
             let done = door.act("rebuild", &json!({}))?;
             if output == Output::Table {
-                println!(
+                print::line(&format!(
                     "rebuilt from {} events: {} rows, {} of them differed",
                     field(&done, "events"),
                     field(&done, "rows"),
                     field(&done, "different")
-                );
+                ))?;
             } else {
-                print::object(output, &done);
+                print::object(output, &done)?;
             }
             Ok(0)
         }
         Command::Account(AccountCommand::Create { email, name, id, admin }) => {
             let body = json!({ "email": email, "name": name, "account": id, "admin": admin });
-            print::object(output, &door.act("account-create", &body)?);
+            print::object(output, &door.act("account-create", &body)?)?;
             Ok(0)
         }
         Command::Recover(RecoverCommand::Admin { user }) => {
             let made = door.act("recover-admin", &json!({ "user": user }))?;
             if output == Output::Table {
-                println!("export AWS_ACCESS_KEY_ID={}", text(&made, "access_key_id"));
-                println!("export AWS_SECRET_ACCESS_KEY={}", text(&made, "secret_access_key"));
+                print::line(&format!("export AWS_ACCESS_KEY_ID={}", text(&made, "access_key_id")))?;
+                print::line(&format!(
+                    "export AWS_SECRET_ACCESS_KEY={}",
+                    text(&made, "secret_access_key")
+                ))?;
             } else {
-                print::object(output, &made);
+                print::object(output, &made)?;
             }
             Ok(0)
         }
         Command::Recover(RecoverCommand::Root) => {
-            print::object(output, &door.act("recover-root", &json!({}))?);
+            print::object(output, &door.act("recover-root", &json!({}))?)?;
             Ok(0)
         }
         _ => Err(Failure::new("this command asks nothing")),
@@ -111,12 +114,17 @@ fn progress(what: &str) {
 fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Failure> {
     let mut parameters = Vec::new();
     let limit = options.limit.map(|limit| limit.to_string());
+    let moment = |text: &Option<String>| text.as_deref().map(moment).transpose();
+    let [from, to] = [moment(&options.from)?, moment(&options.to)?];
+    let [from, to] = [from, to].map(|moment| moment.map(|moment| moment.to_string()));
     for (name, value) in [
         ("principal", &options.principal),
         ("target", &options.target),
         ("operation", &options.operation),
-        ("from", &options.from),
-        ("to", &options.to),
+        ("outcome", &options.outcome),
+        ("ticket", &options.ticket),
+        ("from", &from),
+        ("to", &to),
         ("limit", &limit),
     ] {
         parameters.extend(value.clone().map(|value| (name.to_owned(), value)));
@@ -127,13 +135,14 @@ fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Failure>
         "position",
         "recorded_at",
         "operation",
+        "outcome",
         "actor.name",
         "session",
         "target.name",
         "address",
         "ticket",
     ];
-    print::rows(output, &events, &columns);
+    print::rows(output, &events, &columns)?;
     Ok(0)
 }
 
@@ -149,7 +158,7 @@ fn can(door: &Door, output: Output, options: &CanOptions) -> Result<u8, Failure>
     let allowed = text(&answer, "decision") == "allowed";
     let conditional = field(&answer, "conditional") == &Value::Bool(true);
     if output == Output::Table {
-        println!(
+        print::line(&format!(
             "{}: {} {} on {}",
             match (allowed, conditional) {
                 (_, true) => "it depends",
@@ -159,28 +168,31 @@ fn can(door: &Door, output: Output, options: &CanOptions) -> Result<u8, Failure>
             text(&answer, "principal"),
             text(&answer, "action"),
             text(&answer, "resource")
-        );
-        println!("  {}, {}", text(&answer, "decision"), text(&answer, "because"));
+        ))?;
+        print::line(&format!("  {}, {}", text(&answer, "decision"), text(&answer, "because")))?;
         for statement in field(&answer, "statements").as_array().into_iter().flatten() {
             let event = match field(statement, "event") {
                 Value::Null => String::new(),
                 position => format!(", since event @{position}"),
             };
-            println!(
+            print::line(&format!(
                 "  {} {} {} statement {} (line {}), {}{event}",
                 text(statement, "policy_type"),
                 text(statement, "policy"),
                 text(statement, "version"),
                 field(statement, "statement"),
                 field(statement, "line"),
-                text(statement, "via"),
-            );
+                text(statement, "via")
+            ))?;
         }
         for key in field(&answer, "missing_context").as_array().into_iter().flatten() {
-            println!("  unknown: {} (give it by --context)", key.as_str().unwrap_or_default());
+            print::line(&format!(
+                "  unknown: {} (give it by --context)",
+                key.as_str().unwrap_or_default()
+            ))?;
         }
     } else {
-        print::object(output, &answer);
+        print::object(output, &answer)?;
     }
     Ok(u8::from(!allowed || conditional))
 }

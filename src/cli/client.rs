@@ -70,8 +70,11 @@ pub fn at_endpoint(endpoint: &str, ask: &Ask<'_>) -> Result<Value, Failure> {
         body: body.as_bytes(),
     };
     let added = sign(&message, &credentials()?, &region(), "domesday", SystemClock.now());
-    let address =
-        if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+    // An IPv6 address has colons of its own, within brackets.
+    let address = match authority.rsplit(']').next() {
+        Some(rest) if rest.contains(':') => authority.to_owned(),
+        _ => format!("{authority}:80"),
+    };
     runtime()?.block_on(async {
         let connected = tokio::time::timeout(CONNECT, TcpStream::connect(&address)).await;
         let stream = connected
@@ -162,16 +165,24 @@ fn credentials() -> Result<Credentials, Failure> {
             session_token: variable("AWS_SESSION_TOKEN").map(Secret::new),
         });
     }
-    let profile = variable("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
-    let path = variable("AWS_SHARED_CREDENTIALS_FILE")
-        .or_else(|| Some(format!("{}/.aws/credentials", variable("HOME")?)));
-    path.and_then(|path| std::fs::read_to_string(path).ok())
-        .and_then(|text| of_profile(&text, &profile))
+    let profile = variable("AWS_PROFILE")
+        .or_else(|| variable("AWS_DEFAULT_PROFILE"))
+        .unwrap_or_else(|| "default".to_owned());
+    let file = |name: &str, default: &str| {
+        let path = variable(name).or_else(|| Some(format!("{}/{default}", variable("HOME")?)))?;
+        std::fs::read_to_string(path).ok().map(Secret::new)
+    };
+    // In the configuration file sections are called `profile NAME`, but for the default one.
+    let section = format!("profile {profile}");
+    let section = if profile == "default" { &profile } else { &section };
+    file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")
+        .and_then(|text| of_profile(text.expose(), &profile))
+        .or_else(|| of_profile(file("AWS_CONFIG_FILE", ".aws/config")?.expose(), section))
         .ok_or_else(|| {
-            Failure::new(
-                "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in \
-                 ~/.aws/credentials; or use --data on the machine itself",
-            )
+            Failure::new(format!(
+                "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile \
+                 {profile} in ~/.aws/credentials; or use --data on the machine itself"
+            ))
         })
 }
 

@@ -64,6 +64,11 @@ pub fn operator() -> String {
     format!("{uid}@{host}")
 }
 
+/// Reads a moment; an age counts back from now.
+pub fn moment(text: &str) -> Result<Moment, Failure> {
+    Moment::parse_with_age(text, SystemClock.now()).map_err(|error| Failure::new(error.to_string()))
+}
+
 impl Door {
     /// The way that the options name: an explicit flag first, then `DOMESDAY_ENDPOINT`, then the folder.
     pub fn find(common: &Common) -> Result<Self, Failure> {
@@ -73,6 +78,11 @@ impl Door {
             .clone()
             .or_else(|| common.data.is_none().then(|| settings.get("endpoint")).flatten());
         if let Some(endpoint) = endpoint {
+            if common.account.is_some() {
+                return Err(Failure::new(
+                    "over an endpoint the credentials say which account: --account goes with --data",
+                ));
+            }
             return Ok(Door::Endpoint(endpoint));
         }
         Door::of_folder(common, &settings)
@@ -87,7 +97,8 @@ impl Door {
             if UnixStream::connect(&socket).is_ok() {
                 return Ok(Door::Socket(socket, account));
             }
-            if !data.join("HEAD").exists() {
+            // A ledger whose HEAD is gone is damaged, not absent.
+            if !data.join("HEAD").exists() && !data.join("ledger").exists() {
                 return Err(Failure::new(format!(
                     "{} holds no ledger: found one by `domesday init` or `domesday serve`, or name it by \
                      --data",
@@ -105,10 +116,7 @@ impl Door {
         mut parameters: Vec<(String, String)>,
         at: Option<&str>,
     ) -> Result<Value, Failure> {
-        let moment = at
-            .map(|text| Moment::parse_with_age(text, SystemClock.now()))
-            .transpose()
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let moment = at.map(moment).transpose()?;
         let path = format!("/audit/v1/{name}");
         if let (Door::Endpoint(_) | Door::Socket(..), Some(moment)) = (self, &moment) {
             parameters.push(("at".into(), moment.to_string()));
@@ -124,7 +132,11 @@ impl Door {
             ),
             Door::Folder(service, account) => {
                 let question = Question::parse(name, parameters)?;
-                let caller = caller(service, account.as_deref())?;
+                let caller = match (&question, account) {
+                    // The head is the whole store's: no account need be named where there are several.
+                    (Question::Head, None) => service.operator(&operator(), AccountId::SYSTEM)?,
+                    (_, account) => caller(service, account.as_deref())?,
+                };
                 Ok(audit::run(service, &caller, question, moment)?)
             }
         };

@@ -4,6 +4,7 @@
 //! - [`door`]: the three ways to a ledger: `--endpoint`, the socket of a running server, the folder itself.
 //! - [`client`]: questions over HTTP. [`mod@print`]: answers as tables, JSON, NDJSON or CSV.
 //! - [`ask`]: the questions and acts. [`serve`], [`exec`]: the server, and a command beside one.
+//! - [`first_credentials`]: what founding made up, told once.
 //!
 //! Exit status: 0 fine; 1 only for questions whose answer is no; 2 wrong use or failure; 3 the ledger is
 //! damaged, short or not the one expected.
@@ -12,6 +13,7 @@ pub mod ask;
 pub mod client;
 pub mod door;
 pub mod exec;
+pub mod first_credentials;
 pub mod options;
 pub mod print;
 pub mod serve;
@@ -82,10 +84,11 @@ fn dispatch(cli: Cli, serve: serve::ServeWire) -> Result<u8, Failure> {
     match command {
         Command::Serve(options) => serve::serve(&common, &options, serve),
         Command::Init(options) => serve::init(&common, &options),
-        Command::Exec { command } => exec::exec(&command, serve),
+        Command::Exec { command } => exec::exec(command, serve),
         Command::Completions { shell } => {
-            let mut command = Cli::command();
-            clap_complete::generate(shell, &mut command, "domesday", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "domesday", &mut script);
+            print::line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(0)
         }
         other => ask::run(&common, &other),

@@ -1,5 +1,6 @@
 //! What can be given to a command: flags beat variables, variables beat the file.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -31,7 +32,7 @@ pub struct Common {
     /// A running server, asked with the usual AWS credentials [variable DOMESDAY_ENDPOINT]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "data")]
     pub endpoint: Option<String>,
-    /// The account, where the store has several: 12 digits or alias
+    /// The account, where the store has several: 12 digits or alias [variable DOMESDAY_ACCOUNT]
     #[arg(long, global = true, value_name = "ID")]
     pub account: Option<String>,
     /// How to print the answer
@@ -117,11 +118,17 @@ pub struct LogOptions {
     /// Of this operation
     #[arg(long)]
     pub operation: Option<String>,
-    /// Recorded at or after
+    /// What was done (success), or what policies refused (denied)
+    #[arg(long, value_name = "success|denied")]
+    pub outcome: Option<String>,
+    /// For this ticket: the session tag `ticket`, or the application id of the SDK
     #[arg(long)]
+    pub ticket: Option<String>,
+    /// Recorded at or after: a time, a date, an age (90d, 3h) or a position (@7: from the eighth on)
+    #[arg(long, value_name = "MOMENT")]
     pub from: Option<String>,
-    /// Recorded before
-    #[arg(long)]
+    /// Recorded before; likewise (@7: up to the seventh)
+    #[arg(long, value_name = "MOMENT")]
     pub to: Option<String>,
     /// At most so many, the newest
     #[arg(long)]
@@ -199,6 +206,7 @@ pub struct ServeOptions {
 #[derive(Args, Debug, Default)]
 pub struct FoundOptions {
     /// A TOML file with the same keys as the variables, without DOMESDAY_ and in lower case
+    /// [variable DOMESDAY_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -227,7 +235,7 @@ const KEYS: &[(&str, bool)] = &[
 /// Everything that was given, by variable and by file.
 #[derive(Default)]
 pub struct Settings {
-    given: std::collections::BTreeMap<String, String>,
+    given: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -237,30 +245,15 @@ impl Settings {
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Failure> {
         let mut settings = Settings::default();
-        let mut by_variable = std::collections::BTreeMap::new();
+        let mut by_variable = BTreeMap::new();
         for (name, value) in variables {
             let Some(rest) = name.strip_prefix("DOMESDAY_") else { continue };
             // Orchestrators inject these for every service that they know.
             if rest.starts_with("PORT") || rest.starts_with("SERVICE_") {
                 continue;
             }
-            let key = rest.to_lowercase();
-            let from_file = key.strip_suffix("_file").filter(|key| is_known(key, true));
-            match from_file {
-                Some(key) => {
-                    let text = std::fs::read_to_string(&value)
-                        .map_err(|error| Failure::new(format!("{name}={value}: {error}")))?;
-                    by_variable.insert(key.to_owned(), text.trim_end_matches('\n').to_owned());
-                }
-                None if is_known(&key, false) || is_known(&key, true) => {
-                    by_variable.insert(key, value);
-                }
-                None => {
-                    return Err(Failure::new(format!(
-                        "the variable {name} is not known; `domesday serve --help` lists what is"
-                    )));
-                }
-            }
+            take(&mut by_variable, &rest.to_lowercase(), value)
+                .map_err(|why| Failure::new(format!("the variable {name} {why}")))?;
         }
         let config = config.map(std::path::Path::to_owned);
         let config = config.or_else(|| by_variable.get("config").map(PathBuf::from));
@@ -281,15 +274,11 @@ impl Settings {
             wrong(format!("line {line} is not TOML"))
         })?;
         for (key, value) in table {
-            if !(is_known(&key, false) || is_known(&key, true)) {
-                return Err(wrong(format!("the key {key} is not known")));
-            }
-            let value = match value {
-                toml::Value::String(text) => text,
-                toml::Value::Integer(number) => number.to_string(),
-                _ => return Err(wrong(format!("the key {key} takes a text"))),
+            let toml::Value::String(value) = value else {
+                return Err(wrong(format!("the key {key} takes a text in quotes")));
             };
-            self.given.insert(key, value);
+            take(&mut self.given, &key.replace('-', "_"), value)
+                .map_err(|why| wrong(format!("the key {key} {why}")))?;
         }
         Ok(())
     }
@@ -305,8 +294,31 @@ impl Settings {
     }
 }
 
-fn is_known(key: &str, secret: bool) -> bool {
-    KEYS.iter().any(|(known, is_secret)| *known == key && *is_secret == secret)
+/// Takes a setting in, or says why not: it is not known, or given twice. Secrets may be in a file that the
+/// setting names. What is empty counts as not given, but for the administrator, whom it turns off.
+fn take(given: &mut BTreeMap<String, String>, name: &str, value: String) -> Result<(), String> {
+    let known = |key: &str| KEYS.iter().find(|(known, _)| *known == key);
+    let secret =
+        name.strip_suffix("_file").filter(|key| known(key).is_some_and(|(_, secret)| *secret));
+    if secret.is_none() && known(name).is_none() {
+        let names: Vec<&str> = KEYS.iter().map(|(known, _)| *known).collect();
+        return Err(format!("is not known; known are {}", names.join(", ")));
+    }
+    if value.is_empty() && name != "admin_user" {
+        return Ok(());
+    }
+    let (key, value) = match secret {
+        None => (name, value),
+        Some(key) => {
+            let text = std::fs::read_to_string(&value)
+                .map_err(|error| format!("names {value}, which cannot be read: {error}"))?;
+            (key, text.trim_end_matches(['\n', '\r']).to_owned())
+        }
+    };
+    match given.insert(key.to_owned(), value) {
+        None => Ok(()),
+        Some(_) => Err(format!("gives {key} a second time; a secret is given itself or as a file")),
+    }
 }
 
 #[cfg(test)]
@@ -333,6 +345,10 @@ mod tests {
         }
         let refused = Settings::read(None, variables(&[("DOMESDAY_DTA", "x")])).err().unwrap();
         assert!(refused.message.contains("DOMESDAY_DTA"));
+        let empty = [("DOMESDAY_ENDPOINT", ""), ("DOMESDAY_ADMIN_USER", "")];
+        let settings = Settings::read(None, variables(&empty)).ok().unwrap();
+        assert_eq!(settings.get("endpoint"), None);
+        assert_eq!(settings.get("admin_user").as_deref(), Some(""));
         std::fs::write(&file, "dta = \"a\"\n").unwrap();
         assert!(Settings::read(Some(&file), variables(&[])).is_err());
         let secret = folder.path().join("secret");
@@ -341,5 +357,12 @@ mod tests {
         let settings =
             Settings::read(None, variables(&[("DOMESDAY_ROOT_PASSWORD_FILE", path)])).ok().unwrap();
         assert_eq!(settings.secret("root_password").unwrap().expose(), "s3cret");
+        let twice = [("DOMESDAY_ROOT_PASSWORD_FILE", path), ("DOMESDAY_ROOT_PASSWORD", "other")];
+        assert!(Settings::read(None, variables(&twice)).is_err());
+        std::fs::write(&file, format!("root-password-file = {path:?}\nready-file = \"r\"\n"))
+            .unwrap();
+        let settings = Settings::read(Some(&file), variables(&[])).ok().unwrap();
+        assert_eq!(settings.secret("root_password").unwrap().expose(), "s3cret");
+        assert_eq!(settings.get("ready_file").as_deref(), Some("r"));
     }
 }

@@ -1,18 +1,19 @@
 //! `serve` and `init`: founding what is not there yet, and serving until told to stop.
 
 use std::future::Future;
-use std::io::{IsTerminal, Write};
-use std::net::TcpListener;
-use std::os::unix::fs::OpenOptionsExt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::Failure;
 use super::door::{open_folder, operator, place};
+use super::first_credentials::{self, Given};
 use super::options::{Common, FoundOptions, ServeOptions, Settings};
+use super::{Failure, print};
 use crate::ledger::AccountId;
 use crate::projection::directory::Directory;
 use crate::projection::tables::ACCOUNTS;
@@ -57,7 +58,13 @@ pub fn founding(settings: &Settings) -> Result<Founding, Failure> {
 pub fn init(common: &Common, options: &FoundOptions) -> Result<u8, Failure> {
     let settings = Settings::read(options.config.as_deref(), std::env::vars())?;
     let place = place(common, &settings);
+    if place == Place::Memory {
+        return Err(Failure::new(
+            "what is in memory ends with this command: name a folder by --data",
+        ));
+    }
     let founding = founding(&settings)?;
+    let given = Given::of(&founding);
     let service = open_folder(&place)?;
     if !service.is_empty() {
         service.close();
@@ -66,7 +73,11 @@ pub fn init(common: &Common, options: &FoundOptions) -> Result<u8, Failure> {
     let founded = service.found(founding, &operator());
     service.close();
     let founded = founded?;
-    tell_founded(&place, &founded, None)?;
+    print::line(&format!("domesday founded  data {}", shown(&place)))?;
+    print::line(&format!("Account  {}", founded.digits))?;
+    let listen = settings.get("listen").unwrap_or_else(|| LISTEN.to_owned());
+    let url = listen.parse().map_or_else(|_| format!("http://{listen}"), url_of);
+    first_credentials::tell(&place, &founded, given, &url)?;
     Ok(0)
 }
 
@@ -75,11 +86,17 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     let settings = Settings::read(options.found.config.as_deref(), std::env::vars())?;
     let place = place(common, &settings);
     let founding = founding(&settings)?;
+    let given = Given::of(&founding);
+    let ready = options.ready_file.clone();
+    let ready = ready.or_else(|| settings.get("ready_file").map(PathBuf::from));
+    if let Some(path) = &ready {
+        unready(path)?;
+    }
     let address = options.listen.clone().or_else(|| settings.get("listen"));
     let address = address.as_deref().unwrap_or(LISTEN);
     let listener = TcpListener::bind(address)
         .map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let bound = listener.local_addr()?;
     let service = open_folder(&place)?;
     let founded = match service.is_empty() {
         true => Some(service.found(founding, &operator())?),
@@ -89,38 +106,91 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
         Some(founded) => founded.digits.clone(),
         None => first_account(&service)?,
     };
-    let data = match &place {
-        Place::Memory => "memory:".to_owned(),
-        Place::Folder { data, .. } => data.display().to_string(),
-    };
-    println!(
-        "domesday ready  {url}   data {data}{}",
-        if founded.is_some() { " (new)" } else { "" }
-    );
-    println!("Account  {account}");
-    if let Some(founded) = &founded {
-        tell_founded(&place, founded, Some(&url))?;
-    }
-    let _ = std::io::stdout().flush();
-    let ready =
-        options.ready_file.clone().or_else(|| settings.get("ready_file").map(PathBuf::from));
-    if let Some(path) = ready {
-        write_ready(&path, &url, &account)?;
-    }
     let socket = match &place {
         Place::Memory => None,
         Place::Folder { data, .. } => Some(data.join("admin.sock")),
     };
+
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(async {
-        let stop = stop_signal()?;
-        wire(service.clone(), listener, socket, stop).await
-    });
+    let stop = {
+        let _inside = runtime.enter();
+        stop_signal()?
+    };
+    let serving = runtime.spawn(wire(service.clone(), listener, socket.clone(), stop));
+    if let Some(socket) = &socket {
+        wait_for(socket, &serving);
+    }
+    // Whoever reads that we are ready finds both doors open.
+    let told = match serving.is_finished() {
+        true => Ok(()),
+        false => {
+            tell_ready(&place, &url_of(bound), &account, founded.as_ref(), given, ready.as_deref())
+        }
+    };
+    if !bound.ip().is_loopback() {
+        eprintln!(
+            "domesday: {bound} is served as plain HTTP; beyond this machine put a proxy with TLS in front"
+        );
+    }
+    let served = match &told {
+        Ok(()) => {
+            runtime.block_on(serving).map_err(std::io::Error::other).and_then(|served| served)
+        }
+        Err(_) => Ok(()),
+    };
     // Requests in flight have been answered; a long act of the operator is not waited for.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    runtime.shutdown_timeout(Duration::from_secs(5));
     service.close();
+    told?;
     served?;
     Ok(0)
+}
+
+/// Waits until the operator's socket takes connections, or the server has ended, for at most ten seconds.
+fn wait_for(socket: &Path, serving: &tokio::task::JoinHandle<std::io::Result<()>>) {
+    for _ in 0..2_000 {
+        if serving.is_finished() || UnixStream::connect(socket).is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn tell_ready(
+    place: &Place,
+    url: &str,
+    account: &str,
+    founded: Option<&Founded>,
+    given: Given,
+    ready: Option<&Path>,
+) -> Result<(), Failure> {
+    let new = if founded.is_some() { " (new)" } else { "" };
+    print::line(&format!("domesday ready  {url}   data {}{new}", shown(place)))?;
+    print::line(&format!("Account  {account}   Console  {url}/console/ (not in this release)"))?;
+    if let Some(founded) = founded {
+        first_credentials::tell(place, founded, given, url)?;
+    }
+    match ready {
+        Some(path) => write_ready(path, url, account),
+        None => Ok(()),
+    }
+}
+
+fn shown(place: &Place) -> String {
+    match place {
+        Place::Memory => "memory:".to_owned(),
+        Place::Folder { data, .. } => data.display().to_string(),
+    }
+}
+
+/// Where clients on this machine reach what listens at an address; `0.0.0.0` is no address to connect to.
+fn url_of(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 fn stop_signal() -> std::io::Result<Stop> {
@@ -146,65 +216,60 @@ fn first_account(service: &Arc<Service>) -> Result<String, Failure> {
     }
 }
 
+/// A ready file that an earlier run left would tell its address for ours.
+fn unready(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::new(format!("the ready file {}: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Written beside and moved, so that whoever waits for it never reads half of it.
 fn write_ready(path: &Path, url: &str, account: &str) -> Result<(), Failure> {
     let beside = path.with_extension("part");
-    std::fs::write(&beside, format!("{}\n", json!({ "url": url, "account": account })))?;
-    std::fs::rename(&beside, path)?;
-    Ok(())
+    let text = format!("{}\n", json!({ "url": url, "account": account }));
+    std::fs::write(&beside, text)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|error| Failure::new(format!("the ready file {}: {error}", path.display())))
 }
 
-/// The lines to paste: on a terminal once; elsewhere into a file of its own, since stdout is a log there.
-fn tell_founded(place: &Place, founded: &Founded, url: Option<&str>) -> Result<(), Failure> {
-    let lines = credential_lines(founded, url);
-    if std::io::stdout().is_terminal() {
-        if let Some(password) = &founded.root_password {
-            println!(
-                "Root     {}  one-time password {}  (not for daily work)",
-                founded.root_email,
-                password.expose()
-            );
-        }
-        println!("Paste in another terminal (shown once; lost: domesday recover admin):");
-        for line in lines {
-            println!("  {line}");
-        }
-        return Ok(());
-    }
-    let Place::Folder { data, .. } = place else { return Ok(()) };
-    let path = data.join("first-credentials.env");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&path)?;
-    if let Some(password) = &founded.root_password {
-        writeln!(file, "# Root {} one-time password {}", founded.root_email, password.expose())?;
-    }
-    for line in lines {
-        writeln!(file, "{line}")?;
-    }
-    file.sync_all()?;
-    println!("First credentials  {}  (move them to a safe place)", path.display());
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn credential_lines(founded: &Founded, url: Option<&str>) -> Vec<String> {
-    let mut lines = vec!["unset AWS_PROFILE AWS_SESSION_TOKEN".to_owned()];
-    if let Some(url) = url {
-        let folder = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned()));
-        let path = folder.map_or(String::new(), |folder| {
-            format!("PATH='{}':\"$PATH\" ", folder.display().to_string().replace('\'', "'\\''"))
-        });
-        lines.push(format!("export {path}AWS_ENDPOINT_URL={url} DOMESDAY_ENDPOINT={url}"));
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        let pairs: Vec<_> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Settings::read(None, pairs.into_iter()).ok().unwrap()
     }
-    lines.push("export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1".to_owned());
-    if let Some((_, key, secret)) = &founded.admin {
-        lines.push(format!(
-            "export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY='{}'",
-            secret.expose()
-        ));
+
+    #[test]
+    fn an_administrator_is_made_unless_turned_off_and_keys_come_in_pairs() {
+        assert_eq!(founding(&settings(&[])).ok().unwrap().admin.as_deref(), Some("admin"));
+        let none = founding(&settings(&[("DOMESDAY_ADMIN_USER", "")])).ok().unwrap();
+        assert_eq!(none.admin, None);
+        let half = [("DOMESDAY_ROOT_ACCESS_KEY_ID", "AKIA")];
+        let refused = founding(&settings(&half)).err().unwrap();
+        assert!(refused.message.contains("together"), "{}", refused.message);
     }
-    lines
+
+    #[test]
+    fn the_url_can_be_connected_to() {
+        let url = |text: &str| url_of(text.parse().unwrap());
+        assert_eq!(url("0.0.0.0:1086"), "http://127.0.0.1:1086");
+        assert_eq!(url("[::]:7"), "http://[::1]:7");
+        assert_eq!(url("10.1.2.3:80"), "http://10.1.2.3:80");
+    }
+
+    #[test]
+    fn a_stale_ready_file_goes_and_a_new_one_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ready.json");
+        assert!(unready(&path).is_ok());
+        assert!(write_ready(&path, "http://h:1", "1").is_ok());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "{\"url\":\"http://h:1\",\"account\":\"1\"}\n");
+        assert!(unready(&path).is_ok() && !path.exists());
+    }
 }

@@ -9,6 +9,7 @@ use crate::identity::{Event, arn};
 use crate::ledger::{AccountId, Frame};
 use crate::policy::{self, Context, Deciding, Decision, Outcome, Request, explore};
 use crate::projection::directory::Directory;
+use crate::projection::sealing::NameKind;
 use crate::projection::{ProjectionError, View};
 use crate::service::Service;
 use crate::service::authorize::{Bound, Grants};
@@ -161,8 +162,8 @@ fn statement(
     }))
 }
 
-/// The newest event that put or attached the policy of a deciding statement to the principal itself;
-/// `None` where a group brought it.
+/// The newest event that put or attached the policy of a deciding statement to the principal itself or to
+/// the group that brought it.
 fn brought_by(
     account: AccountId,
     view: &View,
@@ -170,17 +171,24 @@ fn brought_by(
     found: &names::Found,
 ) -> Result<Option<u64>, Fault> {
     let directory = Directory::new(view, account);
-    for position in show::events_of(account, view, &found.id)?.into_iter().rev() {
+    let owner = match deciding.label.via.strip_prefix("group ") {
+        None => found.id.clone(),
+        Some(group) => match directory.find_id(NameKind::Group, group)? {
+            Some(group) => group,
+            None => return Ok(None),
+        },
+    };
+    for position in show::events_of(account, view, &owner)?.into_iter().rev() {
         let bytes = view.ledger().event(position)?;
         let frame = Frame::read(position, &bytes)?;
         let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
         for change in &event.changes {
             let named = match change {
-                Change::InlinePolicyPut(c) if c.owner == found.id => c.name.clone(),
-                Change::PolicyAttached(c) if c.owner == found.id => {
+                Change::InlinePolicyPut(c) if c.owner == owner => c.name.clone(),
+                Change::PolicyAttached(c) if c.owner == owner => {
                     crate::service::operations::shapes::policy_arn(directory, &c.policy)?
                 }
-                Change::BoundarySet(c) if c.owner == found.id => {
+                Change::BoundarySet(c) if c.owner == owner => {
                     crate::service::operations::shapes::policy_arn(directory, &c.policy)?
                 }
                 _ => continue,

@@ -9,9 +9,10 @@ use crate::identity::change::{self, Sealed};
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, Frame};
 use crate::projection::directory::{Directory, ERASED};
-use crate::projection::{ProjectionError, Reader, View, sealing};
+use crate::projection::{Cut, ProjectionError, Reader, View, sealing};
 use crate::service::fault::Fault;
-use crate::service::{Service, subject_of};
+use crate::service::moment::Moment;
+use crate::service::subject_of;
 
 /// Events that one answer holds at most; `from` goes on.
 pub const LIMIT: usize = 10_000;
@@ -25,26 +26,48 @@ pub struct Filter {
     pub target: Option<String>,
     /// Of this operation.
     pub operation: Option<String>,
-    /// Recorded at or after.
-    pub from: Option<Timestamp>,
-    /// Recorded before.
-    pub to: Option<Timestamp>,
+    /// What was denied, instead of what was done.
+    pub denied: bool,
+    /// For this ticket.
+    pub ticket: Option<String>,
+    /// Recorded at or after this time, or after so many events.
+    pub from: Option<Moment>,
+    /// Recorded before this time, or within the first so many events.
+    pub to: Option<Moment>,
     /// At most so many, the newest.
     pub limit: usize,
 }
 
+impl Filter {
+    /// The ids that were given names for, each standing for every id that bore the name: those who did it,
+    /// and those it was about.
+    pub fn ids(
+        &self,
+        view: &View,
+        account: AccountId,
+    ) -> Result<[Option<Vec<UniqueId>>; 2], ProjectionError> {
+        let ids = |name: &Option<String>| {
+            name.as_ref().map(|name| names::all_ids(view, account, name)).transpose()
+        };
+        Ok([ids(&self.principal)?, ids(&self.target)?])
+    }
+
+    /// Whether an event of this position, recorded at this instant, is within the range.
+    pub fn covers(&self, position: u64, at: Timestamp) -> bool {
+        let after = self.from.is_none_or(|from| {
+            from.time.is_none_or(|time| at >= time)
+                && from.position.is_none_or(|first| position > first)
+        });
+        let before = self.to.is_none_or(|to| {
+            to.time.is_none_or(|time| at < time) && to.position.is_none_or(|last| position <= last)
+        });
+        after && before
+    }
+}
+
 /// The events of an account that pass a filter, oldest first.
-pub fn events(
-    _: &Service,
-    account: AccountId,
-    view: &View,
-    filter: &Filter,
-) -> Result<Value, Fault> {
-    let ids = |name: &Option<String>| match name {
-        None => Ok(None),
-        Some(name) => names::all_ids(view, account, name).map(Some),
-    };
-    let (principals, targets) = (ids(&filter.principal)?, ids(&filter.target)?);
+pub fn events(account: AccountId, view: &View, filter: &Filter) -> Result<Value, Fault> {
+    let [principals, targets] = filter.ids(view, account)?;
     let last = view.position_of(account)?;
     let mut shown = std::collections::VecDeque::new();
     let mut failed: Option<ProjectionError> = None;
@@ -54,8 +77,7 @@ pub fn events(
         }
         let header = &frame.header;
         let wanted = header.account == account
-            && filter.from.is_none_or(|from| header.recorded_at >= from)
-            && filter.to.is_none_or(|to| header.recorded_at < to)
+            && filter.covers(position, header.recorded_at)
             && principals
                 .as_ref()
                 .is_none_or(|ids| ids.iter().any(|id| id.as_str() == header.actor.as_str()));
@@ -67,7 +89,9 @@ pub fn events(
                 .operation
                 .as_ref()
                 .is_none_or(|name| name.eq_ignore_ascii_case(&event.origin.operation));
-            if by_operation && targets.as_ref().is_none_or(|ids| concerns(&event, ids)) {
+            let by_ticket = filter.ticket.is_none() || filter.ticket == event.origin.ticket;
+            if by_operation && by_ticket && targets.as_ref().is_none_or(|ids| concerns(&event, ids))
+            {
                 shown.push_back(entry(view, position, frame, &event)?);
                 if shown.len() > filter.limit {
                     shown.pop_front();
@@ -112,7 +136,6 @@ pub fn entry(
     let header = &frame.header;
     let account = header.account;
     let origin = &event.origin;
-    let directory = Directory::new(view, account);
     let open = |id: &UniqueId, field: &str, sealed: &Option<Sealed>| match sealed {
         None => Ok::<_, ProjectionError>(None),
         Some(sealed) => {
@@ -124,11 +147,19 @@ pub fn entry(
     let parameters = open(&origin.target, "parameters", &origin.parameters)?;
     let parameters =
         parameters.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+    // Names as they were: by now they may be other ones, or nobody's.
+    let keys = view.shared_keys();
+    let at = |position| View::at(view.ledger(), keys, Cut { position, time: None });
+    let (after, before) = (at(position)?, at(position.saturating_sub(1))?);
     let name = |id: &UniqueId| -> Result<Option<String>, ProjectionError> {
-        Ok(names::by_id(directory, id)?.map(|found| format!("{}/{}", found.kind, found.name)))
+        let found = match names::by_id(Directory::new(&after, account), id)? {
+            None => names::by_id(Directory::new(&before, account), id)?,
+            found => found,
+        };
+        Ok(found.map(|found| found.called()))
     };
     let actor_name = match actor.as_str() {
-        "operator" => None,
+        "operator" => Some("operator".to_owned()),
         _ => name(actor)?,
     };
     Ok(json!({
@@ -136,6 +167,7 @@ pub fn entry(
         "recorded_at": header.recorded_at.to_precise(),
         "happened_at": header.happened_at.to_precise(),
         "operation": origin.operation,
+        "outcome": "success",
         "actor": { "id": actor.as_str(), "name": actor_name, "account": origin.actor_account },
         "session": open(actor, "session", &origin.session)?,
         "source_identity": open(actor, "source identity", &origin.source_identity)?,
@@ -148,4 +180,25 @@ pub fn entry(
         "parameters": parameters,
         "changes": event.changes.iter().map(change::Change::name).collect::<Vec<_>>(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_their_start_and_not_their_end() {
+        let moment = |text| Some(Moment::parse(text).unwrap());
+        let day = Timestamp::parse("2026-03-02").unwrap();
+        let filter = |from, to| Filter { from, to, ..Filter::default() };
+        let days = filter(moment("2026-03-02"), moment("2026-03-03"));
+        assert!(days.covers(1, day) && !days.covers(1, day.plus_seconds(86_400)));
+        assert!(!days.covers(1, day.plus_seconds(-1)));
+        // After the first three events and within the first five: the fourth and the fifth.
+        let positions = filter(moment("@3"), moment("@5"));
+        let covered: Vec<u64> =
+            (1..9).filter(|position| positions.covers(*position, day)).collect();
+        assert_eq!(covered, [4, 5]);
+        assert!(filter(None, None).covers(1, day));
+    }
 }

@@ -1,6 +1,7 @@
 //! The questions of those who audit, and the acts of whoever has the machine.
 //!
-//! - [`log`]: who changed what, when, from where; [`show`]: one thing as it was, and the events that made it so.
+//! - [`log`]: who changed what, when, from where; [`denied`]: who tried what in vain.
+//! - [`show`]: one thing as it was, and the events that made it so.
 //! - [`can`]: may a principal do something, and why.
 //! - [`verify`]: reads every byte and compares rows with events.
 //! - [`names`]: what people call a principal, resolved, also of the past.
@@ -9,6 +10,7 @@
 //! an operator is not judged.
 
 pub mod can;
+pub mod denied;
 pub mod log;
 pub mod names;
 pub mod show;
@@ -26,7 +28,6 @@ use super::founding::Founding;
 use super::moment::Moment;
 use super::target::Target;
 use crate::base::text::hex;
-use crate::base::time::Timestamp;
 use crate::identity::id::UniqueId;
 use crate::projection::View;
 
@@ -64,8 +65,16 @@ impl Question {
                 principal: read.take("principal")?,
                 target: read.take("target")?,
                 operation: read.take("operation")?,
-                from: read.take_instant("from")?,
-                to: read.take_instant("to")?,
+                denied: match read.take("outcome")?.as_deref() {
+                    None | Some("success") => false,
+                    Some("denied") => true,
+                    Some(_) => {
+                        return Err(Fault::validation("`outcome` is `success` or `denied`."));
+                    }
+                },
+                ticket: read.take("ticket")?,
+                from: read.take_moment("from")?,
+                to: read.take_moment("to")?,
                 limit: match read.take("limit")? {
                     None => log::LIMIT,
                     Some(text) => text
@@ -124,11 +133,11 @@ impl Parameters {
         self.take(name)?.ok_or_else(|| Fault::validation(format!("`{name}` is missing.")))
     }
 
-    fn take_instant(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
+    fn take_moment(&mut self, name: &str) -> Result<Option<Moment>, Fault> {
         let Some(text) = self.take(name)? else { return Ok(None) };
-        Timestamp::parse(&text)
+        Moment::parse(&text)
             .map(Some)
-            .ok_or_else(|| Fault::validation(format!("`{name}` is a time or a date.")))
+            .map_err(|error| Fault::validation(format!("`{name}`: {error}")))
     }
 
     fn take_all_pairs(&mut self, name: &str) -> Result<Vec<(String, String)>, Fault> {
@@ -163,7 +172,10 @@ pub fn run(
     };
     match question {
         Question::Head => head(service, &view),
-        Question::Events(filter) => log::events(service, caller.account, &view, &filter),
+        Question::Events(filter) if filter.denied => {
+            denied::attempts(service, caller.account, &view, &filter)
+        }
+        Question::Events(filter) => log::events(caller.account, &view, &filter),
         Question::Show { thing } => show::show(service, caller.account, &view, &thing),
         Question::Can(ask) => can::can(service, caller.account, &view, &ask),
     }
@@ -279,6 +291,10 @@ mod tests {
         assert_eq!(parse("head", &[("x", "y")]).unwrap_err().code, "ValidationError");
         assert_eq!(parse("who-can", &[]).unwrap_err().code, "InvalidAction");
         assert!(parse("events", &[("from", "soon")]).is_err());
+        assert!(parse("events", &[("outcome", "maybe")]).is_err());
+        let range = [("from", "@3"), ("to", "2026-03-01"), ("outcome", "denied")];
+        let Question::Events(filter) = parse("events", &range).unwrap() else { panic!() };
+        assert!(filter.denied && filter.from.unwrap().position == Some(3));
         assert!(parse("show", &[("thing", "a"), ("thing", "b")]).is_err());
     }
 }

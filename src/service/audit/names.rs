@@ -25,6 +25,17 @@ pub struct Found {
     pub arn: String,
 }
 
+impl Found {
+    /// `user/alice`; `root` for the root user.
+    pub fn called(&self) -> String {
+        if self.kind == self.name {
+            self.name.clone()
+        } else {
+            format!("{}/{}", self.kind, self.name)
+        }
+    }
+}
+
 const KINDS: [(&str, NameKind); 3] =
     [("user", NameKind::User), ("group", NameKind::Group), ("role", NameKind::Role)];
 
@@ -66,6 +77,16 @@ pub fn by_id(directory: Directory<'_>, id: &UniqueId) -> Result<Option<Found>, P
     }
 }
 
+/// Whether a user, group or role has this bare name.
+pub fn exists(directory: Directory<'_>, name: &str) -> Result<bool, ProjectionError> {
+    for (_, names) in KINDS {
+        if directory.find_id(names, name)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The one principal that exists at the instant of the directory.
 ///
 /// # Errors
@@ -96,11 +117,7 @@ pub fn one(directory: Directory<'_>, text: &str) -> Result<Found, Fault> {
         )),
         (Some(one), []) => Ok(one),
         (Some(last), rest) => {
-            let choices: Vec<String> = rest
-                .iter()
-                .chain([&last])
-                .map(|found| format!("{}/{}", found.kind, found.name))
-                .collect();
+            let choices: Vec<String> = rest.iter().chain([&last]).map(Found::called).collect();
             Err(Fault::validation(format!("{text:?} is ambiguous: {}.", choices.join(", "))))
         }
     }

@@ -8,6 +8,7 @@ use crate::identity::change::PolicyRef;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::{AccountId, Frame};
 use crate::projection::directory::Directory;
+use crate::projection::sealing::NameKind;
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, View};
@@ -27,22 +28,78 @@ pub fn show(
         return event(account, view, position);
     }
     let directory = Directory::new(view, account);
-    let (id, mut shown) = if thing.starts_with("arn:")
-        && let Some(policy) = find_policy(&directory, thing)?
-    {
-        show_policy(service, directory, &policy, thing)?
+    let (id, mut shown) = if let Some((policy, arn)) = policy_named(service, directory, thing)? {
+        show_policy(service, directory, &policy, &arn)?
     } else if let Some(key) = UniqueId::parse(thing)
         && key.kind() == Some(IdKind::AccessKey)
     {
         show_key(directory, &key)?
     } else {
-        let found = names::one(directory, thing)?;
-        (found.id.clone(), show_principal(directory, &found)?)
+        match names::one(directory, thing) {
+            Ok(found) => (Some(found.id.clone()), show_principal(directory, &found)?),
+            Err(fault) => return gone(account, view, thing, fault),
+        }
+    };
+    // Policies that every account shares have no id of their own, and no events in the account.
+    let events = match &id {
+        Some(id) => events_of(account, view, id)?,
+        None => Vec::new(),
     };
     if let Some(fields) = shown.as_object_mut() {
-        fields.insert("events".into(), json!(events_of(account, view, &id)?));
+        fields.insert("events".into(), json!(events));
     }
     Ok(shown)
+}
+
+/// A policy by its ARN, by `policy/NAME` or, where no principal has the name, by the name alone; the
+/// account's own before those that every account shares.
+fn policy_named(
+    service: &Service,
+    directory: Directory<'_>,
+    thing: &str,
+) -> Result<Option<(PolicyRef, String)>, Fault> {
+    if thing.starts_with("arn:") {
+        return Ok(find_policy(&directory, thing)?.map(|policy| (policy, thing.to_owned())));
+    }
+    let id = UniqueId::parse(thing).filter(|id| id.kind() == Some(IdKind::Policy));
+    let name = match thing.strip_prefix("policy/") {
+        Some(name) => name,
+        None if id.is_some() => thing,
+        None if thing.contains('/') || names::exists(directory, thing)? => return Ok(None),
+        None => thing,
+    };
+    let own = match directory.find_id(NameKind::Policy, name)? {
+        None => id,
+        found => found,
+    };
+    if let Some(id) = own
+        && directory.reader.get(directory.account, &POLICIES, &id)?.is_some()
+    {
+        let policy = PolicyRef(id.to_string());
+        let arn = policy_arn(directory, &policy)?;
+        return Ok(Some((policy, arn)));
+    }
+    let Some(catalogue) = service.documents().catalogue(directory.reader)? else { return Ok(None) };
+    let shared = catalogue.iter().find(|shared| shared.name == name);
+    Ok(shared.map(|shared| (PolicyRef(shared.arn.clone()), shared.arn.clone())))
+}
+
+/// What bore a name once and is not there at the moment of the view: its ids, and their events.
+fn gone(account: AccountId, view: &View, thing: &str, fault: Fault) -> Result<Value, Fault> {
+    if fault.status != 404 {
+        return Err(fault);
+    }
+    let mut ids = Vec::new();
+    for id in names::all_ids(view, account, thing)? {
+        let events = events_of(account, view, &id)?;
+        if !events.is_empty() {
+            ids.push(json!({ "id": id.as_str(), "events": events }));
+        }
+    }
+    if ids.is_empty() {
+        return Err(fault);
+    }
+    Ok(json!({ "kind": "gone", "name": thing, "bore_the_name": ids }))
 }
 
 fn event(account: AccountId, view: &View, position: &str) -> Result<Value, Fault> {
@@ -76,11 +133,11 @@ fn show_principal(directory: Directory<'_>, found: &names::Found) -> Result<Valu
     for row in reader.list(account, &ATTACHED, &found.id)? {
         attached.push(policy_arn(directory, &row.policy)?);
     }
-    let inline: Vec<String> = reader
-        .list(account, &INLINE_POLICIES, &found.id)?
-        .into_iter()
-        .map(|row| row.name)
-        .collect();
+    let mut inline = Vec::new();
+    for row in reader.list(account, &INLINE_POLICIES, &found.id)? {
+        let document = document(directory.document(&row.document)?);
+        inline.push(json!({ "name": row.name, "document": document }));
+    }
     let tags: Vec<Value> = directory
         .tags(&found.id)?
         .into_iter()
@@ -117,7 +174,7 @@ fn show_principal(directory: Directory<'_>, found: &names::Found) -> Result<Valu
             let row = reader.get(account, &ROLES, &found.id)?;
             let trust = match &row {
                 None => None,
-                Some(row) => Some(directory.document(&row.trust.document)?),
+                Some(row) => Some(document(directory.document(&row.trust.document)?)),
             };
             json!({
                 "created": row.as_ref().map(|row| row.created.to_string()),
@@ -138,6 +195,11 @@ fn show_principal(directory: Directory<'_>, found: &names::Found) -> Result<Valu
     Ok(shown)
 }
 
+/// A policy document as the JSON that it is.
+fn document(text: String) -> Value {
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
+}
+
 fn boundary(directory: Directory<'_>, policy: Option<PolicyRef>) -> Result<Option<String>, Fault> {
     policy.map(|policy| policy_arn(directory, &policy)).transpose()
 }
@@ -147,28 +209,44 @@ fn show_policy(
     directory: Directory<'_>,
     policy: &PolicyRef,
     arn: &str,
-) -> Result<(UniqueId, Value), Fault> {
+) -> Result<(Option<UniqueId>, Value), Fault> {
     let digits = directory.digits()?;
     let found =
         service.documents().managed(directory.reader, directory.account, &digits, policy)?;
     let found = found.ok_or_else(|| crate::service::fault::NO_POLICY.with(&[arn]))?;
-    let owners: Vec<String> = directory
-        .reader
-        .list(directory.account, &ATTACHED_TO, policy)?
-        .into_iter()
-        .map(|row| row.owner.to_string())
-        .collect();
+    let mut owners = Vec::new();
+    for row in directory.reader.list(directory.account, &ATTACHED_TO, policy)? {
+        let owner = names::by_id(directory, &row.owner)?;
+        owners.push(owner.map_or_else(|| row.owner.to_string(), |owner| owner.called()));
+    }
+    let id = UniqueId::parse(&policy.0);
+    let (text, versions) = match &id {
+        None => {
+            let catalogue = service.documents().catalogue(directory.reader)?;
+            let shared = catalogue.as_ref().and_then(|catalogue| catalogue.get(arn));
+            (shared.map(|shared| shared.document.to_string()), vec![found.version.clone()])
+        }
+        Some(id) => {
+            let rows = directory.reader.list(directory.account, &POLICY_VERSIONS, id)?;
+            let default = rows
+                .iter()
+                .find(|row| found.version.strip_prefix('v') == Some(&row.version.to_string()));
+            let text = default.map(|row| directory.document(&row.document)).transpose()?;
+            (text, rows.iter().map(|row| format!("v{}", row.version)).collect())
+        }
+    };
     let shown = json!({
         "kind": "policy",
         "arn": found.arn,
         "version": found.version,
-        "statements": found.document.statements().len(),
+        "versions": versions,
+        "document": text.map(document),
         "attached_to": owners,
     });
-    Ok((UniqueId::parse(&policy.0).unwrap_or_else(UniqueId::root), shown))
+    Ok((id, shown))
 }
 
-fn show_key(directory: Directory<'_>, key: &UniqueId) -> Result<(UniqueId, Value), Fault> {
+fn show_key(directory: Directory<'_>, key: &UniqueId) -> Result<(Option<UniqueId>, Value), Fault> {
     let row = directory
         .reader
         .get(directory.account, &ACCESS_KEYS, key)?
@@ -177,11 +255,11 @@ fn show_key(directory: Directory<'_>, key: &UniqueId) -> Result<(UniqueId, Value
     let shown = json!({
         "kind": "access key",
         "id": row.id.as_str(),
-        "owner": owner.map(|owner| format!("{}/{}", owner.kind, owner.name)),
+        "owner": owner.map(|owner| owner.called()),
         "active": row.active,
         "created": row.created.to_string(),
     });
-    Ok((row.id, shown))
+    Ok((Some(row.id), shown))
 }
 
 /// The positions of the events about an id, up to the view.
