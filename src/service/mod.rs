@@ -294,9 +294,10 @@ impl Service {
             let mut receipts = Vec::new();
             let outcome = service.write_in_turn(turn, &call, prepared, &mut receipts);
             let finish = move |durable: Result<(), Fault>| {
-                let outcome = durable.and(outcome).and_then(|answer| {
+                // What was refused is noted as well as what was allowed.
+                let outcome = durable.and_then(|()| {
                     service.note(&call, receipts)?;
-                    Ok(answer)
+                    outcome
                 });
                 // Whoever asked may have gone; the event stands.
                 let _ = sender.send(outcome);
