@@ -86,6 +86,27 @@ fn a_denial_explains_itself_and_its_message_opens_for_its_account_only() {
 }
 
 #[test]
+fn a_refused_write_leaves_its_receipt() {
+    use domesday::service::activity::receipt::Kind;
+    let world = World::new(6);
+    let alice = world.user("alice");
+    world.refused(&alice, "CreateUser", &[("UserName", "eve")], "AccessDenied");
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    let mut denied = Vec::new();
+    world
+        .service
+        .activity()
+        .receipts(1, &mut |_, receipt| {
+            if receipt.kind == Kind::ImplicitDeny {
+                denied.push((receipt.action, receipt.credential.unwrap().to_string()));
+            }
+            Ok(true)
+        })
+        .unwrap();
+    assert_eq!(denied, [("iam:CreateUser".to_owned(), alice.id)]);
+}
+
+#[test]
 fn keys_are_used_stopped_and_counted() {
     let world = World::new(4);
     let alice = world.user("alice");
