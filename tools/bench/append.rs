@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crate::figures::{Figure, Figures, Goal, Unit, median};
+use crate::figures::{Figure, Figures, Goal, Unit};
 use crate::people::{self, Company};
 use crate::scratch::{Invention, Scratch, open_store};
 use crate::{Extent, Outcome, ROUNDS};
@@ -20,44 +20,30 @@ const GROWTH: usize = 4_000;
 
 /// The figures of this part.
 pub fn measure(extent: &Extent, figures: &mut Figures) -> Outcome<()> {
-    let mut commits = Vec::new();
     for size in SIZES {
         let (mut ours, mut raw, mut file) = (Vec::new(), Vec::new(), Vec::new());
+        let mut service = Vec::new();
         for round in 0..ROUNDS {
             let (rate, frames) = append_events(size, extent.stretch, round as u64)?;
             ours.push(rate);
             raw.push(append_raw(size, extent.stretch, &frames)?);
             file.push(append_file(size, extent.stretch, &frames)?);
+            service.push(people::create_in_process(size, extent)?);
         }
-        let ours = median(&ours);
-        commits.push(ours);
         let goal = match size {
             64 => Goal::PartOfFloor(0.35),
             512 => Goal::PartOfFloor(0.2),
             _ => Goal::None,
         };
-        let figure = |floor: &str, rates: &[f64], goal| Figure {
-            what: format!("append, commits of {size}; floor: {floor}"),
-            ours: Some(ours),
-            floor: Some(median(rates)),
-            unit: Unit::PerSecond,
-            goal,
+        let mut add = |what: String, ours: &[f64], floor: &[f64], goal| {
+            let (ours, floor) = (ours.to_vec(), floor.to_vec());
+            figures.add(Figure { what, ours, floor, unit: Unit::PerSecond, goal });
         };
-        figures.add(figure("RocksDB, events only", &raw, goal));
-        figures.add(figure("a file and fdatasync", &file, Goal::None));
-    }
-    for (size, commits) in SIZES.into_iter().zip(commits) {
-        let mut rates = Vec::new();
-        for _ in 0..ROUNDS {
-            rates.push(people::create_in_process(size, extent)?);
-        }
-        figures.add(Figure {
-            what: format!("CreateUser in process, {size} tasks; floor: commits of {size}"),
-            ours: Some(median(&rates)),
-            floor: Some(commits),
-            unit: Unit::PerSecond,
-            goal: Goal::None,
-        });
+        let what = format!("append, commits of {size}");
+        add(format!("{what}; floor: RocksDB, events only"), &ours, &raw, goal);
+        add(format!("{what}; floor: a file and fdatasync"), &ours, &file, Goal::None);
+        let what = format!("CreateUser in process, {size} tasks; floor: commits of {size}");
+        add(what, &service, &ours, Goal::None);
     }
     measure_growth(extent, figures)
 }
@@ -79,8 +65,8 @@ fn measure_growth(extent: &Extent, figures: &mut Figures) -> Outcome<()> {
     }
     figures.add(Figure {
         what: format!("CreateUser, the last tenth of {users} in an account; floor: the first"),
-        ours: Some(median(&last)),
-        floor: Some(median(&first)),
+        ours: last,
+        floor: first,
         unit: Unit::PerSecond,
         goal: Goal::PartOfFloor(0.9),
     });

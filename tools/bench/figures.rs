@@ -32,6 +32,19 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// The median, and how far the rounds lie apart: half their range, in percent of the median.
+    fn show_rounds(self, rounds: &[f64]) -> String {
+        let Some(middle) = middle(rounds) else { return "-".to_owned() };
+        let most = rounds.iter().copied().fold(f64::MIN, f64::max);
+        let least = rounds.iter().copied().fold(f64::MAX, f64::min);
+        match rounds.len() {
+            1 => self.show(middle),
+            _ => format!("{} +-{:.0}%", self.show(middle), 50.0 * (most - least) / middle),
+        }
+    }
+}
+
 /// What a figure should reach.
 #[derive(Clone, Copy)]
 pub enum Goal {
@@ -60,11 +73,12 @@ impl Goal {
 
     /// `None` if there is nothing to reach or nothing to compare with.
     fn is_met(self, figure: &Figure) -> Option<bool> {
-        let ours = figure.ours?;
+        let ours = middle(&figure.ours)?;
+        let floor = middle(&figure.floor);
         match self {
             Goal::None => None,
-            Goal::PartOfFloor(part) => Some(ours >= part * figure.floor?),
-            Goal::TimesFloor(times) => Some(ours <= times * figure.floor?),
+            Goal::PartOfFloor(part) => Some(ours >= part * floor?),
+            Goal::TimesFloor(times) => Some(ours <= times * floor?),
             Goal::AtLeast(least) => Some(ours >= least),
             Goal::AtMost(most) => Some(ours <= most),
         }
@@ -75,10 +89,10 @@ impl Goal {
 pub struct Figure {
     /// What was measured, and against what.
     pub what: String,
-    /// Ours; `None` for a floor alone.
-    pub ours: Option<f64>,
-    /// The floor, in the same unit.
-    pub floor: Option<f64>,
+    /// Ours, one value a round; none for a floor alone.
+    pub ours: Vec<f64>,
+    /// The floor, in the same unit; none where there is nothing to compare with.
+    pub floor: Vec<f64>,
     /// What both are measured in.
     pub unit: Unit,
     /// What ours should reach.
@@ -111,8 +125,7 @@ impl Figures {
         table.set_header(["figure", "ours", "floor", "ratio", "goal", ""]);
         let (mut met, mut missed) = (0, 0);
         for figure in &self.figures {
-            let show = |value: Option<f64>| value.map_or("-".into(), |v| figure.unit.show(v));
-            let ratio = figure.ours.zip(figure.floor).map(|(ours, floor)| ours / floor);
+            let ratio = middle(&figure.ours).zip(middle(&figure.floor)).map(|(o, f)| o / f);
             let verdict = match figure.goal.is_met(figure) {
                 None => "",
                 Some(true) => {
@@ -126,8 +139,8 @@ impl Figures {
             };
             table.add_row([
                 figure.what.clone(),
-                show(figure.ours),
-                show(figure.floor),
+                figure.unit.show_rounds(&figure.ours),
+                figure.unit.show_rounds(&figure.floor),
                 ratio.map_or("-".into(), |ratio| format!("{ratio:.2}")),
                 figure.goal.show(figure.unit),
                 verdict.to_owned(),
@@ -146,9 +159,9 @@ impl Figures {
     }
 }
 
-/// The middle one; of an even number the upper of the two; 0 of none.
-pub fn median(values: &[f64]) -> f64 {
+/// The middle one; of an even number the upper of the two; `None` of none.
+pub fn middle(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    sorted.get(sorted.len() / 2).copied()
 }

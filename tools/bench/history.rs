@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crate::figures::{Figure, Figures, Goal, Unit, median};
+use crate::figures::{Figure, Figures, Goal, Unit, middle};
 use crate::scratch::{ACCOUNT, Invention, Scratch, user_id};
 use crate::{Extent, Outcome, ROUNDS};
 use domesday::identity::id::UniqueId;
@@ -36,12 +36,12 @@ pub fn measure(extent: &Extent, asof: bool, replay: bool, figures: &mut Figures)
         rebuild::fold_aside(&ledger, 1, &mut |_| {})?;
         rebuild::swap(&ledger)?;
         let took = measure_asof(&scratch, &ledger, extent.reads, figures)?;
-        match shortest_asof {
+        match &shortest_asof {
             None => shortest_asof = Some(took),
             Some(shortest) => figures.add(Figure {
                 what: format!("the same, {} events; floor: 10 k events", show(events)),
-                ours: Some(took),
-                floor: Some(shortest),
+                ours: took,
+                floor: shortest.clone(),
                 unit: Unit::Micros,
                 goal: Goal::TimesFloor(2.0),
             }),
@@ -79,7 +79,7 @@ fn measure_asof(
     ledger: &Ledger,
     reads: usize,
     figures: &mut Figures,
-) -> Outcome<f64> {
+) -> Outcome<Vec<f64>> {
     let head = ledger.head().position;
     let users = head / EVENTS_PER_USER;
     let mut invention = Invention::new(42);
@@ -96,15 +96,14 @@ fn measure_asof(
             nows.push(timed(|| read(View::now(ledger, &scratch.keys)?, &user))?);
         }
         if round > 0 {
-            then.push(median(&thens));
-            now.push(median(&nows));
+            then.extend(middle(&thens));
+            now.extend(middle(&nows));
         }
     }
-    let (then, now) = (median(&then), median(&now));
     figures.add(Figure {
         what: format!("a row as of a random position, {} events; floor: as it is now", show(head)),
-        ours: Some(then),
-        floor: Some(now),
+        ours: then.clone(),
+        floor: now,
         unit: Unit::Micros,
         goal: Goal::TimesFloor(2.0),
     });
@@ -145,25 +144,18 @@ fn measure_replay(scratch: &Scratch, ledger: &Ledger, figures: &mut Figures) -> 
             rates.push(events as f64 / micros * 1e6);
         }
     }
-    let [plain, hashed, verified, folded] = rates.map(|rates| median(&rates));
+    let [plain, hashed, verified, folded] = rates;
     let length = show(events);
-    let figure = |what: &str, ours, floor, goal| Figure {
-        what: format!("replay of {length} events: {what}"),
-        ours,
-        floor: Some(floor),
-        unit: Unit::PerSecond,
-        goal,
+    let mut add = |what: &str, ours: &[f64], floor: &[f64], goal| {
+        let what = format!("replay of {length} events: {what}");
+        let (ours, floor) = (ours.to_vec(), floor.to_vec());
+        figures.add(Figure { what, ours, floor, unit: Unit::PerSecond, goal });
     };
     let goal = Goal::AtLeast(1e6);
-    figures.add(figure("an iterator alone", None, plain, Goal::None));
-    figures.add(figure("iterator and BLAKE3 of each", None, hashed, Goal::None));
-    figures.add(figure(
-        "read, decode, fold, write rows; floor: with BLAKE3",
-        Some(folded),
-        hashed,
-        goal,
-    ));
-    figures.add(figure("verify all hashes; floor: with BLAKE3", Some(verified), hashed, goal));
+    add("an iterator alone", &[], &plain, Goal::None);
+    add("iterator and BLAKE3 of each", &[], &hashed, Goal::None);
+    add("read, decode, fold, write rows; floor: with BLAKE3", &folded, &hashed, goal);
+    add("verify all hashes; floor: with BLAKE3", &verified, &hashed, goal);
     Ok(())
 }
 
