@@ -125,8 +125,21 @@ impl LedgerWriter {
         self.tips.clear();
         self.frames.clear();
         self.rows = Batch::default();
-        let known = self.head_file.read()?.unwrap_or(NOTHING);
         let found = self.log.head()?;
+        let known = match self.head_file.read()? {
+            Some(head) => head,
+            // HEAD is written before the first event can be: without it nobody knows what is missing.
+            None if found > 0 => {
+                return Err(StoreError::Damaged(format!(
+                    "HEAD is lost, and {found} events are here: restore HEAD from a backup"
+                ))
+                .into());
+            }
+            None => {
+                self.head_file.write(&NOTHING)?;
+                NOTHING
+            }
+        };
         if found < known.position {
             return Err(LedgerError::Short { acknowledged: known.position, found });
         }
@@ -181,9 +194,6 @@ impl LedgerWriter {
             sequence_key(entry.account, header.sequence),
             position.to_be_bytes(),
         );
-        if self.tips.len() >= TIPS_KEPT {
-            self.tips.clear();
-        }
         self.tips.insert(
             entry.account,
             Tip {
@@ -229,15 +239,16 @@ impl LedgerWriter {
         self.failed = false;
         self.head = head;
         *self.published.write() = head;
+        // Only now: the tip of an account with a staged event is nowhere else.
+        if self.tips.len() > TIPS_KEPT {
+            self.tips.clear();
+        }
         Ok(head)
     }
 
     fn tip(&mut self, account: AccountId) -> Result<Tip, LedgerError> {
         if let Some(tip) = self.tips.get(&account) {
             return Ok(*tip);
-        }
-        if self.tips.len() >= TIPS_KEPT && self.frames.is_empty() {
-            self.tips.clear();
         }
         let tip = match last_sequence(self.store.as_ref(), account, u64::MAX)? {
             None => Tip::NONE,
@@ -526,6 +537,36 @@ mod tests {
         store.commit(&batch, crate::store::Durability::Synced).unwrap();
         let opened = LedgerWriter::open(store, head, clock);
         assert!(matches!(opened.err(), Some(LedgerError::Short { acknowledged: 2, found: 1 })));
+    }
+
+    #[test]
+    fn a_lost_head_is_not_taken_for_a_new_one() {
+        let (store, head, clock) = parts();
+        let mut writer = LedgerWriter::open(store.clone(), head, clock.clone()).unwrap();
+        append(&mut writer, 1, "one");
+        let opened = LedgerWriter::open(store, Arc::new(MemoryHead::default()), clock);
+        assert!(opened.is_err_and(|error| error.is_damage()));
+    }
+
+    #[test]
+    fn more_accounts_than_are_kept_at_hand_stay_chained() {
+        let (store, head, clock) = parts();
+        let mut writer = LedgerWriter::open(store, head, clock).unwrap();
+        let mut change = |writer: &mut LedgerWriter, number: usize| {
+            let mut account = [0xaa; 16];
+            account[..8].copy_from_slice(&number.to_be_bytes());
+            let entry = Entry { account: AccountId(account), ..entry(1, "change") };
+            let (_, at) = writer.next(entry.account).unwrap();
+            writer.stage(&entry, at).unwrap();
+        };
+        for round in 0..2 {
+            (0..TIPS_KEPT + 2).for_each(|number| change(&mut writer, number));
+            // The first account again, in the same batch as before.
+            change(&mut writer, 0);
+            assert_eq!(writer.staged(), TIPS_KEPT + 3, "round {round}");
+            writer.commit(Batch::default()).unwrap();
+        }
+        super::super::verify::verify(&writer.reader(), &mut |_, _| Ok(())).unwrap();
     }
 
     #[test]

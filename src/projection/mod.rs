@@ -60,6 +60,9 @@ pub enum ProjectionError {
         /// BLAKE3, hexadecimal.
         hash: String,
     },
+    /// A view whose rows were removed by two rebuilds since it was made.
+    #[error("the rows were rebuilt while they were read; ask again")]
+    Outlived,
     /// A key or sealed value that does not open.
     #[error(transparent)]
     Crypto(#[from] crate::base::crypto::CryptoError),
@@ -79,7 +82,7 @@ impl ProjectionError {
     pub fn is_damage(&self) -> bool {
         match self {
             ProjectionError::Ledger(error) => error.is_damage(),
-            ProjectionError::Random(_) => false,
+            ProjectionError::Random(_) | ProjectionError::Outlived => false,
             _ => true,
         }
     }

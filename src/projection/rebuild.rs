@@ -89,6 +89,12 @@ pub fn fold_aside(
     let side = other(live_side(store)?);
     if from <= 1 {
         store.clear(side)?;
+    } else if applied(store, side)? + 1 != from {
+        return Err(ProjectionError::Unfit {
+            change: "rebuild",
+            position: from,
+            what: "the rows aside are not folded up to the event before".into(),
+        });
     }
     let mut builder = Builder { store, side, recent: HashMap::new(), batch: Batch::default() };
     let mut last = from.saturating_sub(1);
@@ -162,8 +168,8 @@ fn skip(cursor: &mut dyn Cursor, position: u64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the other side live, and clears the side that was. The other side must be folded to the head
-/// and nothing may be appended meanwhile.
+/// Makes the other side live. It must be folded to the head, and nothing may be appended meanwhile. The
+/// side that was live stays until the next fold aside, for the views that still read it.
 pub fn swap(ledger: &Ledger) -> Result<(), ProjectionError> {
     let store = ledger.store().as_ref();
     let old = live_side(store)?;
@@ -179,8 +185,7 @@ pub fn swap(ledger: &Ledger) -> Result<(), ProjectionError> {
     let name: &[u8] = if old == Family::RowsA { b"b" } else { b"a" };
     batch.put(Family::Meta, LIVE, name);
     note_format(&mut batch);
-    store.commit(&batch, Durability::Synced)?;
-    Ok(store.clear(old)?)
+    Ok(store.commit(&batch, Durability::Synced)?)
 }
 
 /// Clears the side that is not live.

@@ -99,6 +99,8 @@ pub struct View {
     keys: Arc<SubjectKeys>,
     cut: Cut,
     rows: Family,
+    /// Clearings of that side before this view; one more, and what it reads may be half gone.
+    cleared: u64,
     cuts: Mutex<HashMap<AccountId, u64>>,
 }
 
@@ -114,13 +116,21 @@ impl View {
 
     /// The view at a cut; positions beyond the head are the head.
     pub fn at(ledger: &Ledger, keys: &Arc<SubjectKeys>, cut: Cut) -> Result<Self, ProjectionError> {
-        let rows = rebuild::live_side(ledger.store().as_ref())?;
+        let store = ledger.store();
+        let mut rows = rebuild::live_side(store.as_ref())?;
+        let mut cleared = store.cleared(rows);
+        // A swap between the two lines above would have us count from too late.
+        while rebuild::live_side(store.as_ref())? != rows {
+            rows = rebuild::live_side(store.as_ref())?;
+            cleared = store.cleared(rows);
+        }
         let cut = Cut { position: cut.position.min(ledger.head().position), ..cut };
         Ok(View {
             ledger: ledger.clone(),
             keys: keys.clone(),
             cut,
             rows,
+            cleared,
             cuts: Mutex::new(HashMap::new()),
         })
     }
@@ -152,6 +162,18 @@ impl View {
     }
 }
 
+impl View {
+    /// Whoever reads while its rows are being removed - an old view, after two rebuilds - is told so, and
+    /// never that a row is not there.
+    fn still_whole(&self) -> Result<(), ProjectionError> {
+        if self.ledger.store().cleared(self.rows) == self.cleared {
+            Ok(())
+        } else {
+            Err(ProjectionError::Outlived)
+        }
+    }
+}
+
 impl Reader for View {
     fn row(&self, account: AccountId, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
         let position = self.position_of(account)?;
@@ -163,6 +185,7 @@ impl Reader for View {
                 (found.len() == sought.len() && found.starts_with(prefix)).then(|| value.to_vec())
             }))
         })?;
+        self.still_whole()?;
         match found {
             None => Ok(None),
             Some(value) => Ok(row::read_value(&value)?.map(<[u8]>::to_vec)),
@@ -182,6 +205,7 @@ impl Reader for View {
             outcome = scan_cut(cursor, &start, position, each);
             Ok(())
         })?;
+        self.still_whole()?;
         outcome
     }
 

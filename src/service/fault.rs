@@ -62,6 +62,9 @@ impl Fault {
 
 impl From<ProjectionError> for Fault {
     fn from(error: ProjectionError) -> Self {
+        if matches!(error, ProjectionError::Outlived) {
+            return Fault::new("ServiceUnavailable", 503, error.to_string());
+        }
         match error.store_error() {
             Some(StoreError::NoSpace(_)) => Fault::unavailable("its disk is full"),
             _ => Fault::internal(error),

@@ -36,6 +36,7 @@ use crate::base::text::{from_hex, hex};
 use crate::identity::arn;
 use crate::identity::change::*;
 use crate::identity::id::{IdKind, UniqueId, is_account_digits, new_account_digits};
+use crate::ledger::log::{EventLog, LocalLog};
 use crate::ledger::{AccountId, LedgerError, LedgerWriter};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::{self, NameKind};
@@ -156,16 +157,23 @@ impl Parts {
                 })
             }
             Place::Folder { data, master_key } => {
-                let founded = data.join("HEAD").exists();
                 make_folder(data)?;
                 let ledger = RocksStore::open(&data.join("ledger"), Family::LEDGER)?;
+                let ledger: Arc<dyn Store> = Arc::new(ledger);
+                let founded = LocalLog::new(ledger.clone()).head()? > 0;
+                let subjects = data.join("subjects.keys");
+                if founded && !subjects.exists() {
+                    let lost =
+                        "subjects.keys is lost, and with it every name: restore it from a backup";
+                    return Err(StoreError::Damaged(lost.into()).into());
+                }
                 let master = read_master_key(data, master_key, founded, random)?;
                 Ok(Parts {
-                    ledger: Arc::new(ledger),
+                    ledger,
                     activity: Arc::new(RocksStore::open(&data.join("activity"), Family::ACTIVITY)?),
                     head: Arc::new(DiskHead::open(&data.join("HEAD"))?),
                     activity_head: Arc::new(DiskHead::open(&data.join("ACTIVITY"))?),
-                    keys: Arc::new(SubjectKeys::open(&data.join("subjects.keys"), master)?),
+                    keys: Arc::new(SubjectKeys::open(&subjects, master)?),
                 })
             }
         }
@@ -275,6 +283,7 @@ pub fn start(
         documents: Arc::new(Documents::default()),
         clock,
         random,
+        maintenance: Mutex::new(()),
     }))
 }
 

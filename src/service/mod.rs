@@ -70,6 +70,8 @@ pub struct Service {
     documents: Arc<Documents>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// Held by whoever uses the side of the rows that is not live: one verification or rebuild at a time.
+    maintenance: Mutex<()>,
 }
 
 /// A request that was understood: who asks for which operation, with what, as of when.
@@ -102,6 +104,11 @@ impl Service {
     /// Parsed documents.
     pub fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// Waits for any other verification or rebuild to end, and keeps further ones waiting.
+    pub fn maintain(&self) -> parking_lot::MutexGuard<'_, ()> {
+        self.maintenance.lock()
     }
 
     /// The clock.

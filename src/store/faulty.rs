@@ -69,6 +69,10 @@ impl Store for FaultyStore {
         self.inner.clear(family)
     }
 
+    fn cleared(&self, family: Family) -> u64 {
+        self.inner.cleared(family)
+    }
+
     fn has_room(&self) -> bool {
         matches!(*self.plan.lock(), Plan::Work) && self.inner.has_room()
     }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use parking_lot::RwLock;
 
-use super::{Batch, Cursor, Durability, Family, Store, StoreError, Walk};
+use super::{Batch, Clearings, Cursor, Durability, Family, Store, StoreError, Walk};
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -13,6 +13,7 @@ type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     families: RwLock<BTreeMap<Family, Rows>>,
+    clearings: Clearings,
 }
 
 impl Store for MemoryStore {
@@ -40,8 +41,13 @@ impl Store for MemoryStore {
     }
 
     fn clear(&self, family: Family) -> Result<(), StoreError> {
+        self.clearings.begin(family);
         self.families.write().remove(&family);
         Ok(())
+    }
+
+    fn cleared(&self, family: Family) -> u64 {
+        self.clearings.of(family)
     }
 
     fn has_room(&self) -> bool {

@@ -74,6 +74,20 @@ impl Family {
     }
 }
 
+/// Counts the clearings of each family.
+#[derive(Debug, Default)]
+struct Clearings(parking_lot::RwLock<std::collections::BTreeMap<Family, u64>>);
+
+impl Clearings {
+    fn begin(&self, family: Family) {
+        *self.0.write().entry(family).or_default() += 1;
+    }
+
+    fn of(&self, family: Family) -> u64 {
+        self.0.read().get(&family).copied().unwrap_or(0)
+    }
+}
+
 /// Rows to write together: all of them or none.
 #[derive(Debug, Default, Clone)]
 pub struct Batch {
@@ -159,8 +173,11 @@ pub trait Store: Send + Sync {
     fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError>;
     /// Writes a batch atomically.
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
-    /// Removes all rows of a family. Not atomic; only for families that nobody reads meanwhile.
+    /// Removes all rows of a family. Not atomic: a reader that must not see half of it compares
+    /// [`cleared`](Self::cleared) before and after.
     fn clear(&self, family: Family) -> Result<(), StoreError>;
+    /// How often a clearing of the family has begun since the store was made or opened by this process.
+    fn cleared(&self, family: Family) -> u64;
     /// Whether the device has room again, after it was full. Tried by writing, which is all that tells.
     fn has_room(&self) -> bool;
     /// Closes and opens the store again, after a full device has room.

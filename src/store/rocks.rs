@@ -18,7 +18,7 @@ use rocksdb::{
     DBRecoveryMode, Options, WriteBatch, WriteOptions,
 };
 
-use super::{Batch, Cursor, Durability, Family, Store, StoreError, Walk};
+use super::{Batch, Clearings, Cursor, Durability, Family, Store, StoreError, Walk};
 
 /// Write-ahead log kept before memtables are flushed: bounds recovery to well under a second.
 const WAL_BYTES: u64 = 64 << 20;
@@ -32,6 +32,7 @@ pub struct RocksStore {
     path: PathBuf,
     families: &'static [Family],
     cache: Cache,
+    clearings: Clearings,
     // `None` only while the store is being reopened, or after that failed.
     db: RwLock<Option<DB>>,
 }
@@ -41,7 +42,13 @@ impl RocksStore {
     pub fn open(path: &Path, families: &'static [Family]) -> Result<Self, StoreError> {
         let cache = Cache::new_lru_cache(CACHE_BYTES);
         let db = open_db(path, families, &cache)?;
-        Ok(RocksStore { path: path.to_owned(), families, cache, db: RwLock::new(Some(db)) })
+        Ok(RocksStore {
+            path: path.to_owned(),
+            families,
+            cache,
+            clearings: Clearings::default(),
+            db: RwLock::new(Some(db)),
+        })
     }
 
     fn with<T>(&self, body: impl FnOnce(&DB) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -142,7 +149,12 @@ impl Store for RocksStore {
         })
     }
 
+    fn cleared(&self, family: Family) -> u64 {
+        self.clearings.of(family)
+    }
+
     fn clear(&self, family: Family) -> Result<(), StoreError> {
+        self.clearings.begin(family);
         self.with(|db| {
             let family = handle(db, family)?;
             // The end of a range deletion is exclusive; no key of ours is this long.

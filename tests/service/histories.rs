@@ -63,6 +63,60 @@ fn every_view_is_the_state_that_was_and_rebuilt_is_live() {
 }
 
 #[test]
+fn verifications_and_rebuilds_at_once_leave_every_answer_right() {
+    use domesday::service::audit::verify;
+    let world = World::new(55);
+    let alice = world.user("alice");
+    world.allow("alice", "iam:GetUser", "*");
+    let old = world.service.now().unwrap();
+    let service = &world.service;
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    match worker % 2 {
+                        0 => verify::verify(service).unwrap(),
+                        _ => verify::rebuild(service).unwrap(),
+                    };
+                }
+            });
+        }
+        for number in 0..60 {
+            // What is asked meanwhile is answered rightly, or the caller is told to ask again.
+            match world.ask(&alice, "GetUser", &[("UserName", "alice")], None) {
+                Ok(answer) => assert_eq!(answer["User"]["UserName"], "alice"),
+                Err(fault) => assert_eq!(fault.status, 503, "{fault}"),
+            }
+            let name = format!("n{number}");
+            match world.ask(&world.admin, "CreateUser", &[("UserName", &name)], None) {
+                Ok(_) => {}
+                Err(fault) => assert_eq!(fault.status, 503, "{fault}"),
+            }
+        }
+    });
+    let found = verify::verify(service).unwrap();
+    assert_eq!(found["events"], world.head());
+    // A view from before knows that its rows are gone, rather than finding nothing.
+    use domesday::identity::id::UniqueId;
+    use domesday::projection::view::ReadTables;
+    use domesday::projection::{ProjectionError, tables::USERS};
+    let account = world.caller(&alice).unwrap().account;
+    let nobody = UniqueId::parse("AIDANOBODY").unwrap();
+    assert!(matches!(old.get(account, &USERS, &nobody), Err(ProjectionError::Outlived)));
+}
+
+#[test]
+fn rows_aside_are_folded_on_only_where_they_end() {
+    let world = World::new(56);
+    let ledger = world.service.ledger();
+    let head = rebuild::fold_aside(ledger, 1, &mut |_| {}).unwrap();
+    world.user("alice");
+    rebuild::discard(ledger).unwrap();
+    assert!(rebuild::fold_aside(ledger, head + 1, &mut |_| {}).is_err());
+    assert!(rebuild::swap(ledger).is_err());
+}
+
+#[test]
 fn a_changed_row_is_found_by_the_comparison() {
     use domesday::store::{Batch, Durability, Family};
     let world = World::new(77);
@@ -112,6 +166,15 @@ fn a_folder_opens_again_with_all_it_acknowledged() {
     assert!(open().is_err());
     again.service.close();
     drop(again);
+    // Nor does one open that lost HEAD, the subject keys or the activity book's HEAD.
+    for name in ["HEAD", "subjects.keys", "ACTIVITY"] {
+        let (kept, aside) = (data.join(name), folder.path().join(name));
+        std::fs::rename(&kept, &aside).unwrap();
+        let error = open().err().unwrap();
+        assert!(error.is_damage(), "{name}: {error}");
+        std::fs::rename(&aside, &kept).unwrap();
+    }
+    open().unwrap().close();
     std::fs::remove_dir_all(data.join("ledger")).unwrap();
     assert!(open().err().unwrap().is_damage());
 }

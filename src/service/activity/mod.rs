@@ -379,12 +379,18 @@ impl Pen {
                 (number, chain.unwrap_or_default())
             }
         };
-        if let Some(known) = head.read()?
-            && (number < known.position || (number == known.position && chain != known.tip))
-        {
+        let kept = match head.read()? {
+            None if number > 0 => {
+                let lost = "the activity book's HEAD (ACTIVITY) is lost: restore it from a backup";
+                return Err(StoreError::Damaged(lost.into()).into());
+            }
+            None => 0,
+            Some(known) if number == known.position && chain != known.tip => number + 1,
+            Some(known) => known.position,
+        };
+        if number < kept {
             return Err(StoreError::Damaged(format!(
-                "the activity book is short: {} receipts were kept, {number} are here",
-                known.position
+                "the activity book is short: {kept} receipts were kept, {number} of them are here"
             ))
             .into());
         }

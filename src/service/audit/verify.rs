@@ -30,6 +30,7 @@ fn damage(what: impl Into<String>) -> ProjectionError {
 /// Reads every stored byte: chains, tree, HEAD, bodies, contents, secrets, receipts, and the rows against a
 /// fold of the events. Writes go on meanwhile; what they add is not looked at.
 pub fn verify(service: &Arc<Service>) -> Result<Value, Fault> {
+    let _alone = service.maintain();
     // Inside the writer nothing is appended: head, rows and secrets are of one instant.
     service.act(|service, turn| check(service, turn.view()).map_err(told))
 }
@@ -133,6 +134,7 @@ fn check_secrets(view: &View, accounts: &[AccountId]) -> Result<u64, ProjectionE
 
 /// Folds all rows anew and makes them live. What was live serves until then.
 pub fn rebuild(service: &Arc<Service>) -> Result<Value, Fault> {
+    let _alone = service.maintain();
     let ledger = service.ledger().clone();
     let folded = rebuild::fold_aside(&ledger, 1, &mut |_| {}).map_err(told)?;
     // The rest inside the writer, where nothing is appended meanwhile.
