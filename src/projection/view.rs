@@ -12,7 +12,7 @@ use crate::base::crypto::content_hash;
 use crate::base::text::hex;
 use crate::base::time::Timestamp;
 use crate::identity::codec;
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::{AccountId, Frame, Ledger};
 use crate::store::keys::SubjectKeys;
 use crate::store::{self, Cursor, Family, StoreError};
 
@@ -150,7 +150,27 @@ impl View {
         &self.keys
     }
 
-    /// The last event of an account that this view shows; indexes over all accounts are cut by position.
+    /// Whether the cut of a row depends on the event that wrote it: the indexes over all accounts, at a
+    /// date, follow the owner of each row, since each account is cut at its own last event.
+    fn follows_owner(&self, account: AccountId) -> bool {
+        account == AccountId::SYSTEM && self.cut.time.is_some()
+    }
+
+    /// The newest version of a row that can be shown.
+    fn newest(&self, account: AccountId) -> Result<u64, ProjectionError> {
+        if self.follows_owner(account) { Ok(self.cut.position) } else { self.position_of(account) }
+    }
+
+    /// Whether a version that is not too new is shown: of an index row, whether its event had happened.
+    fn shows(&self, account: AccountId, version: u64) -> Result<bool, ProjectionError> {
+        let Some(time) = self.cut.time.filter(|_| account == AccountId::SYSTEM) else {
+            return Ok(true);
+        };
+        let bytes = self.ledger.event(version)?;
+        Ok(Frame::read(version, &bytes)?.header.happened_at <= time)
+    }
+
+    /// The last event of an account that this view shows.
     pub fn position_of(&self, account: AccountId) -> Result<u64, ProjectionError> {
         let Some(time) = self.cut.time else { return Ok(self.cut.position) };
         if let Some(position) = self.cuts.lock().get(&account) {
@@ -176,6 +196,15 @@ impl View {
 
 impl Reader for View {
     fn row(&self, account: AccountId, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
+        if self.follows_owner(account) {
+            // No key is the beginning of another: what the scan finds is this row or nothing.
+            let mut found = None;
+            self.scan(account, key, &mut |_, row| {
+                found = Some(row.to_vec());
+                Ok(false)
+            })?;
+            return Ok(found);
+        }
         let position = self.position_of(account)?;
         let sought = row::stored_key(account, key, position);
         let found = store::walk(self.ledger.store().as_ref(), self.rows, |cursor| {
@@ -198,11 +227,12 @@ impl Reader for View {
         prefix: &[u8],
         each: EachRow<'_>,
     ) -> Result<(), ProjectionError> {
-        let position = self.position_of(account)?;
+        let position = self.newest(account)?;
         let start = row::stored_prefix(account, prefix);
         let mut outcome = Ok(());
         self.ledger.store().walk(self.rows, &mut |cursor| {
-            outcome = scan_cut(cursor, &start, position, each);
+            let shows = &|version| self.shows(account, version);
+            outcome = scan_cut(cursor, &start, position, shows, each);
             Ok(())
         })?;
         self.still_whole()?;
@@ -225,11 +255,12 @@ impl Reader for View {
     }
 }
 
-/// Visits the newest version at or before `position` of every row under `start`.
+/// Visits the newest version at or before `position` that `shows` lets through, of every row under `start`.
 fn scan_cut(
     cursor: &mut dyn Cursor,
     start: &[u8],
     position: u64,
+    shows: &dyn Fn(u64) -> Result<bool, ProjectionError>,
     each: EachRow<'_>,
 ) -> Result<(), ProjectionError> {
     cursor.seek(start)?;
@@ -246,6 +277,10 @@ fn scan_cut(
             // A later version: go to the newest one that the cut shows.
             let sought = [prefix, &(!position).to_be_bytes()].concat();
             step_or_seek(cursor, &sought)?;
+            continue;
+        }
+        if !shows(version)? {
+            cursor.advance()?;
             continue;
         }
         if let Some(row) = row::read_value(value)? {

@@ -26,7 +26,7 @@ use super::caller::{Caller, Identity, Source};
 use super::documents::{Catalogue, Documents};
 use super::fault::Fault;
 use super::sts::new_secret;
-use super::writer::{Act, Turn, Writer};
+use super::writer::{Act, Job, Turn, Work, Writer};
 use super::{Service, origin};
 use crate::base::clock::Clock;
 use crate::base::crypto::{self, SecretKey};
@@ -332,14 +332,30 @@ impl Service {
         self: &Arc<Self>,
         body: impl FnOnce(&Service, &mut Turn<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
+        self.submit(Job::shared, body)
+    }
+
+    /// As [`act`](Self::act), in a group of its own: nothing is staged or committed beside it.
+    pub fn act_alone<T: Send + 'static>(
+        self: &Arc<Self>,
+        body: impl FnOnce(&Service, &mut Turn<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.submit(Job::alone, body)
+    }
+
+    fn submit<T: Send + 'static>(
+        self: &Arc<Self>,
+        job: fn(Work) -> Job,
+        body: impl FnOnce(&Service, &mut Turn<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let service = self.clone();
-        self.writer()?.submit_blocking(Box::new(move |turn| {
+        self.writer()?.submit_blocking(job(Box::new(move |turn| {
             let outcome = body(&service, turn);
             Box::new(move |durable: Result<(), Fault>| {
                 let _ = sender.send(durable.and(outcome));
             })
-        }))?;
+        })))?;
         receiver.recv().map_err(|_| Fault::internal("an act was lost inside the writer"))?
     }
 

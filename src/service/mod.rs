@@ -189,7 +189,9 @@ impl Service {
             // The past is judged by the caller's present: on the resource as it was and, where it still
             // exists, as it is; and reading it at all is a permission of its own.
             let present = prepared.target(&self.scene(&now, caller))?;
-            extend(&mut judgement, judge.judge(caller, &action, &present)?);
+            if !present.lost_what(&target) {
+                extend(&mut judgement, judge.judge(caller, &action, &present)?);
+            }
             if judgement.refusal.is_none() {
                 let travel = self.judge_time_travel(&judge, caller)?;
                 extend(&mut judgement, travel);
@@ -293,8 +295,7 @@ impl Service {
     }
 
     async fn write(self: &Arc<Self>, call: Call, prepared: Prepared) -> Result<Answer, Fault> {
-        let writer = self.writer.lock().clone();
-        let writer = writer.ok_or_else(|| Fault::unavailable("the service is stopping"))?;
+        let queue = self.writer()?;
         let (sender, receiver) = oneshot::channel();
         let service = self.clone();
         let job = move |turn: &mut Turn<'_>| {
@@ -311,7 +312,7 @@ impl Service {
             };
             Box::new(finish) as writer::Finish
         };
-        writer.submit(Box::new(job)).await?;
+        queue.submit(writer::Job::shared(Box::new(job))).await?;
         receiver.await.map_err(|_| Fault::internal("a request was lost inside the writer"))?
     }
 
@@ -325,6 +326,7 @@ impl Service {
         let Prepared::Write(operation) = prepared else {
             return Err(Fault::internal("no write inside the writer"));
         };
+        self.activity.check()?;
         let caller = &call.caller;
         let position = turn.position();
         let act = Act { account: caller.account, actor: caller.actor(), happened_at: None };

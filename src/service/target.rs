@@ -72,6 +72,14 @@ impl Target {
         Target::on("*", &UniqueId::root())
     }
 
+    /// Whether the resource of another instant's target is no longer there in this one: it had a unique id
+    /// then, and has none now.
+    pub fn lost_what(&self, then: &Target) -> bool {
+        let id = |target: &Target| target.checks.first().map(|check| check.id.clone());
+        let root = Some(UniqueId::root());
+        id(self) == root && id(then) != root
+    }
+
     /// With a single-valued key.
     pub fn key(mut self, name: &str, value: impl Into<String>) -> Self {
         self.set(name, Value::One(value.into()));

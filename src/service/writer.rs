@@ -34,8 +34,27 @@ const GROUP: usize = 512;
 /// Called once the batch that a job was part of is durable, or with why it is not.
 pub type Finish = Box<dyn FnOnce(Result<(), Fault>) + Send>;
 
+/// What a job does inside the writer.
+pub type Work = Box<dyn FnOnce(&mut Turn<'_>) -> Finish + Send>;
+
 /// Something to do inside the writer.
-pub type Job = Box<dyn FnOnce(&mut Turn<'_>) -> Finish + Send>;
+pub struct Job {
+    work: Work,
+    /// In a group of its own: what is staged beside it would go to rows that it may move.
+    alone: bool,
+}
+
+impl Job {
+    /// A job that shares its commit with others.
+    pub fn shared(work: Work) -> Self {
+        Job { work, alone: false }
+    }
+
+    /// A job that no other shares a group with: verification, and the swap of a rebuild.
+    pub fn alone(work: Work) -> Self {
+        Job { work, alone: true }
+    }
+}
 
 /// The queue to the writer. Cheap to clone.
 #[derive(Clone)]
@@ -151,12 +170,20 @@ impl Writer {
     }
 
     fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        while let Some(first) = queue.blocking_recv() {
+        let mut held: Option<Job> = None;
+        while let Some(first) = held.take().or_else(|| queue.blocking_recv()) {
+            let mut open = !first.alone;
             let mut jobs = vec![first];
-            while jobs.len() < GROUP
+            while open
+                && jobs.len() < GROUP
                 && let Ok(job) = queue.try_recv()
             {
-                jobs.push(job);
+                if job.alone {
+                    held = Some(job);
+                    open = false;
+                } else {
+                    jobs.push(job);
+                }
             }
             if self.full {
                 self.try_again();
@@ -187,7 +214,7 @@ impl Writer {
         for job in jobs {
             // A job that panics has staged nothing: staging is its last step. Its answer is lost with
             // its channel, which the caller sees as a failure.
-            match std::panic::catch_unwind(AssertUnwindSafe(|| job(&mut turn))) {
+            match std::panic::catch_unwind(AssertUnwindSafe(|| (job.work)(&mut turn))) {
                 Ok(finish) => finishes.push(finish),
                 Err(_) => eprintln!("domesday: a request failed inside the writer"),
             }

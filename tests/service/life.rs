@@ -86,6 +86,45 @@ fn a_denial_explains_itself_and_its_message_opens_for_its_account_only() {
 }
 
 #[test]
+fn what_is_gone_is_judged_as_it_was() {
+    let world = World::new(7);
+    let auditor = world.user("auditor");
+    let document = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"iam:GetUser","Resource":"arn:aws:iam::{}:user/staff/*"}},{{"Effect":"Allow","Action":"domesday:TimeTravel","Resource":"*"}}]}}"#,
+        world.digits
+    );
+    let put = [("UserName", "auditor"), ("PolicyName", "p"), ("PolicyDocument", &document)];
+    world.ok(&world.admin, "PutUserPolicy", &put);
+    let of = ("UserName", "bob");
+    world.ok(&world.admin, "CreateUser", &[of, ("Path", "/staff/")]);
+    let moment = world.moment(&format!("@{}", world.head()));
+    world.ask(&auditor, "GetUser", &[of], moment).unwrap();
+    // Gone: its path was that of then. There again elsewhere: both paths must be allowed.
+    world.ok(&world.admin, "DeleteUser", &[of]);
+    world.ask(&auditor, "GetUser", &[of], moment).unwrap();
+    world.ok(&world.admin, "CreateUser", &[of, ("Path", "/bosses/")]);
+    let fault = world.ask(&auditor, "GetUser", &[of], moment).unwrap_err();
+    assert_eq!(fault.code, "AccessDenied");
+}
+
+#[test]
+fn indexes_over_all_accounts_are_read_at_a_date() {
+    let world = World::new(8);
+    let before = world.clock_text();
+    world.clock.advance(10);
+    let alice = world.user("alice");
+    let between = world.clock_text();
+    world.clock.advance(10);
+    let key = [("AccessKeyId", alice.id.as_str())];
+    world.ok(&world.admin, "DeleteAccessKey", &[("UserName", "alice"), key[0]]);
+    let at = |moment: &str| world.ask(&world.admin, "GetAccessKeyInfo", &key, world.moment(moment));
+    assert_eq!(at(&before).unwrap_err().code, "ValidationError");
+    assert_eq!(at(&between).unwrap()["Account"], world.digits.as_str());
+    let now = world.clock_text();
+    assert_eq!(at(&now).unwrap_err().code, "ValidationError");
+}
+
+#[test]
 fn a_refused_write_leaves_its_receipt() {
     use domesday::service::activity::receipt::Kind;
     let world = World::new(6);

@@ -106,9 +106,10 @@ impl World {
             api: if sts.contains(&operation) { Api::Sts } else { Api::Iam },
             operation: operation.to_owned(),
             form,
-            caller: self
-                .caller(key)
-                .map_err(|error| Fault::new("InvalidClientTokenId", 403, error))?,
+            caller: self.caller(key).map_err(|error| match error.contains("ask again") {
+                true => Fault::new("ServiceUnavailable", 503, error),
+                false => Fault::new("InvalidClientTokenId", 403, error),
+            })?,
             moment,
             region: "us-east-1".into(),
         };

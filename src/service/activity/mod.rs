@@ -145,10 +145,19 @@ impl ActivityBook {
         }
     }
 
-    fn send(&self, note: Note) -> Result<(), Fault> {
+    /// Whether receipts can be kept; asked before a write, so that none is done and then called failed.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable` while they cannot.
+    pub fn check(&self) -> Result<(), Fault> {
         if self.failing.load(Ordering::Relaxed) {
             return Err(Fault::unavailable("receipts cannot be kept"));
         }
+        Ok(())
+    }
+
+    fn send(&self, note: Note) -> Result<(), Fault> {
+        self.check()?;
         let queue = self.queue.lock().clone();
         queue
             .and_then(|queue| queue.send(note).ok())

@@ -32,7 +32,7 @@ fn damage(what: impl Into<String>) -> ProjectionError {
 pub fn verify(service: &Arc<Service>) -> Result<Value, Fault> {
     let _alone = service.maintain();
     // Inside the writer nothing is appended: head, rows and secrets are of one instant.
-    service.act(|service, turn| check(service, turn.view()).map_err(told))
+    service.act_alone(|service, turn| check(service, turn.view()).map_err(told))
 }
 
 fn check(service: &Service, view: &View) -> Result<Value, ProjectionError> {
@@ -137,8 +137,8 @@ pub fn rebuild(service: &Arc<Service>) -> Result<Value, Fault> {
     let _alone = service.maintain();
     let ledger = service.ledger().clone();
     let folded = rebuild::fold_aside(&ledger, 1, &mut |_| {}).map_err(told)?;
-    // The rest inside the writer, where nothing is appended meanwhile.
-    service.act(move |service, _| {
+    // The rest alone inside the writer: what is staged beside a swap would go to the old rows.
+    service.act_alone(move |service, _| {
         let ledger = service.ledger();
         let mut last = folded;
         if ledger.head().position > folded {

@@ -7,7 +7,6 @@ use crate::base::time::Timestamp;
 use crate::identity::arn;
 use crate::identity::change::PolicyRef;
 use crate::identity::id::UniqueId;
-use crate::ledger::AccountId;
 use crate::projection::directory::{Directory, Named, Principal};
 use crate::projection::fold::same_key;
 use crate::projection::tables::{GroupRow, POLICIES, RoleRow, UserRow};
@@ -224,17 +223,6 @@ impl Role {
     }
 }
 
-/// The page that a list request asks for.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Page {
-    /// Items at most, 1 to 1,000; 100 if left out.
-    #[serde(rename = "MaxItems")]
-    pub max_items: Option<usize>,
-    /// Where the page before ended.
-    #[serde(rename = "Marker")]
-    pub marker: Option<String>,
-}
-
 /// A page and how to go on.
 pub struct Paged<T> {
     /// The items.
@@ -298,11 +286,6 @@ pub fn quota(count: usize, limit: usize, name: &str) -> Result<(), Fault> {
         return Err(fault::QUOTA.with(&[name, &limit.to_string()]));
     }
     Ok(())
-}
-
-/// An account that the request's ARNs must belong to.
-pub fn digits_of(directory: Directory<'_>) -> Result<(AccountId, String), Fault> {
-    Ok((directory.account, directory.digits()?))
 }
 
 #[cfg(test)]
