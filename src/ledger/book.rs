@@ -552,7 +552,7 @@ mod tests {
     fn more_accounts_than_are_kept_at_hand_stay_chained() {
         let (store, head, clock) = parts();
         let mut writer = LedgerWriter::open(store, head, clock).unwrap();
-        let mut change = |writer: &mut LedgerWriter, number: usize| {
+        let change = |writer: &mut LedgerWriter, number: usize| {
             let mut account = [0xaa; 16];
             account[..8].copy_from_slice(&number.to_be_bytes());
             let entry = Entry { account: AccountId(account), ..entry(1, "change") };

@@ -172,6 +172,12 @@ impl<'a> Directory<'a> {
         Ok(users)
     }
 
+    /// How many there are of what is counted.
+    pub fn how_many(self, counted: Counted) -> Answer<usize> {
+        let count = self.reader.get(self.account, &COUNTS, &counted)?.unwrap_or(0);
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
     /// An owner's tags with their values opened, in the order in which they were set.
     pub fn tags(self, owner: &UniqueId) -> Answer<Vec<(String, String)>> {
         let tags: Vec<Tag> = self.reader.get(self.account, &TAGS, owner)?.unwrap_or_default();

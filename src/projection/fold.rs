@@ -107,6 +107,25 @@ impl Folding<'_> {
         self.put(table, key, &row)
     }
 
+    /// One more of what is counted.
+    fn more(&mut self, counted: Counted) -> Result<(), ProjectionError> {
+        let count = self.count(counted)?;
+        self.put(&COUNTS, &counted, &(count + 1))
+    }
+
+    /// One fewer of what is counted.
+    fn fewer(&mut self, counted: Counted) -> Result<(), ProjectionError> {
+        let count = self.count(counted)?;
+        self.put(&COUNTS, &counted, &count.saturating_sub(1))
+    }
+
+    fn count(&self, counted: Counted) -> Result<u64, ProjectionError> {
+        match self.rows.row(self.meta.account, &COUNTS.key(&counted))? {
+            Some(bytes) => Ok(codec::decode(&bytes)?),
+            None => Ok(0),
+        }
+    }
+
     /// Moves an entity in the name index. Names differ in case only for the same tag, which then stays.
     fn rename(
         &mut self,
@@ -190,6 +209,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         }
 
         Change::UserCreated(c) => {
+            to.more(Counted::Users)?;
             let row = UserRow {
                 id: c.user.clone(),
                 path: c.path.clone(),
@@ -209,6 +229,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
             to.put(&USERS, &c.user, &row)
         }
         Change::UserDeleted(c) => {
+            to.fewer(Counted::Users)?;
             let row = to.need(&USERS, &c.user)?;
             if let Some(boundary) = row.boundary {
                 to.remove(&BOUNDS, &(boundary, c.user.clone()));
@@ -220,6 +241,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         }
 
         Change::GroupCreated(c) => {
+            to.more(Counted::Groups)?;
             let row = GroupRow {
                 id: c.group.clone(),
                 path: c.path.clone(),
@@ -242,6 +264,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
             to.put(&GROUPS, &c.group, &row)
         }
         Change::GroupDeleted(c) => {
+            to.fewer(Counted::Groups)?;
             let row = to.need(&GROUPS, &c.group)?;
             to.remove(&NAMES, &row.name_tag);
             to.remove(&GROUPS, &c.group);
@@ -259,6 +282,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         }
 
         Change::RoleCreated(c) => {
+            to.more(Counted::Roles)?;
             let row = RoleRow {
                 id: c.role.clone(),
                 path: c.path.clone(),
@@ -279,6 +303,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         }),
         Change::TrustUpdated(c) => to.update(&ROLES, &c.role, |row| row.trust = c.trust.clone()),
         Change::RoleDeleted(c) => {
+            to.fewer(Counted::Roles)?;
             let row = to.need(&ROLES, &c.role)?;
             if let Some(boundary) = row.boundary {
                 to.remove(&BOUNDS, &(boundary, c.role.clone()));
@@ -290,6 +315,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         }
 
         Change::PolicyCreated(c) => {
+            to.more(Counted::Policies)?;
             let row = PolicyRow {
                 id: c.policy.clone(),
                 path: c.path.clone(),
@@ -328,6 +354,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
             row.default_version = c.version;
         }),
         Change::PolicyDeleted(c) => {
+            to.fewer(Counted::Policies)?;
             let row = to.need(&POLICIES, &c.policy)?;
             to.remove(&NAMES, &row.name_tag);
             to.remove(&POLICIES, &c.policy);
@@ -418,6 +445,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         }
 
         Change::InstanceProfileCreated(c) => {
+            to.more(Counted::InstanceProfiles)?;
             let row = InstanceProfileRow {
                 id: c.profile.clone(),
                 path: c.path.clone(),
@@ -430,6 +458,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
             to.put(&NAMES, &c.name_tag, &c.profile)
         }
         Change::InstanceProfileDeleted(c) => {
+            to.fewer(Counted::InstanceProfiles)?;
             let row = to.need(&INSTANCE_PROFILES, &c.profile)?;
             to.remove(&NAMES, &row.name_tag);
             to.remove(&INSTANCE_PROFILES, &c.profile);

@@ -14,6 +14,7 @@ use std::marker::PhantomData;
 use bincode::{Decode, Encode};
 
 use super::ProjectionError;
+use super::tables::Counted;
 use crate::identity::change::{NameTag, PolicyRef};
 use crate::identity::codec;
 use crate::identity::id::UniqueId;
@@ -99,6 +100,18 @@ impl Key for NameTag {
 impl Key for u32 {
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.to_be_bytes());
+    }
+}
+
+impl Key for Counted {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.push(match self {
+            Counted::Users => 1,
+            Counted::Groups => 2,
+            Counted::Roles => 3,
+            Counted::Policies => 4,
+            Counted::InstanceProfiles => 5,
+        });
     }
 }
 

@@ -13,7 +13,7 @@ use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 
 /// The format of all rows together.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -193,6 +193,21 @@ pub struct InstanceProfileRow {
     pub role: Option<UniqueId>,
 }
 
+/// What is counted, since an account may have only so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Users.
+    Users,
+    /// User groups.
+    Groups,
+    /// Roles.
+    Roles,
+    /// Customers' managed policies.
+    Policies,
+    /// Instance profiles.
+    InstanceProfiles,
+}
+
 /// The managed policies that every account shares, as of an event of the system account.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct CatalogueRow {
@@ -247,6 +262,8 @@ pub const INSTANCE_PROFILES: Table<UniqueId, InstanceProfileRow> =
     Table::new(18, "instance profiles");
 /// Instance profiles by the role in them.
 pub const PROFILES_OF: Table<(UniqueId, UniqueId), UniqueId> = Table::new(19, "profiles of roles");
+/// How many there are of what is counted: a quota must not cost more the fuller an account is.
+pub const COUNTS: Table<Counted, u64> = Table::new(20, "counts");
 
 /// Accounts by digits (index over all accounts).
 pub const ACCOUNTS: Table<String, AccountId> = Table::new(30, "accounts");

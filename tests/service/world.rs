@@ -171,6 +171,9 @@ impl World {
             self.ask(&self.admin, operation, parameters, moment).unwrap()
         };
         let users = ask("ListUsers", &[("MaxItems", "1000")]);
+        let summary = ask("GetAccountSummary", &[]);
+        let counted = users["Users"].as_array().unwrap().len();
+        assert_eq!(summary["SummaryMap"]["Users"], counted, "what is counted is what is there");
         for user in users["Users"].as_array().unwrap() {
             let name = user["UserName"].as_str().unwrap();
             let of = [("UserName", name)];

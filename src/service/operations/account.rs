@@ -10,9 +10,7 @@ use crate::identity::change::{AccountAliasCreated, AccountAliasDeleted, PolicyRe
 use crate::identity::id::{UniqueId, is_account_digits};
 use crate::ledger::AccountId;
 use crate::projection::directory::Directory;
-use crate::projection::tables::{
-    ALIASES, ATTACHED_TO, BOUNDS, GROUPS, INSTANCE_PROFILES, KEYS_OF, POLICIES, ROLES, USERS,
-};
+use crate::projection::tables::{ALIASES, ATTACHED_TO, BOUNDS, Counted, KEYS_OF};
 use crate::projection::view::ReadTables;
 use crate::service::fault::{self, Fault};
 use crate::service::operation::{Read, Reading, Write, Writing, operations};
@@ -155,11 +153,15 @@ impl Read for GetAccountSummary {
         let Directory { reader, account } = at.directory;
         let mut summary: BTreeMap<_, _> = QUOTAS.iter().copied().collect();
         summary.extend(NONE.iter().map(|name| (*name, 0)));
-        summary.insert("Users", reader.count(account, &USERS, &())?);
-        summary.insert("Groups", reader.count(account, &GROUPS, &())?);
-        summary.insert("Roles", reader.count(account, &ROLES, &())?);
-        summary.insert("Policies", reader.count(account, &POLICIES, &())?);
-        summary.insert("InstanceProfiles", reader.count(account, &INSTANCE_PROFILES, &())?);
+        for (name, counted) in [
+            ("Users", Counted::Users),
+            ("Groups", Counted::Groups),
+            ("Roles", Counted::Roles),
+            ("Policies", Counted::Policies),
+            ("InstanceProfiles", Counted::InstanceProfiles),
+        ] {
+            summary.insert(name, at.directory.how_many(counted)?);
+        }
         // Of each policy in use, shared ones included, it is the default version.
         summary.insert("PolicyVersionsInUse", policies_in_use(at.directory)?.len());
         // Of the root user: whether, not how many.

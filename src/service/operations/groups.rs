@@ -9,7 +9,7 @@ use crate::identity::change::{
 use crate::identity::id::IdKind;
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
-    ATTACHED, GROUPS, GROUPS_OF, GroupRow, INLINE_POLICIES, MEMBERS, UserRow,
+    ATTACHED, Counted, GROUPS_OF, GroupRow, INLINE_POLICIES, MEMBERS, UserRow,
 };
 use crate::projection::view::ReadTables;
 use crate::service::fault::{self, Fault};
@@ -59,7 +59,7 @@ impl Write for CreateGroup {
         if to.directory().find_id(NameKind::Group, &self.group_name)?.is_some() {
             return Err(fault::GROUP_EXISTS.with(&[&self.group_name]));
         }
-        quota(to.tx.count(to.tx.account(), &GROUPS, &())?, GROUPS_QUOTA, "GroupsPerAccount")?;
+        quota(to.directory().how_many(Counted::Groups)?, GROUPS_QUOTA, "GroupsPerAccount")?;
         let group = to.tx.new_id(IdKind::Group)?;
         to.tx.record(GroupCreated {
             group: group.clone(),

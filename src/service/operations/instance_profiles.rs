@@ -12,7 +12,9 @@ use crate::identity::change::{
 use crate::identity::id::{IdKind, UniqueId};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
-use crate::projection::tables::{INSTANCE_PROFILES, InstanceProfileRow, PROFILES_OF, RoleRow};
+use crate::projection::tables::{
+    Counted, INSTANCE_PROFILES, InstanceProfileRow, PROFILES_OF, RoleRow,
+};
 use crate::projection::view::ReadTables;
 use crate::service::fault::{self, Fault};
 use crate::service::operation::{Read, Reading, Write, Writing, operations};
@@ -151,7 +153,7 @@ impl Write for CreateInstanceProfile {
         if to.directory().find_id(NameKind::InstanceProfile, &name)?.is_some() {
             return Err(fault::INSTANCE_PROFILE_EXISTS.with(&[&name]));
         }
-        let count = to.tx.count(to.tx.account(), &INSTANCE_PROFILES, &())?;
+        let count = to.directory().how_many(Counted::InstanceProfiles)?;
         quota(count, PROFILES_QUOTA, "InstanceProfilesPerAccount")?;
         let profile = to.tx.new_id(IdKind::InstanceProfile)?;
         to.tx.record(InstanceProfileCreated {

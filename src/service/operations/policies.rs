@@ -14,7 +14,7 @@ use crate::policy::{Document, DocumentKind};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
-    ATTACHED_TO, AttachmentRow, BOUNDS, POLICIES, POLICY_VERSIONS, PolicyRow,
+    ATTACHED_TO, AttachmentRow, BOUNDS, Counted, POLICIES, POLICY_VERSIONS, PolicyRow,
 };
 use crate::projection::view::ReadTables;
 use crate::service::documents::{Documents, SharedPolicy};
@@ -239,7 +239,7 @@ impl Write for CreatePolicy {
         if to.directory().find_id(NameKind::Policy, &self.policy_name)?.is_some() {
             return Err(fault::POLICY_EXISTS.with(&[&self.policy_name]));
         }
-        let count = to.tx.count(to.tx.account(), &POLICIES, &())?;
+        let count = to.directory().how_many(Counted::Policies)?;
         quota(count, POLICIES_QUOTA, "PoliciesPerAccount")?;
         let document = keep_document(to, &self.policy_document)?;
         let policy = to.tx.new_id(IdKind::Policy)?;

@@ -14,7 +14,7 @@ use crate::policy::{Document, DocumentError, DocumentKind};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
-    ACCOUNTS, ATTACHED, INLINE_POLICIES, PROFILES_OF, ROLES, RoleRow, UserRow,
+    ACCOUNTS, ATTACHED, Counted, INLINE_POLICIES, PROFILES_OF, RoleRow, UserRow,
 };
 use crate::projection::view::ReadTables;
 use crate::service::fault::{self, Fault};
@@ -104,7 +104,7 @@ impl Write for CreateRole {
         if to.directory().find_id(NameKind::Role, &self.role_name)?.is_some() {
             return Err(fault::ROLE_EXISTS.with(&[&self.role_name]));
         }
-        quota(to.tx.count(to.tx.account(), &ROLES, &())?, ROLES_QUOTA, "RolesPerAccount")?;
+        quota(to.directory().how_many(Counted::Roles)?, ROLES_QUOTA, "RolesPerAccount")?;
         let trust = trust(to, &self.assume_role_policy_document)?;
         let boundary = match &self.permissions_boundary {
             None => None,

@@ -9,7 +9,7 @@ use crate::identity::change::{BoundarySet, UserCreated, UserDeleted, UserRenamed
 use crate::identity::id::IdKind;
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
-    ATTACHED, GROUPS_OF, INLINE_POLICIES, KEYS_OF, LOGIN_PROFILES, USERS, UserRow,
+    ATTACHED, Counted, GROUPS_OF, INLINE_POLICIES, KEYS_OF, LOGIN_PROFILES, UserRow,
 };
 use crate::projection::view::ReadTables;
 use crate::service::fault::{self, Fault};
@@ -65,7 +65,7 @@ impl Write for CreateUser {
         if to.directory().find_id(NameKind::User, &self.user_name)?.is_some() {
             return Err(fault::USER_EXISTS.with(&[&self.user_name]));
         }
-        quota(to.tx.count(to.tx.account(), &USERS, &())?, USERS_QUOTA, "UsersPerAccount")?;
+        quota(to.directory().how_many(Counted::Users)?, USERS_QUOTA, "UsersPerAccount")?;
         let boundary = match &self.permissions_boundary {
             None => None,
             Some(arn) => Some(to.boundary_policy(arn)?),
