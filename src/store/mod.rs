@@ -8,6 +8,7 @@
 pub mod faulty;
 pub mod head;
 pub mod keys;
+mod manifest;
 pub mod memory;
 pub mod rocks;
 
