@@ -9,7 +9,7 @@
 //! - `paranoid_checks`, block checksums, no recycled logs, no unordered or pipelined writes.
 //!
 //! A flipped bit in the manifest can send RocksDB into an endless loop at open (measured with 11.8.1); its
-//! checksums are therefore looked at first (see [`super::manifest`]).
+//! checksums are therefore looked at first (see `store::manifest`).
 //!
 //! No setting notices that the newest log is gone; the HEAD file does (see [`super::head`]).
 
