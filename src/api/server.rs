@@ -5,7 +5,7 @@
 //! | open connections | 4,096 | wait in the kernel's queue |
 //! | request line and headers | 64 KiB, 100 headers | 431 or 400 |
 //! | time to send them, and between two requests | 10 s | hung up |
-//! | body | 1 MiB | 413 |
+//! | body | 1 MiB | 413, sent once up to 8 MiB were read and thrown away |
 //! | time to send it | 15 s | 408 |
 //! | bodies over 64 KiB being read at once | 128 | wait for one another, within those 15 s |
 //! | age of a connection | 10 min | closed after the answer under way, at most 15 s later |
@@ -52,6 +52,10 @@ const MOST_HEADER_BYTES: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const BODY_TIME: Duration = Duration::from_secs(15);
+/// Of a body that is refused for its size: a client that is still sending when the connection closes
+/// meets a broken pipe and never reads why, so what it is likely to have under way is read and dropped.
+const MOST_DROPPED_BYTES: usize = 8 * 1024 * 1024;
+const DROP_TIME: Duration = Duration::from_secs(5);
 const SMALL_BODY_BYTES: u64 = 64 * 1024;
 const MOST_LARGE_BODIES: usize = 128;
 const CONNECTION_AGE: Duration = Duration::from_secs(600);
@@ -342,9 +346,13 @@ async fn receive(
         let limit = format!("The request body is larger than {MAX_BODY_BYTES} bytes.");
         Fault::new("RequestEntityTooLarge", 413, limit)
     };
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let size = body.size_hint();
     if size.lower() > u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX) {
+        // Who asks first has sent nothing yet.
+        if !head.headers.contains_key(header::EXPECT) {
+            drop_rest(body).await;
+        }
         return Err(too_large());
     }
     let read = async {
@@ -352,20 +360,20 @@ async fn receive(
             Some(bytes) if bytes <= SMALL_BODY_BYTES => None,
             _ => shared.large_bodies.acquire().await.ok(),
         };
-        Limited::new(body, MAX_BODY_BYTES).collect().await
+        Limited::new(&mut body, MAX_BODY_BYTES).collect().await
     };
     let body = match timeout(BODY_TIME, read).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            drop_rest(body).await;
+            return Err(too_large());
+        }
         Ok(Err(_)) => {
             return Err(Fault::new("MalformedInput", 400, "The request body is not well-formed."));
         }
         Err(_) => {
-            return Err(Fault::new(
-                "RequestTimeout",
-                408,
-                "The request body did not come in time.",
-            ));
+            let late = "The request body did not come in time.";
+            return Err(Fault::new("RequestTimeout", 408, late));
         }
     };
     Ok(Received {
@@ -380,6 +388,21 @@ async fn receive(
         },
         request_id: request_id.to_owned(),
     })
+}
+
+/// Reads what is left of a refused body, so far as it comes soon and is not endless.
+async fn drop_rest(mut body: Incoming) {
+    let read = async {
+        let mut dropped = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            dropped += frame.data_ref().map_or(0, Bytes::len);
+            if dropped > MOST_DROPPED_BYTES {
+                return;
+            }
+        }
+    };
+    // A client that is slower than this finds out by the closed connection.
+    let _ = timeout(DROP_TIME, read).await;
 }
 
 /// Whether the newest event can be read: then everything before it was, when the ledger was opened.
