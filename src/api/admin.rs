@@ -178,7 +178,7 @@ fn caller(
 ) -> Result<Caller, Fault> {
     let digits = match account {
         AccountId::SYSTEM => String::new(),
-        account => Directory::new(&service.now()?, account).digits()?,
+        account => Directory::new(&service.now(), account).digits()?,
     };
     Ok(Caller {
         digits,
@@ -190,7 +190,7 @@ fn caller(
 
 /// The account that a request names, or the only one.
 fn account(service: &Service, received: &Received) -> Result<AccountId, Fault> {
-    let view = service.now()?;
+    let view = service.now();
     let named: Vec<String> = audit::parameters(&received.query)?
         .into_iter()
         .filter(|(name, _)| name == "account")

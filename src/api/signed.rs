@@ -120,7 +120,7 @@ fn authenticate_blocking(
     let now = service.clock().now();
     let arrival =
         Arrival { at: now, request_id: received.request_id.clone(), source: received.source() };
-    let view = service.now()?;
+    let view = service.now();
     let found = authenticate::find(
         &view,
         service.activity(),

@@ -207,7 +207,7 @@ fn stop_signal() -> std::io::Result<Stop> {
 
 /// The digits of an account of the store, the first by its digits.
 fn first_account(service: &Arc<Service>) -> Result<String, Failure> {
-    let view = service.now()?;
+    let view = service.now();
     let accounts: Vec<AccountId> =
         view.list(AccountId::SYSTEM, &ACCOUNTS, &()).map_err(Fault::from)?;
     match accounts.first() {

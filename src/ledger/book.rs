@@ -106,7 +106,7 @@ impl LedgerWriter {
             rows: Batch::default(),
             failed: false,
         };
-        writer.load()?;
+        writer.load(|_| {})?;
         Ok(writer)
     }
 
@@ -117,11 +117,12 @@ impl LedgerWriter {
 
     /// Starts over from what is stored, after a failed commit and a reopened store. Staged events are
     /// forgotten, durable ones taken in.
-    pub fn recover(&mut self) -> Result<(), LedgerError> {
-        self.load()
+    /// `then` is called before readers know of them.
+    pub fn recover(&mut self, then: impl FnOnce(&Head)) -> Result<(), LedgerError> {
+        self.load(then)
     }
 
-    fn load(&mut self) -> Result<(), LedgerError> {
+    fn load(&mut self, then: impl FnOnce(&Head)) -> Result<(), LedgerError> {
         self.tips.clear();
         self.frames.clear();
         self.rows = Batch::default();
@@ -163,6 +164,7 @@ impl LedgerWriter {
         self.tree = tree;
         self.head = head;
         self.failed = false;
+        then(&head);
         *self.published.write() = head;
         Ok(())
     }
@@ -214,6 +216,16 @@ impl LedgerWriter {
 
     /// Makes the staged events and these rows durable, moves HEAD and publishes it to readers.
     pub fn commit(&mut self, rows: Batch) -> Result<Head, LedgerError> {
+        self.commit_then(rows, |_| {})
+    }
+
+    /// As [`commit`](Self::commit); `then` is called when all of it is durable and no reader knows of it
+    /// yet.
+    pub fn commit_then(
+        &mut self,
+        rows: Batch,
+        then: impl FnOnce(&Head),
+    ) -> Result<Head, LedgerError> {
         if self.failed {
             self.frames.clear();
             self.rows = Batch::default();
@@ -238,6 +250,7 @@ impl LedgerWriter {
         }
         self.failed = false;
         self.head = head;
+        then(&head);
         *self.published.write() = head;
         // Only now: the tip of an account with a staged event is nowhere else.
         if self.tips.len() > TIPS_KEPT {
@@ -588,7 +601,7 @@ mod tests {
             assert_eq!(reader.head(), before, "nothing is published that was not acknowledged");
             store.plan(Plan::Work);
             assert!(writer.commit(Batch::default()).is_err(), "no second chance without recovery");
-            writer.recover().unwrap();
+            writer.recover(|_| {}).unwrap();
             assert_eq!(reader.head().position, before.position + u64::from(wrote));
             append(&mut writer, 1, "goes on");
         }

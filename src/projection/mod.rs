@@ -6,6 +6,7 @@
 //!
 //! - [`row`]: tables, keys and the encoding of rows.
 //! - [`view`]: [`Reader`], what can be read, and [`View`], which reads a store at a cut.
+//! - [`projections`]: what views are made from; [`recent`]: the newest rows, kept in memory.
 //! - [`tables`]: the tables and what their rows hold.
 //! - [`fold`]: the one function that turns changes into rows.
 //! - [`transaction`]: the overlay in which an operation is decided, folding as it records.
@@ -15,13 +16,16 @@
 
 pub mod directory;
 pub mod fold;
+pub mod projections;
 pub mod rebuild;
+pub mod recent;
 pub mod row;
 pub mod sealing;
 pub mod tables;
 pub mod transaction;
 pub mod view;
 
+pub use projections::Projections;
 pub use transaction::{Overlay, Transaction};
 pub use view::{Cut, Reader, View};
 

@@ -6,10 +6,10 @@
 
 use std::collections::HashMap;
 
-use super::ProjectionError;
 use super::fold::{self, Meta, RowsMut};
 use super::row;
 use super::tables::FORMAT;
+use super::{ProjectionError, Projections};
 use crate::identity::Event;
 use crate::ledger::{AccountId, Frame, Ledger};
 use crate::store::{self, Batch, Cursor, Durability, Family, Store, StoreError};
@@ -21,8 +21,8 @@ const APPLIED: [u8; 17] = [0xff; 17];
 /// Rows that are folded in memory before they are written.
 const FLUSH_ROWS: usize = 20_000;
 
-/// The side that is read and written.
-pub fn live_side(store: &dyn Store) -> Result<Family, StoreError> {
+/// The side that the store's record names as the live one.
+pub fn recorded_side(store: &dyn Store) -> Result<Family, StoreError> {
     match store.get(Family::Meta, LIVE)?.as_deref() {
         None | Some(b"a") => Ok(Family::RowsA),
         Some(b"b") => Ok(Family::RowsB),
@@ -59,7 +59,7 @@ pub fn rows_are_current(ledger: &Ledger) -> Result<bool, ProjectionError> {
         return Ok(true);
     }
     Ok(format.as_deref() == Some(&FORMAT.to_be_bytes())
-        && applied(store, live_side(store)?)? == head)
+        && applied(store, recorded_side(store)?)? == head)
 }
 
 /// Marks a new store's rows as being in this release's format.
@@ -86,7 +86,7 @@ pub fn fold_aside(
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, ProjectionError> {
     let store = ledger.store().as_ref();
-    let side = other(live_side(store)?);
+    let side = other(recorded_side(store)?);
     if from <= 1 {
         store.clear(side)?;
     } else if applied(store, side)? + 1 != from {
@@ -118,7 +118,7 @@ pub fn fold_aside(
 /// Compares the side that is not live, folded up to `position`, with the live rows up to there.
 pub fn compare(ledger: &Ledger, position: u64) -> Result<Comparison, ProjectionError> {
     let store = ledger.store().as_ref();
-    let live = live_side(store)?;
+    let live = recorded_side(store)?;
     let mut comparison = Comparison::default();
     store::walk(store, live, |one| {
         store::walk(store, other(live), |two| {
@@ -170,9 +170,10 @@ fn skip(cursor: &mut dyn Cursor, position: u64) -> Result<(), StoreError> {
 
 /// Makes the other side live. It must be folded to the head, and nothing may be appended meanwhile. The
 /// side that was live stays until the next fold aside, for the views that still read it.
-pub fn swap(ledger: &Ledger) -> Result<(), ProjectionError> {
+pub fn swap(projections: &Projections) -> Result<(), ProjectionError> {
+    let ledger = projections.ledger();
     let store = ledger.store().as_ref();
-    let old = live_side(store)?;
+    let old = recorded_side(store)?;
     let head = ledger.head().position;
     if applied(store, other(old))? != head {
         return Err(ProjectionError::Unfit {
@@ -185,13 +186,15 @@ pub fn swap(ledger: &Ledger) -> Result<(), ProjectionError> {
     let name: &[u8] = if old == Family::RowsA { b"b" } else { b"a" };
     batch.put(Family::Meta, LIVE, name);
     note_format(&mut batch);
-    Ok(store.commit(&batch, Durability::Synced)?)
+    store.commit(&batch, Durability::Synced)?;
+    projections.swapped(other(old));
+    Ok(())
 }
 
 /// Clears the side that is not live.
 pub fn discard(ledger: &Ledger) -> Result<(), ProjectionError> {
     let store = ledger.store().as_ref();
-    Ok(store.clear(other(live_side(store)?))?)
+    Ok(store.clear(other(recorded_side(store)?))?)
 }
 
 struct Builder<'a> {

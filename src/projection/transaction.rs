@@ -50,6 +50,11 @@ impl Overlay {
         }
     }
 
+    /// The newest version of every row that was staged, for [`Recent::take_in`](super::recent::Recent).
+    pub fn rows(&self) -> impl Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)> {
+        self.rows.iter()
+    }
+
     fn range<'a>(
         &'a self,
         start: &'a [u8],

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use bincode::{Decode, Encode};
 use parking_lot::Mutex;
 
+use super::recent::SCAN_ROWS;
 use super::row::{self, Key, Table};
-use super::{ProjectionError, rebuild};
+use super::{ProjectionError, Projections};
 use crate::base::crypto::content_hash;
 use crate::base::text::hex;
 use crate::base::time::Timestamp;
 use crate::identity::codec;
 use crate::ledger::{AccountId, Frame, Ledger};
 use crate::store::keys::SubjectKeys;
-use crate::store::{self, Cursor, Family, StoreError};
+use crate::store::{self, Cursor, Family, Store, StoreError};
 
 /// What a scan does with each row: its key within the account, and its bytes. `false` stops it.
 pub type EachRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, ProjectionError>;
@@ -95,8 +96,7 @@ pub struct Cut {
 
 /// A store as it stood at a cut. Cheap to make; reads what was acknowledged.
 pub struct View {
-    ledger: Ledger,
-    keys: Arc<SubjectKeys>,
+    projections: Arc<Projections>,
     cut: Cut,
     rows: Family,
     /// Clearings of that side before this view; one more, and what it reads may be half gone.
@@ -108,31 +108,17 @@ pub struct View {
 const STEPS: usize = 4;
 
 impl View {
-    /// The view at the head.
-    pub fn now(ledger: &Ledger, keys: &Arc<SubjectKeys>) -> Result<Self, ProjectionError> {
-        let position = ledger.head().position;
-        View::at(ledger, keys, Cut { position, time: None })
-    }
-
-    /// The view at a cut; positions beyond the head are the head.
-    pub fn at(ledger: &Ledger, keys: &Arc<SubjectKeys>, cut: Cut) -> Result<Self, ProjectionError> {
-        let store = ledger.store();
-        let mut rows = rebuild::live_side(store.as_ref())?;
+    pub(super) fn new(projections: Arc<Projections>, cut: Cut) -> Self {
+        let store = projections.ledger().store();
+        let mut rows = projections.live_side();
         let mut cleared = store.cleared(rows);
         // A swap between the two lines above would have us count from too late.
-        while rebuild::live_side(store.as_ref())? != rows {
-            rows = rebuild::live_side(store.as_ref())?;
+        while projections.live_side() != rows {
+            rows = projections.live_side();
             cleared = store.cleared(rows);
         }
-        let cut = Cut { position: cut.position.min(ledger.head().position), ..cut };
-        Ok(View {
-            ledger: ledger.clone(),
-            keys: keys.clone(),
-            cut,
-            rows,
-            cleared,
-            cuts: Mutex::new(HashMap::new()),
-        })
+        let cut = Cut { position: cut.position.min(projections.ledger().head().position), ..cut };
+        View { projections, cut, rows, cleared, cuts: Mutex::new(HashMap::new()) }
     }
 
     /// The instant shown.
@@ -140,14 +126,18 @@ impl View {
         self.cut
     }
 
-    /// The ledger underneath.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    /// What it was made from, to make another one.
+    pub fn projections(&self) -> &Arc<Projections> {
+        &self.projections
     }
 
-    /// The subject keys underneath, to make another view.
-    pub fn shared_keys(&self) -> &Arc<SubjectKeys> {
-        &self.keys
+    /// The ledger underneath.
+    pub fn ledger(&self) -> &Ledger {
+        self.projections.ledger()
+    }
+
+    fn store(&self) -> &dyn Store {
+        self.ledger().store().as_ref()
     }
 
     /// Whether the cut of a row depends on the event that wrote it: the indexes over all accounts, at a
@@ -166,7 +156,7 @@ impl View {
         let Some(time) = self.cut.time.filter(|_| account == AccountId::SYSTEM) else {
             return Ok(true);
         };
-        let bytes = self.ledger.event(version)?;
+        let bytes = self.ledger().event(version)?;
         Ok(Frame::read(version, &bytes)?.header.happened_at <= time)
     }
 
@@ -176,21 +166,9 @@ impl View {
         if let Some(position) = self.cuts.lock().get(&account) {
             return Ok(*position);
         }
-        let position = self.ledger.cut_at(account, time, self.cut.position)?;
+        let position = self.ledger().cut_at(account, time, self.cut.position)?;
         self.cuts.lock().insert(account, position);
         Ok(position)
-    }
-}
-
-impl View {
-    /// Whoever reads while its rows are being removed - an old view, after two rebuilds - is told so, and
-    /// never that a row is not there.
-    fn still_whole(&self) -> Result<(), ProjectionError> {
-        if self.ledger.store().cleared(self.rows) == self.cleared {
-            Ok(())
-        } else {
-            Err(ProjectionError::Outlived)
-        }
     }
 }
 
@@ -206,19 +184,25 @@ impl Reader for View {
             return Ok(found);
         }
         let position = self.position_of(account)?;
+        let stored = row::stored_prefix(account, key);
+        if let Some(row) = self.projections.recent().row(&stored, position) {
+            return Ok(row);
+        }
         let sought = row::stored_key(account, key, position);
-        let found = store::walk(self.ledger.store().as_ref(), self.rows, |cursor| {
+        let found = store::walk(self.store(), self.rows, |cursor| {
             cursor.seek(&sought)?;
-            let prefix = sought.get(..sought.len() - 8).unwrap_or_default();
             Ok(cursor.current().and_then(|(found, value)| {
-                (found.len() == sought.len() && found.starts_with(prefix)).then(|| value.to_vec())
+                let (found, version) = row::split_stored(found)?;
+                (found == stored).then(|| (version, value.to_vec()))
             }))
         })?;
         self.still_whole()?;
-        match found {
-            None => Ok(None),
-            Some(value) => Ok(row::read_value(&value)?.map(<[u8]>::to_vec)),
-        }
+        let (since, row) = match &found {
+            None => (0, None),
+            Some((version, value)) => (*version, row::read_value(value)?),
+        };
+        self.projections.recent().keep_row(&stored, position, since, row);
+        Ok(row.map(<[u8]>::to_vec))
     }
 
     fn scan(
@@ -229,46 +213,95 @@ impl Reader for View {
     ) -> Result<(), ProjectionError> {
         let position = self.newest(account)?;
         let start = row::stored_prefix(account, prefix);
-        let mut outcome = Ok(());
-        self.ledger.store().walk(self.rows, &mut |cursor| {
-            let shows = &|version| self.shows(account, version);
-            outcome = scan_cut(cursor, &start, position, shows, each);
-            Ok(())
+        if self.follows_owner(account) {
+            return self.scan_store(account, &start, position, each).map(drop);
+        }
+        if let Some(rows) = self.projections.recent().scan(&start, position) {
+            for (key, row) in rows.iter() {
+                if !each(key, row)? {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let mut seen = Vec::new();
+        let mut whole = true;
+        let since = self.scan_store(account, &start, position, &mut |key, row| {
+            // Long scans are read through and not kept.
+            if seen.len() <= SCAN_ROWS {
+                seen.push((key.to_vec(), row.to_vec()));
+            }
+            whole = each(key, row)?;
+            Ok(whole)
         })?;
-        self.still_whole()?;
-        outcome
+        if whole && seen.len() <= SCAN_ROWS {
+            self.projections.recent().keep_scan(&start, position, since, &seen.into());
+        }
+        Ok(())
     }
 
     fn content(&self, hash: &[u8; 32]) -> Result<Vec<u8>, ProjectionError> {
-        let found = self.ledger.store().get(Family::Blobs, hash)?;
+        let found = self.store().get(Family::Blobs, hash)?;
         found
             .filter(|content| content_hash(content) == *hash)
             .ok_or_else(|| ProjectionError::Content { hash: hex(hash) })
     }
 
     fn secret(&self, commitment: &[u8; 32]) -> Result<Option<Vec<u8>>, ProjectionError> {
-        Ok(self.ledger.store().get(Family::Secrets, commitment)?)
+        Ok(self.store().get(Family::Secrets, commitment)?)
     }
 
     fn keys(&self) -> &SubjectKeys {
-        &self.keys
+        self.projections.keys()
+    }
+}
+
+impl View {
+    /// Whoever reads while its rows are being removed - an old view, after two rebuilds - is told so, and
+    /// never that a row is not there.
+    fn still_whole(&self) -> Result<(), ProjectionError> {
+        if self.store().cleared(self.rows) == self.cleared {
+            Ok(())
+        } else {
+            Err(ProjectionError::Outlived)
+        }
+    }
+
+    /// Scans what is stored, and returns the newest version that it met.
+    fn scan_store(
+        &self,
+        account: AccountId,
+        start: &[u8],
+        position: u64,
+        each: EachRow<'_>,
+    ) -> Result<u64, ProjectionError> {
+        let mut outcome = Ok(0);
+        self.store().walk(self.rows, &mut |cursor| {
+            let shows = &|version| self.shows(account, version);
+            outcome = scan_cut(cursor, start, position, shows, each);
+            Ok(())
+        })?;
+        self.still_whole()?;
+        outcome
     }
 }
 
 /// Visits the newest version at or before `position` that `shows` lets through, of every row under `start`.
+/// Returns the newest version met, of rows that are gone included.
 fn scan_cut(
     cursor: &mut dyn Cursor,
     start: &[u8],
     position: u64,
     shows: &dyn Fn(u64) -> Result<bool, ProjectionError>,
     each: EachRow<'_>,
-) -> Result<(), ProjectionError> {
+) -> Result<u64, ProjectionError> {
     cursor.seek(start)?;
+    let mut newest = 0;
     let mut done: Vec<u8> = Vec::new();
     loop {
-        let Some((stored, value)) = cursor.current() else { return Ok(()) };
+        let Some((stored, value)) = cursor.current() else { return Ok(newest) };
         if !stored.starts_with(start) {
-            return Ok(());
+            return Ok(newest);
         }
         let Some((prefix, version)) = row::split_stored(stored) else {
             return Err(StoreError::Damaged("a row key is too short".into()).into());
@@ -283,10 +316,11 @@ fn scan_cut(
             cursor.advance()?;
             continue;
         }
+        newest = newest.max(version);
         if let Some(row) = row::read_value(value)? {
             let key = prefix.get(16..).unwrap_or_default();
             if !each(key, row)? {
-                return Ok(());
+                return Ok(newest);
             }
         }
         done.clear();

@@ -42,7 +42,7 @@ use crate::projection::directory::Directory;
 use crate::projection::sealing::{self, NameKind};
 use crate::projection::tables::{ACCOUNTS, CATALOGUE, EMAILS, UserRow};
 use crate::projection::view::ReadTables;
-use crate::projection::{ProjectionError, Reader, Transaction, rebuild};
+use crate::projection::{ProjectionError, Projections, Reader, Transaction, rebuild};
 use crate::store::head::{DiskHead, HeadFile, MemoryHead};
 use crate::store::keys::SubjectKeys;
 use crate::store::memory::MemoryStore;
@@ -259,24 +259,24 @@ pub fn start(
 ) -> Result<Arc<Service>, OpenError> {
     let writer = LedgerWriter::open(parts.ledger, parts.head, clock.clone())?;
     let ledger = writer.reader();
+    let projections = Projections::new(ledger.clone(), parts.keys.clone())?;
     if !rebuild::rows_are_current(&ledger)? {
         eprintln!("domesday: the rows are not those of the events; folding them anew");
         rebuild::fold_aside(&ledger, 1, &mut |_| {})?;
-        rebuild::swap(&ledger)?;
+        rebuild::swap(&projections)?;
     }
     let activity =
         ActivityBook::open(parts.activity, parts.activity_head, parts.keys.clone(), &*clock)?;
     let writer = Writer {
         ledger: writer,
-        keys: parts.keys.clone(),
+        projections: projections.clone(),
         random: random.clone(),
         on_lost_sync,
         full: false,
     };
     let (handle, thread) = writer.start()?;
     Ok(Arc::new(Service {
-        ledger,
-        keys: parts.keys,
+        projections,
         writer: Mutex::new(Some(handle)),
         thread,
         activity: Arc::new(activity),
@@ -324,7 +324,7 @@ const PASSWORD_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWX
 impl Service {
     /// Whether nothing was founded yet.
     pub fn is_empty(&self) -> bool {
-        self.ledger.head().position == 0
+        self.ledger().head().position == 0
     }
 
     /// Runs an operator's act inside the writer and returns once it is durable.

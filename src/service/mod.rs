@@ -57,13 +57,11 @@ use crate::identity::event::Origin;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::Ledger;
 use crate::projection::directory::Directory;
-use crate::projection::{Reader, Transaction, View, sealing};
-use crate::store::keys::SubjectKeys;
+use crate::projection::{Projections, Reader, Transaction, View, sealing};
 
 /// The service over one open ledger. Shared by all who ask.
 pub struct Service {
-    ledger: Ledger,
-    keys: Arc<SubjectKeys>,
+    projections: Arc<Projections>,
     writer: Mutex<Option<WriterHandle>>,
     thread: WriterThread,
     activity: Arc<ActivityBook>,
@@ -93,7 +91,12 @@ pub struct Call {
 impl Service {
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+        self.projections.ledger()
+    }
+
+    /// What views are made from.
+    pub fn projections(&self) -> &Arc<Projections> {
+        &self.projections
     }
 
     /// The activity book.
@@ -122,20 +125,19 @@ impl Service {
     }
 
     /// The present.
-    pub fn now(&self) -> Result<View, Fault> {
-        Ok(View::now(&self.ledger, &self.keys)?)
+    pub fn now(&self) -> View {
+        self.projections.now()
     }
 
     /// The state at a moment. A position that the ledger has not reached is no moment yet.
     pub fn at(&self, moment: &Moment) -> Result<View, Fault> {
-        let head = self.ledger.head().position;
+        let head = self.ledger().head().position;
         if moment.position.is_some_and(|position| position > head) {
             return Err(Fault::validation(format!(
                 "{moment} has not happened yet: the ledger has {head} events."
             )));
         }
-        let cut = moment.cut(self.ledger.head().position);
-        Ok(View::at(&self.ledger, &self.keys, cut)?)
+        Ok(self.projections.at(moment.cut(head)))
     }
 
     /// A fresh request id, in the form of a UUID.
@@ -177,7 +179,7 @@ impl Service {
     }
 
     fn read_or_issue(&self, call: Call, prepared: Prepared) -> Result<Answer, Fault> {
-        let now = self.now()?;
+        let now = self.now();
         let then = call.moment.as_ref().map(|moment| self.at(moment)).transpose()?;
         let shown = then.as_ref().unwrap_or(&now);
         let caller = &call.caller;
@@ -252,10 +254,10 @@ impl Service {
         if let Some(time) = cut.time {
             return Ok(time);
         }
-        if cut.position == 0 || cut.position == self.ledger.head().position {
+        if cut.position == 0 || cut.position == self.ledger().head().position {
             return Ok(caller.at);
         }
-        let bytes = self.ledger.event(cut.position)?;
+        let bytes = self.ledger().event(cut.position)?;
         let frame = crate::ledger::Frame::read(cut.position, &bytes)?;
         Ok(frame.header.recorded_at)
     }
@@ -278,7 +280,7 @@ impl Service {
         let service = self.clone();
         let hashing = move || {
             let _permit = permit;
-            let now = service.now()?;
+            let now = service.now();
             let target = prepared.target(&service.scene(&now, &call.caller))?;
             let action = format!("{}:{}", call.api.prefix(), call.operation);
             let judge = service.judge(&now, now.cut().position);

@@ -20,10 +20,9 @@ use super::fault::Fault;
 use crate::base::random::Random;
 use crate::base::time::Timestamp;
 use crate::identity::event::{Event, Origin};
-use crate::ledger::{AccountId, Actor, Entry, Ledger, LedgerError, LedgerWriter};
+use crate::ledger::{AccountId, Actor, Entry, LedgerError, LedgerWriter};
 use crate::projection::fold::Meta;
-use crate::projection::{Overlay, ProjectionError, Transaction, View, rebuild};
-use crate::store::keys::SubjectKeys;
+use crate::projection::{Overlay, ProjectionError, Projections, Transaction, View, rebuild};
 use crate::store::{Batch, Family, StoreError};
 
 /// Jobs that may wait.
@@ -90,8 +89,8 @@ impl WriterThread {
 pub struct Writer {
     /// The ledger.
     pub ledger: LedgerWriter,
-    /// The subject keys.
-    pub keys: Arc<SubjectKeys>,
+    /// The rows, and the subject keys.
+    pub projections: Arc<Projections>,
     /// Randomness.
     pub random: Arc<dyn Random>,
     /// What happens when the disk lost a sync: the process must end.
@@ -206,9 +205,8 @@ impl Writer {
 
     /// Runs jobs and makes what they did durable.
     fn group(&mut self, jobs: Vec<Job>, finishes: &mut Vec<Finish>) -> Result<(), ProjectionError> {
-        let ledger = self.ledger.reader();
-        let view = View::now(&ledger, &self.keys)?;
-        let side = rebuild::live_side(ledger.store().as_ref())?;
+        let view = self.projections.now();
+        let side = self.projections.live_side();
         let mut turn =
             Turn { writer: self, view, overlay: Overlay::default(), batch: Batch::default(), side };
         for job in jobs {
@@ -219,13 +217,13 @@ impl Writer {
                 Err(_) => eprintln!("domesday: a request failed inside the writer"),
             }
         }
-        let Turn { writer, batch, .. } = turn;
-        writer.commit(&ledger, batch, side)
+        let Turn { writer, overlay, batch, .. } = turn;
+        writer.commit(&overlay, batch, side)
     }
 
     fn commit(
         &mut self,
-        ledger: &Ledger,
+        overlay: &Overlay,
         mut batch: Batch,
         side: Family,
     ) -> Result<(), ProjectionError> {
@@ -233,13 +231,14 @@ impl Writer {
         if staged == 0 {
             return Ok(());
         }
-        self.keys.sync()?;
-        let head = ledger.head().position;
+        self.projections.keys().sync()?;
+        let head = self.projections.ledger().head().position;
         rebuild::note_applied(&mut batch, side, head + staged);
         if head == 0 {
             rebuild::note_format(&mut batch);
         }
-        self.ledger.commit(batch)?;
+        let recent = self.projections.recent();
+        self.ledger.commit_then(batch, |head| recent.take_in(head.position, overlay.rows()))?;
         Ok(())
     }
 
@@ -266,7 +265,8 @@ impl Writer {
             return;
         }
         let reopened = store.reopen().map_err(LedgerError::from);
-        match reopened.and_then(|()| self.ledger.recover()) {
+        let recent = self.projections.recent();
+        match reopened.and_then(|()| self.ledger.recover(|head| recent.forget(head.position))) {
             Ok(()) => {
                 eprintln!("domesday: the disk has room again; writes go on");
                 self.full = false;

@@ -29,7 +29,7 @@ fn role(world: &World, name: &str) {
 
 /// The hash of a user's password, as it is stored; `None` if there is none.
 fn stored_hash(world: &World, user: &str) -> Option<String> {
-    let now = world.service.now().unwrap();
+    let now = world.service.now();
     let account = world.caller(&world.admin).unwrap().account;
     let id = Directory::new(&now, account).find::<UserRow>(user).unwrap().unwrap().row.id;
     let row = now.get(account, &LOGIN_PROFILES, &id).unwrap()?;
@@ -102,7 +102,7 @@ fn neither_password_nor_hash_is_in_the_ledger() {
     world.ok(&world.admin, "CreateLoginProfile", &[of, ("Password", "correct Horse 1")]);
     let changed = [of, ("Password", "other Horse 2")];
     world.ok(&world.admin, "UpdateLoginProfile", &changed);
-    let now = world.service.now().unwrap();
+    let now = world.service.now();
     let mut opened = Vec::new();
     for position in 1..=world.head() {
         let bytes = world.service.ledger().event(position).unwrap();

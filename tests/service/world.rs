@@ -67,7 +67,7 @@ impl World {
 
     /// The caller behind a key, as if its signature had been checked.
     pub fn caller(&self, key: &Key) -> Result<Caller, String> {
-        let now = self.service.now().unwrap();
+        let now = self.service.now();
         let arrival = Arrival {
             at: self.service.clock().now(),
             request_id: self.service.request_id().unwrap(),

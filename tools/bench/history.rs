@@ -3,20 +3,24 @@
 //! A tenth of the events create users, all others move one of them to another path; so each user has
 //! ten versions on average, however long the ledger is.
 
+use std::path::Path;
 use std::time::Instant;
 
 use crate::figures::{Figure, Figures, Goal, Unit, middle};
-use crate::scratch::{ACCOUNT, Invention, Scratch, user_id};
+use crate::scratch::{ACCOUNT, Invention, Scratch, open_store, user_id};
 use crate::{Extent, Outcome, ROUNDS};
 use domesday::identity::id::UniqueId;
 use domesday::ledger::{Ledger, verify};
 use domesday::projection::tables::USERS;
 use domesday::projection::view::ReadTables;
 use domesday::projection::{Cut, View, rebuild};
-use domesday::store::{Family, Store};
+use domesday::store::rocks::RocksStore;
+use domesday::store::{Batch, Durability, Family, Store};
 
 /// Events of one commit while a ledger is made.
 const COMMIT: usize = 5_000;
+/// Of a user's row, about.
+const PLAIN_ROW_BYTES: usize = 110;
 /// Each so many events, one creates a user.
 const EVENTS_PER_USER: u64 = 10;
 
@@ -34,7 +38,7 @@ pub fn measure(extent: &Extent, asof: bool, replay: bool, figures: &mut Figures)
             continue;
         }
         rebuild::fold_aside(&ledger, 1, &mut |_| {})?;
-        rebuild::swap(&ledger)?;
+        rebuild::swap(&scratch.projections)?;
         let took = measure_asof(&scratch, &ledger, extent.reads, figures)?;
         match &shortest_asof {
             None => shortest_asof = Some(took),
@@ -72,8 +76,9 @@ fn make_ledger(events: u64) -> Outcome<Scratch> {
     Ok(scratch)
 }
 
-/// One row by its key: as of a random position, and as it is now. Medians of single reads, each with
-/// making the view, as a request does.
+/// One row by its key as of a random position, with making the view, as a request does; and the floor: a
+/// plain row of the same size, one a user and no history, in a store of its own with the same options.
+/// Medians of single reads.
 fn measure_asof(
     scratch: &Scratch,
     ledger: &Ledger,
@@ -83,6 +88,8 @@ fn measure_asof(
     let head = ledger.head().position;
     let users = head / EVENTS_PER_USER;
     let mut invention = Invention::new(42);
+    let folder = tempfile::tempdir()?;
+    let plain = plain_rows(folder.path(), users)?;
     let (mut then, mut now) = (Vec::new(), Vec::new());
     // The first round warms the caches for both.
     for round in 0..=ROUNDS {
@@ -91,9 +98,12 @@ fn measure_asof(
             let user = user_id(invention.below(users))?;
             let position = users + 1 + invention.below(head - users);
             let cut = Cut { position, time: None };
-            thens.push(timed(|| read(View::at(ledger, &scratch.keys, cut)?, &user))?);
+            thens.push(timed(|| read(scratch.projections.at(cut), &user))?);
             let user = user_id(invention.below(users))?;
-            nows.push(timed(|| read(View::now(ledger, &scratch.keys)?, &user))?);
+            nows.push(timed(|| match plain.get(Family::Blobs, user.as_str().as_bytes())? {
+                Some(_) => Ok(()),
+                None => Err("a plain row is missing".into()),
+            })?);
         }
         if round > 0 {
             then.extend(middle(&thens));
@@ -101,13 +111,25 @@ fn measure_asof(
         }
     }
     figures.add(Figure {
-        what: format!("a row as of a random position, {} events; floor: as it is now", show(head)),
+        what: format!("a row as of a random position, {} events; floor: a plain row", show(head)),
         ours: then.clone(),
         floor: now,
         unit: Unit::Micros,
         goal: Goal::TimesFloor(2.0),
     });
     Ok(then)
+}
+
+fn plain_rows(folder: &Path, users: u64) -> Outcome<RocksStore> {
+    let store = open_store(folder)?;
+    let mut batch = Batch::default();
+    for number in 0..users {
+        batch.put(Family::Blobs, user_id(number)?.as_str().as_bytes(), [7; PLAIN_ROW_BYTES]);
+        if batch.rows().len() == COMMIT || number + 1 == users {
+            store.commit(&std::mem::take(&mut batch), Durability::Buffered)?;
+        }
+    }
+    Ok(store)
 }
 
 fn read(view: View, user: &UniqueId) -> Outcome<()> {

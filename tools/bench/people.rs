@@ -98,7 +98,7 @@ impl Admin {
         };
         let founded = service.found(founding, "bench")?;
         let (name, key, secret) = founded.admin.ok_or("no administrator was made")?;
-        let view = service.now()?;
+        let view = service.now();
         let account = view.get(AccountId::SYSTEM, &ACCOUNTS, &founded.digits)?;
         let account = account.ok_or("the account was not founded")?;
         let user = Directory::new(&view, account).find::<UserRow>(&name)?;

@@ -15,7 +15,7 @@ use domesday::identity::event::Origin;
 use domesday::identity::id::UniqueId;
 use domesday::ledger::{AccountId, Actor, Entry, LedgerWriter};
 use domesday::projection::fold::Meta;
-use domesday::projection::{Overlay, Transaction, View, rebuild};
+use domesday::projection::{Overlay, Projections, Transaction, rebuild};
 use domesday::store::head::DiskHead;
 use domesday::store::keys::SubjectKeys;
 use domesday::store::rocks::RocksStore;
@@ -30,8 +30,8 @@ pub struct Scratch {
     pub store: Arc<RocksStore>,
     /// The one writer.
     pub writer: LedgerWriter,
-    /// Keys for views; nothing is sealed with them.
-    pub keys: Arc<SubjectKeys>,
+    /// What views are made from; nothing is sealed with its keys.
+    pub projections: Arc<Projections>,
     _folder: TempDir,
 }
 
@@ -43,16 +43,15 @@ impl Scratch {
         let head = Arc::new(DiskHead::open(&folder.path().join("HEAD"))?);
         let writer = LedgerWriter::open(store.clone(), head, Arc::new(SystemClock))?;
         let keys = Arc::new(SubjectKeys::in_memory(crypto::new_key(&OsRandom)?));
-        Ok(Scratch { store, writer, keys, _folder: folder })
+        let projections = Projections::new(writer.reader(), keys)?;
+        Ok(Scratch { store, writer, projections, _folder: folder })
     }
 
     /// One group commit as the service's writer makes it: each event decided on the overlay of those
     /// before it, folded, encoded, framed, chained and put into the tree; then all of them with their
     /// rows in one synced batch, and HEAD synced.
     pub fn commit_with_rows(&mut self, events: Vec<Event>) -> Outcome<()> {
-        let ledger = self.writer.reader();
-        let view = View::now(&ledger, &self.keys)?;
-        let side = rebuild::live_side(self.store.as_ref())?;
+        let (view, side) = (self.projections.now(), self.projections.live_side());
         let (mut overlay, mut batch) = (Overlay::default(), Batch::default());
         for Event { origin, changes } in events {
             let (position, at) = self.writer.next(ACCOUNT)?;
@@ -65,9 +64,10 @@ impl Scratch {
             let position = self.writer.stage(&entry(&Event { origin, changes })?, at)?;
             overlay.absorb(done, position, side, &mut batch);
         }
-        let position = ledger.head().position + self.writer.staged() as u64;
+        let position = view.cut().position + self.writer.staged() as u64;
         rebuild::note_applied(&mut batch, side, position);
-        self.writer.commit(batch)?;
+        let recent = self.projections.recent();
+        self.writer.commit_then(batch, |head| recent.take_in(head.position, overlay.rows()))?;
         Ok(())
     }
 

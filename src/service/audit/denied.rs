@@ -88,7 +88,7 @@ fn entry(
     let arn = &receipt.resource_arn;
     let arn = sealing::unseal(view.keys(), receipt.account, &resource, "receipt resource", arn)?;
     let cut = Cut { position: receipt.position, time: None };
-    let then = View::at(view.ledger(), view.shared_keys(), cut)?;
+    let then = view.projections().at(cut);
     let found = match *home == receipt.account {
         true => names::by_id(Directory::new(&then, *home), actor)?,
         // Another account's principal is known here by its ARN alone.

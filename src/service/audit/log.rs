@@ -148,9 +148,8 @@ pub fn entry(
     let parameters =
         parameters.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
     // Names as they were: by now they may be other ones, or nobody's.
-    let keys = view.shared_keys();
-    let at = |position| View::at(view.ledger(), keys, Cut { position, time: None });
-    let (after, before) = (at(position)?, at(position.saturating_sub(1))?);
+    let at = |position| view.projections().at(Cut { position, time: None });
+    let (after, before) = (at(position), at(position.saturating_sub(1)));
     let name = |id: &UniqueId| -> Result<Option<String>, ProjectionError> {
         let found = match names::by_id(Directory::new(&after, account), id)? {
             None => names::by_id(Directory::new(&before, account), id)?,

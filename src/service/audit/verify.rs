@@ -145,7 +145,7 @@ pub fn rebuild(service: &Arc<Service>) -> Result<Value, Fault> {
             last = rebuild::fold_aside(ledger, folded + 1, &mut |_| {}).map_err(told)?;
         }
         let comparison = rebuild::compare(ledger, last).map_err(told)?;
-        rebuild::swap(ledger).map_err(told)?;
+        rebuild::swap(service.projections()).map_err(told)?;
         Ok(json!({
             "events": last,
             "rows": comparison.rows,

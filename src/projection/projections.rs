@@ -1,0 +1,64 @@
+//! The projections of one ledger: what views are made from, and what they share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::recent::Recent;
+use super::{Cut, ProjectionError, View, rebuild};
+use crate::ledger::Ledger;
+use crate::store::Family;
+use crate::store::keys::SubjectKeys;
+
+/// A ledger's rows, the keys that open what is sealed in them, and the rows at hand. Shared by all who
+/// read.
+pub struct Projections {
+    ledger: Ledger,
+    keys: Arc<SubjectKeys>,
+    recent: Recent,
+    /// Whether the second side of the rows is the live one; the store has the record.
+    second: AtomicBool,
+}
+
+impl Projections {
+    /// The projections of a ledger whose rows are current.
+    pub fn new(ledger: Ledger, keys: Arc<SubjectKeys>) -> Result<Arc<Self>, ProjectionError> {
+        let side = rebuild::recorded_side(ledger.store().as_ref())?;
+        let second = AtomicBool::new(side == Family::RowsB);
+        Ok(Arc::new(Projections { ledger, keys, recent: Recent::default(), second }))
+    }
+
+    /// The view at the head.
+    pub fn now(self: &Arc<Self>) -> View {
+        self.at(Cut { position: self.ledger.head().position, time: None })
+    }
+
+    /// The view at a cut; positions beyond the head are the head.
+    pub fn at(self: &Arc<Self>, cut: Cut) -> View {
+        View::new(self.clone(), cut)
+    }
+
+    /// The ledger underneath.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The subject keys.
+    pub fn keys(&self) -> &Arc<SubjectKeys> {
+        &self.keys
+    }
+
+    /// The newest rows in memory.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// The side of the rows that is read and written.
+    pub fn live_side(&self) -> Family {
+        if self.second.load(Ordering::Acquire) { Family::RowsB } else { Family::RowsA }
+    }
+
+    /// Says that the record of the live side was moved.
+    pub(super) fn swapped(&self, side: Family) {
+        self.second.store(side == Family::RowsB, Ordering::Release);
+    }
+}
