@@ -7,7 +7,9 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 
 use super::sigv4::{self, Message, SignatureError};
+use crate::projection::View;
 use crate::service::Service;
+use crate::service::activity::facts::{AtHand, Facts};
 use crate::service::authenticate::{self, Arrival, NoCredential};
 use crate::service::caller::{Caller, Source};
 use crate::service::fault::Fault;
@@ -86,8 +88,8 @@ impl From<Fault> for NotSigned {
     }
 }
 
-/// Finds out who signed a request for one of these services, off the async threads: it reads the store
-/// and computes hashes.
+/// Finds out who signed a request for one of these services: on this thread if the credential is in
+/// memory, else off the async threads.
 ///
 /// # Errors
 /// Whatever is wrong with signature or credential, with AWS's code, status and sentence.
@@ -96,16 +98,26 @@ pub async fn authenticate(
     received: &Arc<Received>,
     services: &'static [&'static str],
 ) -> Result<Signed, NotSigned> {
+    let at_hand = &service.projections().at_hand();
+    match authenticate_by(service, received, services, at_hand, &AtHand(service.activity())) {
+        Err(NotSigned { fault, .. }) if fault.is_not_at_hand() => {}
+        outcome => return outcome,
+    }
     let (service, received) = (service.clone(), received.clone());
-    tokio::task::spawn_blocking(move || authenticate_blocking(&service, &received, services))
-        .await
-        .map_err(|lost| NotSigned::from(Fault::internal(lost)))?
+    tokio::task::spawn_blocking(move || {
+        let (now, facts) = (&service.now(), service.activity());
+        authenticate_by(&service, &received, services, now, facts)
+    })
+    .await
+    .map_err(|lost| NotSigned::from(Fault::internal(lost)))?
 }
 
-fn authenticate_blocking(
+fn authenticate_by(
     service: &Service,
     received: &Received,
     services: &[&str],
+    view: &View,
+    facts: &dyn Facts,
 ) -> Result<Signed, NotSigned> {
     let headers: Vec<(&str, &[u8])> =
         received.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
@@ -120,10 +132,9 @@ fn authenticate_blocking(
     let now = service.clock().now();
     let arrival =
         Arrival { at: now, request_id: received.request_id.clone(), source: received.source() };
-    let view = service.now();
     let found = authenticate::find(
-        &view,
-        service.activity(),
+        view,
+        facts,
         &claim.access_key_id,
         claim.session_token.as_ref(),
         arrival,

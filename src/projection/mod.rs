@@ -67,6 +67,9 @@ pub enum ProjectionError {
     /// A view whose rows were removed by two rebuilds since it was made.
     #[error("the rows were rebuilt while they were read; ask again")]
     Outlived,
+    /// Asked of memory alone, and not there: to be asked again of the disk, off the async threads.
+    #[error("what was asked for is not in memory")]
+    NotAtHand,
     /// A key or sealed value that does not open.
     #[error(transparent)]
     Crypto(#[from] crate::base::crypto::CryptoError),
@@ -86,7 +89,9 @@ impl ProjectionError {
     pub fn is_damage(&self) -> bool {
         match self {
             ProjectionError::Ledger(error) => error.is_damage(),
-            ProjectionError::Random(_) | ProjectionError::Outlived => false,
+            ProjectionError::Random(_) | ProjectionError::Outlived | ProjectionError::NotAtHand => {
+                false
+            }
             _ => true,
         }
     }

@@ -37,6 +37,12 @@ impl Projections {
         View::new(self.clone(), cut)
     }
 
+    /// The view at the head that reads no disk: what is not in memory is
+    /// [`NotAtHand`](ProjectionError::NotAtHand), and so is more than a small request reads.
+    pub fn at_hand(self: &Arc<Self>) -> View {
+        View::at_hand(self.now())
+    }
+
     /// The ledger underneath.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

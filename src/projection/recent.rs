@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::Overlay;
+
 /// Rows under one prefix: keys within the account, and bytes.
 pub type Scanned = Arc<[(Vec<u8>, Vec<u8>)]>;
 
@@ -93,19 +95,23 @@ impl Recent {
         });
     }
 
+    /// The sealed secret of a commitment: as [`row`](Self::row).
+    pub fn secret(&self, commitment: &[u8; 32], position: u64) -> Option<Option<Vec<u8>>> {
+        self.row(&secret_key(commitment), position)
+    }
+
+    /// Keeps what a view at `position` read as the secret of a commitment.
+    pub fn keep_secret(&self, commitment: &[u8; 32], position: u64, secret: Option<&[u8]>) {
+        self.keep_row(&secret_key(commitment), position, position, secret);
+    }
+
     /// Takes in what a commit up to `position` wrote. To be called before its head is published.
-    pub fn take_in<'a>(
-        &self,
-        position: u64,
-        rows: impl Iterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>,
-    ) {
-        for (stored, row) in rows {
-            self.with(stored, |shard| {
-                shard.touched = shard.touched.max(position);
-                if let Some(entry) = shard.rows.get_mut(stored) {
-                    *entry = Entry { since: position, value: row.clone() };
-                }
-            });
+    pub fn take_in(&self, position: u64, staged: &Overlay) {
+        for (commitment, secret) in staged.secrets() {
+            self.replace(position, &secret_key(commitment), secret);
+        }
+        for (stored, row) in staged.rows() {
+            self.replace(position, stored, row);
             for start in beginnings(stored) {
                 self.with(start, |shard| {
                     shard.touched = shard.touched.max(position);
@@ -113,6 +119,15 @@ impl Recent {
                 });
             }
         }
+    }
+
+    fn replace(&self, position: u64, stored: &[u8], row: &Option<Vec<u8>>) {
+        self.with(stored, |shard| {
+            shard.touched = shard.touched.max(position);
+            if let Some(entry) = shard.rows.get_mut(stored) {
+                *entry = Entry { since: position, value: row.clone() };
+            }
+        });
     }
 
     /// Forgets everything: the ledger was opened again and is at `position`.
@@ -139,8 +154,15 @@ impl Recent {
 
     fn with<T>(&self, key: &[u8], body: impl FnOnce(&mut Shard) -> T) -> Option<T> {
         let number = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).ok()?;
-        Some(body(&mut *self.shards.get(number)?.lock()))
+        Some(body(&mut self.shards.get(number)?.lock()))
     }
+}
+
+/// Where a secret stands among the rows; no row has a key that ends in a keyed hash of a secret.
+fn secret_key(commitment: &[u8; 32]) -> [u8; 33] {
+    let mut key = [0xff; 33];
+    key.iter_mut().skip(1).zip(commitment).for_each(|(place, byte)| *place = *byte);
+    key
 }
 
 fn current<'a, T>(
@@ -169,8 +191,7 @@ mod tests {
     }
 
     fn write(recent: &Recent, position: u64, key: &[u8], row: Option<&[u8]>) {
-        let row = row.map(<[u8]>::to_vec);
-        recent.take_in(position, std::iter::once((&key.to_vec(), &row)));
+        recent.take_in(position, &Overlay::of_row(key, row));
     }
 
     #[test]
@@ -221,6 +242,16 @@ mod tests {
         let recent = Recent::default();
         recent.keep_scan(&stored("ali"), 5, 3, &rows);
         assert!(recent.scan(&stored("ali"), 5).is_none());
+    }
+
+    #[test]
+    fn a_removed_secret_is_gone() {
+        let recent = Recent::default();
+        recent.keep_secret(&[1; 32], 5, Some(b"sealed"));
+        assert_eq!(recent.secret(&[1; 32], 6), Some(Some(b"sealed".to_vec())));
+        recent.take_in(7, &Overlay::of_secret([1; 32], None));
+        assert_eq!(recent.secret(&[1; 32], 7), Some(None));
+        assert_eq!(recent.secret(&[2; 32], 7), None);
     }
 
     #[test]

@@ -50,9 +50,26 @@ impl Overlay {
         }
     }
 
-    /// The newest version of every row that was staged, for [`Recent::take_in`](super::recent::Recent).
+    /// The newest version of every row that was staged, by account and key.
     pub fn rows(&self) -> impl Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)> {
         self.rows.iter()
+    }
+
+    /// The secrets that were staged, by their commitments; `None` for removed.
+    pub fn secrets(&self) -> impl Iterator<Item = (&[u8; 32], &Option<Vec<u8>>)> {
+        self.secrets.iter()
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_row(stored: &[u8], row: Option<&[u8]>) -> Self {
+        let rows = BTreeMap::from([(stored.to_vec(), row.map(<[u8]>::to_vec))]);
+        Overlay { rows, ..Overlay::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_secret(commitment: [u8; 32], secret: Option<&[u8]>) -> Self {
+        let secrets = HashMap::from([(commitment, secret.map(<[u8]>::to_vec))]);
+        Overlay { secrets, ..Overlay::default() }
     }
 
     fn range<'a>(

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bincode::{Decode, Encode};
 use parking_lot::Mutex;
@@ -102,7 +103,12 @@ pub struct View {
     /// Clearings of that side before this view; one more, and what it reads may be half gone.
     cleared: u64,
     cuts: Mutex<HashMap<AccountId, u64>>,
+    /// Rows that may still be read, of a view that reads memory alone.
+    at_hand: Option<AtomicUsize>,
 }
+
+/// Rows that a request may read without leaving the async threads: some twenty are usual.
+const AT_HAND_ROWS: usize = 256;
 
 /// Older versions that are stepped over before it pays to seek.
 const STEPS: usize = 4;
@@ -118,7 +124,11 @@ impl View {
             cleared = store.cleared(rows);
         }
         let cut = Cut { position: cut.position.min(projections.ledger().head().position), ..cut };
-        View { projections, cut, rows, cleared, cuts: Mutex::new(HashMap::new()) }
+        View { projections, cut, rows, cleared, cuts: Mutex::new(HashMap::new()), at_hand: None }
+    }
+
+    pub(super) fn at_hand(self) -> Self {
+        View { at_hand: Some(AtomicUsize::new(AT_HAND_ROWS)), ..self }
     }
 
     /// The instant shown.
@@ -186,8 +196,10 @@ impl Reader for View {
         let position = self.position_of(account)?;
         let stored = row::stored_prefix(account, key);
         if let Some(row) = self.projections.recent().row(&stored, position) {
+            self.spend(1)?;
             return Ok(row);
         }
+        self.may_read_disk()?;
         let sought = row::stored_key(account, key, position);
         let found = store::walk(self.store(), self.rows, |cursor| {
             cursor.seek(&sought)?;
@@ -217,6 +229,7 @@ impl Reader for View {
             return self.scan_store(account, &start, position, each).map(drop);
         }
         if let Some(rows) = self.projections.recent().scan(&start, position) {
+            self.spend(rows.len().max(1))?;
             for (key, row) in rows.iter() {
                 if !each(key, row)? {
                     break;
@@ -224,6 +237,7 @@ impl Reader for View {
             }
             return Ok(());
         }
+        self.may_read_disk()?;
         let mut seen = Vec::new();
         let mut whole = true;
         let since = self.scan_store(account, &start, position, &mut |key, row| {
@@ -241,6 +255,7 @@ impl Reader for View {
     }
 
     fn content(&self, hash: &[u8; 32]) -> Result<Vec<u8>, ProjectionError> {
+        self.may_read_disk()?;
         let found = self.store().get(Family::Blobs, hash)?;
         found
             .filter(|content| content_hash(content) == *hash)
@@ -248,7 +263,14 @@ impl Reader for View {
     }
 
     fn secret(&self, commitment: &[u8; 32]) -> Result<Option<Vec<u8>>, ProjectionError> {
-        Ok(self.store().get(Family::Secrets, commitment)?)
+        let recent = self.projections.recent();
+        if let Some(secret) = recent.secret(commitment, self.cut.position) {
+            return Ok(secret);
+        }
+        self.may_read_disk()?;
+        let secret = self.store().get(Family::Secrets, commitment)?;
+        recent.keep_secret(commitment, self.cut.position, secret.as_deref());
+        Ok(secret)
     }
 
     fn keys(&self) -> &SubjectKeys {
@@ -257,6 +279,18 @@ impl Reader for View {
 }
 
 impl View {
+    /// Whether the disk may be read.
+    fn may_read_disk(&self) -> Result<(), ProjectionError> {
+        if self.at_hand.is_some() { Err(ProjectionError::NotAtHand) } else { Ok(()) }
+    }
+
+    /// Counts rows that were found in memory.
+    fn spend(&self, rows: usize) -> Result<(), ProjectionError> {
+        let Some(left) = &self.at_hand else { return Ok(()) };
+        let enough = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(rows));
+        enough.map(drop).map_err(|_| ProjectionError::NotAtHand)
+    }
+
     /// Whoever reads while its rows are being removed - an old view, after two rebuilds - is told so, and
     /// never that a row is not there.
     fn still_whole(&self) -> Result<(), ProjectionError> {

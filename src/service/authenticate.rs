@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::activity::ActivityBook;
+use super::activity::facts::Facts;
 use super::activity::session::Session;
 use super::caller::{Caller, Identity, Source};
 use crate::base::crypto;
@@ -55,7 +55,7 @@ pub struct Arrival {
 /// Finds the credential of an access key id; `token` is the session token that came with it.
 pub fn find(
     reader: &dyn Reader,
-    activity: &ActivityBook,
+    activity: &dyn Facts,
     key: &str,
     token: Option<&Secret<String>>,
     arrival: Arrival,
@@ -90,7 +90,7 @@ fn long_term(
 
 fn session(
     reader: &dyn Reader,
-    activity: &ActivityBook,
+    activity: &dyn Facts,
     key: &UniqueId,
     token: &Secret<String>,
     arrival: Arrival,
@@ -103,7 +103,6 @@ fn session(
     if session.expires <= arrival.at {
         return Err(NoCredential::Expired);
     }
-    let session = Arc::new(session);
     let account = session.account;
     let identity = owner(reader, account, &session.principal, Some(&session))?;
     let caller = caller(reader, account, identity, key.clone(), arrival)?;

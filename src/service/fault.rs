@@ -19,6 +19,8 @@ pub struct Fault {
     pub message: String,
 }
 
+const NOT_AT_HAND: &str = "NotAtHand";
+
 impl Fault {
     /// A fault with a sentence made on the spot.
     pub fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
@@ -50,6 +52,11 @@ impl Fault {
         )
     }
 
+    /// Whether memory alone could not answer; never seen outside.
+    pub fn is_not_at_hand(&self) -> bool {
+        self.code == NOT_AT_HAND
+    }
+
     /// `ServiceUnavailable`, 503: the same request may succeed soon.
     pub fn unavailable(why: &str) -> Self {
         Fault::new(
@@ -62,11 +69,12 @@ impl Fault {
 
 impl From<ProjectionError> for Fault {
     fn from(error: ProjectionError) -> Self {
-        if matches!(error, ProjectionError::Outlived) {
-            return Fault::new("ServiceUnavailable", 503, error.to_string());
-        }
-        match error.store_error() {
-            Some(StoreError::NoSpace(_)) => Fault::unavailable("its disk is full"),
+        match (&error, error.store_error()) {
+            (ProjectionError::Outlived, _) => {
+                Fault::new("ServiceUnavailable", 503, error.to_string())
+            }
+            (ProjectionError::NotAtHand, _) => Fault::new(NOT_AT_HAND, 500, error.to_string()),
+            (_, Some(StoreError::NoSpace(_))) => Fault::unavailable("its disk is full"),
             _ => Fault::internal(error),
         }
     }

@@ -38,14 +38,15 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use self::activity::ActivityBook;
+use self::activity::facts::{AtHand, Facts};
 use self::activity::receipt::{LastUsed, Receipt};
+use self::activity::{ActivityBook, Noted};
 use self::authorize::{Judge, Judgement};
 use self::caller::{Caller, Identity};
 use self::documents::Documents;
 use self::fault::Fault;
 use self::moment::Moment;
-use self::operation::{Answer, Api, Prepared, Reading, Writing};
+use self::operation::{Answer, AnyRead, Api, Prepared, Reading, Writing};
 use self::sts::Desk;
 use self::target::{Scene, Target};
 use self::writer::{Act, Turn, WriterHandle, WriterThread};
@@ -162,12 +163,16 @@ impl Service {
                 let (call, prepared) = self.hash_password(call, prepared).await?;
                 self.write(call, prepared).await
             }
-            Prepared::Read(_) | Prepared::Issue(_) => {
-                let service = self.clone();
-                tokio::task::spawn_blocking(move || service.read_or_issue(call, prepared))
-                    .await
-                    .map_err(Fault::internal)?
+            Prepared::Read(operation) if call.moment.is_none() => {
+                match self.read_at_hand(&call, operation).await {
+                    Err(fault) if fault.is_not_at_hand() => {
+                        let prepared = (row.prepare)(&call.form)?;
+                        self.read_or_issue(call, prepared).await
+                    }
+                    outcome => outcome,
+                }
             }
+            prepared => self.read_or_issue(call, prepared).await,
         }
     }
 
@@ -178,19 +183,104 @@ impl Service {
         runtime.block_on(self.execute(call))
     }
 
-    fn read_or_issue(&self, call: Call, prepared: Prepared) -> Result<Answer, Fault> {
+    /// Answers a read of the present on this thread, if what it needs is in memory.
+    async fn read_at_hand(
+        self: &Arc<Self>,
+        call: &Call,
+        operation: Box<dyn AnyRead>,
+    ) -> Result<Answer, Fault> {
+        let (receipts, outcome) = {
+            let prepared = Prepared::Read(operation);
+            let (now, facts) = (self.projections.at_hand(), AtHand(&self.activity));
+            let judgement = self.judge_read(call, &prepared, &now, &now)?;
+            let outcome = match (judgement.refusal, prepared) {
+                (None, Prepared::Read(operation)) => {
+                    operation.run(&self.reading(call, &now, &facts)?)
+                }
+                (refusal, _) => Err(refusal.unwrap_or_else(|| Fault::internal("not a read"))),
+            };
+            (judgement.receipts, outcome)
+        };
+        // Asked again off this thread, and noted then.
+        if !outcome.as_ref().is_err_and(Fault::is_not_at_hand) {
+            self.note_without_waiting(call, receipts).await?;
+        }
+        outcome
+    }
+
+    async fn note_without_waiting(
+        self: &Arc<Self>,
+        call: &Call,
+        receipts: Vec<Receipt>,
+    ) -> Result<(), Fault> {
+        let mut notes = notes(call, receipts).into_iter();
+        while let Some(note) = notes.next() {
+            let Some(first) = self.activity.note_now(note)? else { continue };
+            // The queue is full: this request waits, and not the thread.
+            let service = self.clone();
+            let waiting = move || {
+                service.activity.note(first)?;
+                notes.try_for_each(|note| service.activity.note(note))
+            };
+            return tokio::task::spawn_blocking(waiting).await.map_err(Fault::internal)?;
+        }
+        Ok(())
+    }
+
+    /// Answers a read, or issues credentials, off the async threads.
+    async fn read_or_issue(
+        self: &Arc<Self>,
+        call: Call,
+        prepared: Prepared,
+    ) -> Result<Answer, Fault> {
+        let service = self.clone();
+        tokio::task::spawn_blocking(move || service.read_or_issue_blocking(&call, prepared))
+            .await
+            .map_err(Fault::internal)?
+    }
+
+    fn read_or_issue_blocking(&self, call: &Call, prepared: Prepared) -> Result<Answer, Fault> {
         let now = self.now();
         let then = call.moment.as_ref().map(|moment| self.at(moment)).transpose()?;
         let shown = then.as_ref().unwrap_or(&now);
+        let judgement = self.judge_read(call, &prepared, &now, shown)?;
+        let allowed = judgement.receipts.last().cloned();
+        self.note(call, judgement.receipts)?;
+        if let Some(refusal) = judgement.refusal {
+            return Err(refusal);
+        }
+        let reading = self.reading(call, shown, &*self.activity)?;
+        if call.moment.is_some() && reading.directory.account_row()?.is_none() {
+            return Err(fault::NOT_THERE_YET.with(&[]));
+        }
+        match prepared {
+            Prepared::Read(operation) => operation.run(&reading),
+            Prepared::Issue(operation) => {
+                let receipt = allowed.ok_or_else(|| Fault::internal("no receipt of a decision"))?;
+                let (book, random) = (&*self.activity, &*self.random);
+                operation.run(&Desk { reading, book, random, receipt })
+            }
+            Prepared::Write(_) => Err(Fault::internal("a write outside the writer")),
+        }
+    }
+
+    /// Judges a read by the present: on what is shown, which may be the past.
+    fn judge_read(
+        &self,
+        call: &Call,
+        prepared: &Prepared,
+        now: &View,
+        shown: &View,
+    ) -> Result<Judgement, Fault> {
         let caller = &call.caller;
         let action = format!("{}:{}", call.api.prefix(), call.operation);
-        let judge = self.judge(&now, now.cut().position);
+        let judge = self.judge(now, now.cut().position);
         let target = prepared.target(&self.scene(shown, caller))?;
         let mut judgement = judge.judge(caller, &action, &target)?;
         if call.moment.is_some() && judgement.refusal.is_none() {
             // The past is judged by the caller's present: on the resource as it was and, where it still
             // exists, as it is; and reading it at all is a permission of its own.
-            let present = prepared.target(&self.scene(&now, caller))?;
+            let present = prepared.target(&self.scene(now, caller))?;
             if !present.lost_what(&target) {
                 extend(&mut judgement, judge.judge(caller, &action, &present)?);
             }
@@ -199,29 +289,22 @@ impl Service {
                 extend(&mut judgement, travel);
             }
         }
-        let allowed = judgement.receipts.last().cloned();
-        self.note(&call, judgement.receipts)?;
-        if let Some(refusal) = judgement.refusal {
-            return Err(refusal);
-        }
-        let reading = Reading {
-            directory: Directory::new(shown, caller.account),
-            caller,
+        Ok(judgement)
+    }
+
+    fn reading<'a>(
+        &'a self,
+        call: &'a Call,
+        shown: &'a View,
+        activity: &'a dyn Facts,
+    ) -> Result<Reading<'a>, Fault> {
+        Ok(Reading {
+            directory: Directory::new(shown, call.caller.account),
+            caller: &call.caller,
             documents: &self.documents,
-            activity: &self.activity,
-            instant: self.instant(shown, caller)?,
-        };
-        if call.moment.is_some() && reading.directory.account_row()?.is_none() {
-            return Err(fault::NOT_THERE_YET.with(&[]));
-        }
-        match prepared {
-            Prepared::Read(operation) => operation.run(&reading),
-            Prepared::Issue(operation) => {
-                let receipt = allowed.ok_or_else(|| Fault::internal("no receipt of a decision"))?;
-                operation.run(&Desk { reading, random: &*self.random, receipt })
-            }
-            Prepared::Write(_) => Err(Fault::internal("a write outside the writer")),
-        }
+            activity,
+            instant: self.instant(shown, &call.caller)?,
+        })
     }
 
     /// Judges a caller's request to see the past.
@@ -356,20 +439,7 @@ impl Service {
 
     /// Notes receipts, and that the credential (and the role) was used.
     fn note(&self, call: &Call, receipts: Vec<Receipt>) -> Result<(), Fault> {
-        let used = LastUsed {
-            at: call.caller.at,
-            service: call.api.prefix().to_owned(),
-            region: call.region.clone(),
-        };
-        let mut ids: Vec<UniqueId> = call.caller.credential.iter().cloned().collect();
-        if let Identity::RoleSession { role, .. } = &call.caller.identity {
-            ids.push(role.clone());
-        }
-        for receipt in receipts {
-            let used = ids.drain(..).map(|id| (id, used.clone())).collect();
-            self.activity.note(receipt, used)?;
-        }
-        Ok(())
+        notes(call, receipts).into_iter().try_for_each(|note| self.activity.note(note))
     }
 
     /// Stops: queued writes are done and answered, receipts written, the stop marked as clean.
@@ -383,6 +453,21 @@ impl Service {
     pub fn writer(&self) -> Result<WriterHandle, Fault> {
         self.writer.lock().clone().ok_or_else(|| Fault::unavailable("the service is stopping"))
     }
+}
+
+/// A request's receipts; the first says that the credential, and the role, was used.
+fn notes(call: &Call, receipts: Vec<Receipt>) -> Vec<Noted> {
+    let used = LastUsed {
+        at: call.caller.at,
+        service: call.api.prefix().to_owned(),
+        region: call.region.clone(),
+    };
+    let mut ids: Vec<UniqueId> = call.caller.credential.iter().cloned().collect();
+    if let Identity::RoleSession { role, .. } = &call.caller.identity {
+        ids.push(role.clone());
+    }
+    let note = |receipt| (receipt, ids.drain(..).map(|id| (id, used.clone())).collect());
+    receipts.into_iter().map(note).collect()
 }
 
 fn extend(judgement: &mut Judgement, other: Judgement) {

@@ -73,8 +73,8 @@ pub struct Reading<'a> {
     pub caller: &'a Caller,
     /// Parsed documents and the shared managed policies.
     pub documents: &'a Documents,
-    /// Last-used facts and receipts.
-    pub activity: &'a super::activity::ActivityBook,
+    /// Sessions and last-used facts.
+    pub activity: &'a dyn super::activity::facts::Facts,
     /// The instant that is shown: now, or the moment asked for.
     pub instant: crate::base::time::Timestamp,
 }

@@ -2,6 +2,7 @@
 
 use data_encoding::BASE64;
 
+use super::activity::ActivityBook;
 use super::activity::receipt::{Kind, Receipt};
 use super::activity::session::Session;
 use super::fault::Fault;
@@ -16,6 +17,8 @@ use crate::identity::id::{IdKind, UniqueId};
 pub struct Desk<'a> {
     /// The present.
     pub reading: Reading<'a>,
+    /// Where sessions are kept.
+    pub book: &'a ActivityBook,
     /// For keys and tokens.
     pub random: &'a dyn Random,
     /// The receipt of the decision that allowed it.
@@ -111,7 +114,7 @@ impl Desk<'_> {
             mfa: terms.mfa,
         };
         let receipt = Receipt { kind: Kind::Issued, ..self.receipt.clone() };
-        self.reading.activity.keep_session(&session, receipt, self.random)?;
+        self.book.keep_session(&session, receipt, self.random)?;
         Ok(Credentials {
             access_key_id: key.to_string(),
             secret_access_key: secret.expose().clone(),

@@ -238,7 +238,7 @@ impl Writer {
             rebuild::note_format(&mut batch);
         }
         let recent = self.projections.recent();
-        self.ledger.commit_then(batch, |head| recent.take_in(head.position, overlay.rows()))?;
+        self.ledger.commit_then(batch, |head| recent.take_in(head.position, overlay))?;
         Ok(())
     }
 

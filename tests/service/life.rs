@@ -146,6 +146,29 @@ fn a_refused_write_leaves_its_receipt() {
 }
 
 #[test]
+fn a_read_leaves_one_receipt_whether_from_disk_or_from_memory() {
+    let world = World::new(7);
+    let alice = world.user("alice");
+    let receipts = || {
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        let mut asked = Vec::new();
+        let each = &mut |_, receipt: domesday::service::activity::receipt::Receipt| {
+            asked.extend((receipt.action == "iam:GetUser").then_some(receipt.kind));
+            Ok(true)
+        };
+        world.service.activity().receipts(1, each).unwrap();
+        asked
+    };
+    let name = [("UserName", "alice")];
+    for times in 1..4 {
+        world.ok(&world.admin, "GetUser", &name);
+        let refused = world.refused(&alice, "GetUser", &name, "AccessDenied");
+        assert!(refused.contains("is not authorized to perform: iam:GetUser"), "{refused}");
+        assert_eq!(receipts().len(), 2 * times);
+    }
+}
+
+#[test]
 fn keys_are_used_stopped_and_counted() {
     let world = World::new(4);
     let alice = world.user("alice");

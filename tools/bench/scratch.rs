@@ -67,7 +67,7 @@ impl Scratch {
         let position = view.cut().position + self.writer.staged() as u64;
         rebuild::note_applied(&mut batch, side, position);
         let recent = self.projections.recent();
-        self.writer.commit_then(batch, |head| recent.take_in(head.position, overlay.rows()))?;
+        self.writer.commit_then(batch, |head| recent.take_in(head.position, &overlay))?;
         Ok(())
     }
 

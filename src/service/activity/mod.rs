@@ -16,17 +16,19 @@
 //! for a sync; the rest is on disk within 100 ms. The queue is bounded: when the disk is slow, callers
 //! wait; when it is full, requests are refused rather than left without a receipt.
 
+pub mod facts;
 pub mod receipt;
 pub mod session;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use self::facts::Sessions;
 use self::receipt::{Kind, LastUsed, Receipt};
 use self::session::{Personal, Session, StoredSession};
 use super::fault::Fault;
@@ -59,7 +61,11 @@ pub struct ActivityBook {
     queue: Mutex<Option<SyncSender<Note>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     failing: Arc<AtomicBool>,
+    sessions: Sessions,
 }
+
+/// A receipt, and the credentials whose use it shows.
+pub type Noted = (Receipt, Vec<(UniqueId, LastUsed)>);
 
 /// One thing to write.
 struct Note {
@@ -98,12 +104,28 @@ impl ActivityBook {
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
             failing,
+            sessions: Sessions::default(),
         })
     }
 
     /// Writes a receipt and last-used facts within 100 ms. Waits while the queue is full.
-    pub fn note(&self, receipt: Receipt, used: Vec<(UniqueId, LastUsed)>) -> Result<(), Fault> {
+    pub fn note(&self, (receipt, used): Noted) -> Result<(), Fault> {
         self.send(Note { receipt: Some(receipt), session: None, used, done: None })
+    }
+
+    /// As [`note`](Self::note), but never waits: a full queue gives the receipt back.
+    pub fn note_now(&self, (receipt, used): Noted) -> Result<Option<Noted>, Fault> {
+        self.check()?;
+        let note = Note { receipt: Some(receipt), session: None, used, done: None };
+        let queue = self.queue.lock();
+        let queue = queue.as_ref().ok_or_else(closed)?;
+        match queue.try_send(note) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(Note { receipt: Some(receipt), used, .. })) => {
+                Ok(Some((receipt, used)))
+            }
+            Err(_) => Err(closed()),
+        }
     }
 
     /// Writes a receipt and returns once it is durable.
@@ -141,7 +163,7 @@ impl ActivityBook {
         self.send(note)?;
         match outcome.recv() {
             Ok(result) => Ok(result?),
-            Err(_) => Err(Fault::unavailable("the activity book is closed")),
+            Err(_) => Err(closed()),
         }
     }
 
@@ -159,17 +181,28 @@ impl ActivityBook {
     fn send(&self, note: Note) -> Result<(), Fault> {
         self.check()?;
         let queue = self.queue.lock().clone();
-        queue
-            .and_then(|queue| queue.send(note).ok())
-            .ok_or_else(|| Fault::unavailable("the activity book is closed"))
+        queue.and_then(|queue| queue.send(note).ok()).ok_or_else(closed)
     }
 
     /// The session of an access key id.
-    pub fn session(&self, key: &UniqueId) -> Result<Option<Session>, ProjectionError> {
-        match self.store.get(Family::Sessions, key.as_str().as_bytes())? {
-            None => Ok(None),
-            Some(bytes) => open_session(&self.keys, key, &codec::decode(&bytes)?),
+    pub fn session(&self, key: &UniqueId) -> Result<Option<Arc<Session>>, ProjectionError> {
+        if let Some(session) = self.session_at_hand(key)? {
+            return Ok(Some(session));
         }
+        let Some(bytes) = self.store.get(Family::Sessions, key.as_str().as_bytes())? else {
+            return Ok(None);
+        };
+        let session = open_session(&self.keys, key, &codec::decode(&bytes)?)?.map(Arc::new);
+        session.iter().for_each(|session| self.sessions.keep(session));
+        Ok(session)
+    }
+
+    /// The session of an access key id, if it was used a moment ago and its principal was not erased
+    /// since.
+    pub fn session_at_hand(&self, key: &UniqueId) -> Result<Option<Arc<Session>>, ProjectionError> {
+        let Some(session) = self.sessions.get(key) else { return Ok(None) };
+        let subject = sealing::subject(session.account, &session.principal);
+        Ok(self.keys.get(&subject)?.map(|_| session))
     }
 
     /// When something was last used, at or before an instant.
@@ -235,6 +268,10 @@ impl ActivityBook {
             let _ = writer.join();
         }
     }
+}
+
+fn closed() -> Fault {
+    Fault::unavailable("the activity book is closed")
 }
 
 impl Drop for ActivityBook {
@@ -547,7 +584,7 @@ mod tests {
             region: "us-east-1".into(),
         };
         for seconds in [100, 200, 4000, 9000] {
-            book.note(receipt("r"), vec![(key.clone(), used(seconds))]).unwrap();
+            book.note((receipt("r"), vec![(key.clone(), used(seconds))])).unwrap();
         }
         book.note_durably(receipt("last"), Vec::new()).unwrap();
         let at = |seconds| book.last_used(&key, Timestamp::from_seconds(seconds)).unwrap();
@@ -556,7 +593,7 @@ mod tests {
         assert_eq!(at(300), Some(used(200)));
         assert_eq!(at(50), None);
         book.close();
-        assert!(book.note(receipt("late"), Vec::new()).is_err());
+        assert!(book.note((receipt("late"), Vec::new())).is_err());
         assert_eq!(kinds(&open()), [Kind::Allowed; 5]);
         // The last open was closed by its drop; spoil the mark as a crash would.
         let mut batch = Batch::default();

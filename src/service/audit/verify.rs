@@ -10,7 +10,7 @@ use crate::identity::change::{Change, DocumentHash};
 use crate::ledger::{AccountId, LedgerError, verify as ledger_verify};
 use crate::projection::tables::{ACCESS_KEYS, ACCOUNT, LOGIN_PROFILES, USERS};
 use crate::projection::view::ReadTables;
-use crate::projection::{ProjectionError, Reader, View, rebuild, sealing};
+use crate::projection::{ProjectionError, Projections, Reader, View, rebuild, sealing};
 use crate::service::Service;
 use crate::service::fault::Fault;
 use crate::store::StoreError;
@@ -32,11 +32,14 @@ fn damage(what: impl Into<String>) -> ProjectionError {
 pub fn verify(service: &Arc<Service>) -> Result<Value, Fault> {
     let _alone = service.maintain();
     // Inside the writer nothing is appended: head, rows and secrets are of one instant.
-    service.act_alone(|service, turn| check(service, turn.view()).map_err(told))
+    service.act_alone(|service, _| check(service).map_err(told))
 }
 
-fn check(service: &Service, view: &View) -> Result<Value, ProjectionError> {
+fn check(service: &Service) -> Result<Value, ProjectionError> {
     let ledger = service.ledger();
+    // With nothing at hand: the disk is what is looked at.
+    let keys = service.projections().keys().clone();
+    let view = &Projections::new(ledger.clone(), keys)?.now();
     let mut accounts: Vec<AccountId> = Vec::new();
     let mut failed: Option<ProjectionError> = None;
     let verified = ledger_verify::verify(ledger, &mut |position, frame| {

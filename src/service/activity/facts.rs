@@ -1,0 +1,80 @@
+//! What requests ask of the activity book, from disk or from memory alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::ActivityBook;
+use super::receipt::LastUsed;
+use super::session::Session;
+use crate::base::time::Timestamp;
+use crate::identity::id::UniqueId;
+use crate::projection::ProjectionError;
+
+/// Sessions and last-used facts.
+pub trait Facts {
+    /// The session of an access key id.
+    fn session(&self, key: &UniqueId) -> Result<Option<Arc<Session>>, ProjectionError>;
+    /// When something was last used, at or before an instant.
+    fn last_used(
+        &self,
+        id: &UniqueId,
+        until: Timestamp,
+    ) -> Result<Option<LastUsed>, ProjectionError>;
+}
+
+impl Facts for ActivityBook {
+    fn session(&self, key: &UniqueId) -> Result<Option<Arc<Session>>, ProjectionError> {
+        ActivityBook::session(self, key)
+    }
+
+    fn last_used(
+        &self,
+        id: &UniqueId,
+        until: Timestamp,
+    ) -> Result<Option<LastUsed>, ProjectionError> {
+        ActivityBook::last_used(self, id, until)
+    }
+}
+
+/// The facts that are known without reading the disk; asked for others it says
+/// [`ProjectionError::NotAtHand`].
+pub struct AtHand<'a>(pub &'a ActivityBook);
+
+impl Facts for AtHand<'_> {
+    fn session(&self, key: &UniqueId) -> Result<Option<Arc<Session>>, ProjectionError> {
+        match self.0.session_at_hand(key)? {
+            Some(session) => Ok(Some(session)),
+            None => Err(ProjectionError::NotAtHand),
+        }
+    }
+
+    fn last_used(&self, _: &UniqueId, _: Timestamp) -> Result<Option<LastUsed>, ProjectionError> {
+        Err(ProjectionError::NotAtHand)
+    }
+}
+
+/// Sessions that are kept opened; beyond it all are dropped and opened again as they are met.
+const KEPT: usize = 10_000;
+
+/// Sessions that were used a moment ago. A session never changes; who may no longer use it is judged on
+/// each request by its principal and key.
+#[derive(Default)]
+pub struct Sessions(Mutex<HashMap<UniqueId, Arc<Session>>>);
+
+impl Sessions {
+    /// One of them.
+    pub fn get(&self, key: &UniqueId) -> Option<Arc<Session>> {
+        self.0.lock().get(key).cloned()
+    }
+
+    /// Keeps one.
+    pub fn keep(&self, session: &Arc<Session>) {
+        let mut sessions = self.0.lock();
+        if sessions.len() >= KEPT {
+            sessions.clear();
+        }
+        sessions.insert(session.key.clone(), session.clone());
+    }
+}
