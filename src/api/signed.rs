@@ -10,7 +10,7 @@ use super::sigv4::{self, Message, SignatureError};
 use crate::projection::View;
 use crate::service::Service;
 use crate::service::activity::facts::{AtHand, Facts};
-use crate::service::authenticate::{self, Arrival, NoCredential};
+use crate::service::authenticate::{Arrival, NoCredential};
 use crate::service::caller::{Caller, Source};
 use crate::service::fault::Fault;
 
@@ -132,7 +132,7 @@ fn authenticate_by(
     let now = service.clock().now();
     let arrival =
         Arrival { at: now, request_id: received.request_id.clone(), source: received.source() };
-    let found = authenticate::find(
+    let found = service.standings().credential(
         view,
         facts,
         &claim.access_key_id,

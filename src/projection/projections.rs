@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::recent::Recent;
 use super::{Cut, ProjectionError, View, rebuild};
-use crate::ledger::Ledger;
+use crate::ledger::{AccountId, Ledger};
 use crate::store::Family;
 use crate::store::keys::SubjectKeys;
 
@@ -56,6 +56,11 @@ impl Projections {
     /// The newest rows in memory.
     pub fn recent(&self) -> &Recent {
         &self.recent
+    }
+
+    /// Whether no commit after `position` has written a row of the account.
+    pub fn unchanged_since(&self, account: AccountId, position: u64) -> bool {
+        self.recent.unchanged_since(account, position)
     }
 
     /// The side of the rows that is read and written.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Overlay;
+use crate::ledger::AccountId;
 
 /// Rows under one prefix: keys within the account, and bytes.
 pub type Scanned = Arc<[(Vec<u8>, Vec<u8>)]>;
@@ -35,7 +36,19 @@ const TABLE: usize = 17;
 pub struct Recent {
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
+    accounts: Mutex<Accounts>,
 }
+
+/// The last position whose commit wrote a row of an account.
+#[derive(Default)]
+struct Accounts {
+    touched: HashMap<AccountId, u64>,
+    /// Of those that are not in the map.
+    others: u64,
+}
+
+/// Accounts that are remembered; beyond it all count as touched.
+const ACCOUNTS: usize = 100_000;
 
 #[derive(Default)]
 struct Shard {
@@ -56,6 +69,7 @@ impl Default for Recent {
         Recent {
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::new(Shard::default())).collect(),
+            accounts: Mutex::default(),
         }
     }
 }
@@ -107,6 +121,7 @@ impl Recent {
 
     /// Takes in what a commit up to `position` wrote. To be called before its head is published.
     pub fn take_in(&self, position: u64, staged: &Overlay) {
+        self.touch(position, staged);
         for (commitment, secret) in staged.secrets() {
             self.replace(position, &secret_key(commitment), secret);
         }
@@ -118,6 +133,27 @@ impl Recent {
                     shard.scans.remove(start);
                 });
             }
+        }
+    }
+
+    /// Whether no commit after `position` has written a row of the account.
+    pub fn unchanged_since(&self, account: AccountId, position: u64) -> bool {
+        let accounts = self.accounts.lock();
+        accounts.touched.get(&account).copied().unwrap_or(accounts.others) <= position
+    }
+
+    fn touch(&self, position: u64, staged: &Overlay) {
+        let mut accounts = self.accounts.lock();
+        let mut last = None;
+        for (stored, _) in staged.rows() {
+            let account = stored.first_chunk::<16>().map(|bytes| AccountId(*bytes));
+            if account != last {
+                accounts.touched.extend(account.map(|account| (account, position)));
+                last = account;
+            }
+        }
+        if accounts.touched.len() > ACCOUNTS {
+            *accounts = Accounts { touched: HashMap::new(), others: position };
         }
     }
 
@@ -136,6 +172,7 @@ impl Recent {
             let mut shard = shard.lock();
             *shard = Shard { touched: shard.touched.max(position), ..Shard::default() };
         }
+        *self.accounts.lock() = Accounts { touched: HashMap::new(), others: position };
     }
 
     fn keep(&self, key: &[u8], position: u64, bytes: usize, insert: impl FnOnce(&mut Shard)) {
@@ -242,6 +279,18 @@ mod tests {
         let recent = Recent::default();
         recent.keep_scan(&stored("ali"), 5, 3, &rows);
         assert!(recent.scan(&stored("ali"), 5).is_none());
+    }
+
+    #[test]
+    fn accounts_are_unchanged_until_a_commit_writes_a_row_of_theirs() {
+        let recent = Recent::default();
+        let (mine, other) = (AccountId([7; 16]), AccountId([8; 16]));
+        assert!(recent.unchanged_since(mine, 0));
+        write(&recent, 5, &stored("a\0"), None);
+        assert!(!recent.unchanged_since(mine, 4) && recent.unchanged_since(mine, 5));
+        assert!(recent.unchanged_since(other, 0));
+        recent.forget(9);
+        assert!(!recent.unchanged_since(other, 8) && recent.unchanged_since(mine, 9));
     }
 
     #[test]

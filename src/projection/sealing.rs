@@ -66,6 +66,21 @@ pub fn unseal(
     Ok(Some(String::from_utf8(plain).map_err(|_| CryptoError::DoesNotOpen)?))
 }
 
+/// As [`unseal`], for what is opened again and again: names and tags, but never secrets.
+pub fn unseal_often(
+    keys: &SubjectKeys,
+    account: AccountId,
+    id: &UniqueId,
+    field: &str,
+    sealed: &Sealed,
+) -> Result<Option<String>, ProjectionError> {
+    let subject = subject(account, id);
+    keys.text(&subject, field, &sealed.0, |key| {
+        let plain = crypto::open(key, &associated(&subject, field), &sealed.0)?;
+        Ok(String::from_utf8(plain).map_err(|_| CryptoError::DoesNotOpen)?)
+    })
+}
+
 /// The field name under which the value of a tag is sealed.
 pub fn tag_field(key: &str) -> String {
     format!("tag {key}")

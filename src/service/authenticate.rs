@@ -88,6 +88,28 @@ fn long_term(
     Ok(Credential { secret, caller: caller(reader, account, identity, key, arrival)? })
 }
 
+/// Checks the token that came with a credential, and that its session has not ended; without a session
+/// there must be none.
+pub fn check_token(
+    identity: &Identity,
+    token: Option<&Secret<String>>,
+    at: Timestamp,
+) -> Result<(), NoCredential> {
+    match (identity.session(), token) {
+        (None, None) => Ok(()),
+        (Some(session), Some(token)) => accept(session, token, at),
+        (None, Some(_)) | (Some(_), None) => Err(NoCredential::Invalid),
+    }
+}
+
+fn accept(session: &Session, token: &Secret<String>, at: Timestamp) -> Result<(), NoCredential> {
+    let hash = crypto::content_hash(token.expose().as_bytes());
+    if !crypto::equal(&hash, &session.token_hash) {
+        return Err(NoCredential::Invalid);
+    }
+    if session.expires <= at { Err(NoCredential::Expired) } else { Ok(()) }
+}
+
 fn session(
     reader: &dyn Reader,
     activity: &dyn Facts,
@@ -96,13 +118,7 @@ fn session(
     arrival: Arrival,
 ) -> Result<Credential, NoCredential> {
     let session = activity.session(key)?.ok_or(NoCredential::Invalid)?;
-    let hash = crypto::content_hash(token.expose().as_bytes());
-    if !crypto::equal(&hash, &session.token_hash) {
-        return Err(NoCredential::Invalid);
-    }
-    if session.expires <= arrival.at {
-        return Err(NoCredential::Expired);
-    }
+    accept(&session, token, arrival.at)?;
     let account = session.account;
     let identity = owner(reader, account, &session.principal, Some(&session))?;
     let caller = caller(reader, account, identity, key.clone(), arrival)?;

@@ -7,6 +7,7 @@ use super::activity::receipt::{EVALUATOR, Kind, Receipt};
 use super::caller::{Caller, Identity};
 use super::documents::Documents;
 use super::fault::Fault;
+use super::standing::Standings;
 use super::subject_of;
 use super::target::{Check, Target, Value};
 use crate::base::random::Random;
@@ -21,7 +22,7 @@ use crate::policy::{
 use crate::projection::directory::Directory;
 use crate::projection::tables::{ATTACHED, INLINE_POLICIES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
-use crate::projection::{Reader, sealing};
+use crate::projection::{Reader, View, sealing};
 
 /// A document with the origin that reasons name.
 #[derive(Clone, Debug)]
@@ -318,6 +319,8 @@ pub struct Judgement {
 pub struct Judge<'a> {
     /// Parsed documents.
     pub documents: &'a Documents,
+    /// Who asked a moment ago, where the present is a view at the head and nothing is staged on it.
+    pub standings: Option<(&'a Standings, &'a View)>,
     /// The present, as the caller is judged by it.
     pub reader: &'a dyn Reader,
     /// The events that `reader` shows.
@@ -335,7 +338,10 @@ impl Judge<'_> {
         target: &Target,
     ) -> Result<Judgement, Fault> {
         let mut judgement = Judgement { receipts: Vec::new(), refusal: None };
-        let grants = Grants::of_caller(self.documents, self.reader, caller)?;
+        let grants = match self.standings {
+            Some((standings, now)) => standings.grants(self.documents, now, caller)?,
+            None => Arc::new(Grants::of_caller(self.documents, self.reader, caller)?),
+        };
         let base = caller_context(self.reader, caller)?;
         for check in &target.checks {
             let action = check.action.unwrap_or(action);

@@ -82,14 +82,21 @@ pub enum Identity {
     },
 }
 
-impl Caller {
+impl Identity {
     /// The session behind temporary credentials.
     pub fn session(&self) -> Option<&Arc<Session>> {
-        match &self.identity {
+        match self {
             Identity::Root { session } | Identity::User { session, .. } => session.as_ref(),
             Identity::RoleSession { session, .. } => Some(session),
             Identity::Operator { .. } => None,
         }
+    }
+}
+
+impl Caller {
+    /// The session behind temporary credentials.
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        self.identity.session()
     }
 
     /// The unique id under which it stands in events: `root`, a user's, a role's, `operator`.

@@ -25,6 +25,7 @@ use super::activity::ActivityBook;
 use super::caller::{Caller, Identity, Source};
 use super::documents::{Catalogue, Documents};
 use super::fault::Fault;
+use super::standing::Standings;
 use super::sts::new_secret;
 use super::writer::{Act, Job, Turn, Work, Writer};
 use super::{Service, origin};
@@ -281,6 +282,7 @@ pub fn start(
         thread,
         activity: Arc::new(activity),
         documents: Arc::new(Documents::default()),
+        standings: Standings::default(),
         clock,
         random,
         maintenance: Mutex::new(()),

@@ -29,6 +29,7 @@ pub mod operation;
 pub mod operations;
 pub mod parameters;
 pub mod password;
+pub mod standing;
 pub mod sts;
 pub mod target;
 pub mod writer;
@@ -47,6 +48,7 @@ use self::documents::Documents;
 use self::fault::Fault;
 use self::moment::Moment;
 use self::operation::{Answer, AnyRead, Api, Prepared, Reading, Writing};
+use self::standing::Standings;
 use self::sts::Desk;
 use self::target::{Scene, Target};
 use self::writer::{Act, Turn, WriterHandle, WriterThread};
@@ -67,6 +69,7 @@ pub struct Service {
     thread: WriterThread,
     activity: Arc<ActivityBook>,
     documents: Arc<Documents>,
+    standings: Standings,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// Held by whoever uses the side of the rows that is not live: one verification or rebuild at a time.
@@ -108,6 +111,11 @@ impl Service {
     /// Parsed documents.
     pub fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// Who asked a moment ago.
+    pub fn standings(&self) -> &Standings {
+        &self.standings
     }
 
     /// Waits for any other verification or rebuild to end, and keeps further ones waiting.
@@ -275,6 +283,7 @@ impl Service {
         let caller = &call.caller;
         let action = format!("{}:{}", call.api.prefix(), call.operation);
         let judge = self.judge(now, now.cut().position);
+        let judge = Judge { standings: Some((&self.standings, now)), ..judge };
         let target = prepared.target(&self.scene(shown, caller))?;
         let mut judgement = judge.judge(caller, &action, &target)?;
         if call.moment.is_some() && judgement.refusal.is_none() {
@@ -319,7 +328,13 @@ impl Service {
 
     /// The judge of the present.
     pub fn judge<'a>(&'a self, reader: &'a dyn Reader, position: u64) -> Judge<'a> {
-        Judge { documents: &self.documents, reader, position, random: &*self.random }
+        Judge {
+            documents: &self.documents,
+            standings: None,
+            reader,
+            position,
+            random: &*self.random,
+        }
     }
 
     fn scene<'a>(&'a self, reader: &'a dyn Reader, caller: &'a Caller) -> Scene<'a> {

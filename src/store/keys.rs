@@ -57,12 +57,17 @@ pub struct SubjectKeys {
 struct State {
     sealed: HashMap<Subject, Sealed>,
     opened: HashMap<Subject, SecretKey>,
+    /// Short texts that were opened with these keys a moment ago, by subject, field and sealed bytes.
+    texts: HashMap<Vec<u8>, String>,
     records: u64,
     unsynced: bool,
 }
 
 type Sealed = [u8; 72];
 
+/// Texts that are kept opened, and the longest of them in bytes; beyond that they are opened again.
+const TEXTS_KEPT: usize = 20_000;
+const TEXT_BYTES: usize = 256;
 /// Keys that are kept opened; beyond it they are opened again when needed.
 const OPENED_KEPT: usize = 20_000;
 
@@ -153,6 +158,31 @@ impl SubjectKeys {
         }
         state.opened.insert(*subject, key.clone());
         Ok(Some(key))
+    }
+
+    /// Opens a text that was sealed for a subject; `open` does so the first time. `None` if the subject
+    /// has no key: what was opened before its erasure is not told after it.
+    pub fn text<E: From<StoreError>>(
+        &self,
+        subject: &Subject,
+        field: &str,
+        sealed: &[u8],
+        open: impl FnOnce(&SecretKey) -> Result<String, E>,
+    ) -> Result<Option<String>, E> {
+        let place = [&subject.0, field.as_bytes(), &[0], sealed].concat();
+        let Some(key) = self.get(subject)? else { return Ok(None) };
+        if let Some(text) = self.state.read().texts.get(&place) {
+            return Ok(Some(text.clone()));
+        }
+        let text = open(&key)?;
+        if text.len() <= TEXT_BYTES {
+            let mut state = self.state.write();
+            if state.texts.len() >= TEXTS_KEPT {
+                state.texts.clear();
+            }
+            state.texts.insert(place, text.clone());
+        }
+        Ok(Some(text))
     }
 
     /// The key of a subject, made if it has none. It is durable after the next [`sync`](Self::sync).

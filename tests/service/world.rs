@@ -9,7 +9,7 @@ use domesday::base::random::SeededRandom;
 use domesday::base::secret::Secret;
 use domesday::base::time::Timestamp;
 use domesday::service::Service;
-use domesday::service::authenticate::{Arrival, Credential, find};
+use domesday::service::authenticate::{Arrival, Credential};
 use domesday::service::caller::{Caller, Source};
 use domesday::service::fault::Fault;
 use domesday::service::founding::{Founding, Place, open};
@@ -78,7 +78,9 @@ impl World {
             },
         };
         let token = key.token.clone().map(Secret::new);
-        find(&now, self.service.activity(), &key.id, token.as_ref(), arrival)
+        let (standings, facts) = (self.service.standings(), self.service.activity());
+        standings
+            .credential(&now, facts, &key.id, token.as_ref(), arrival)
             .map(|Credential { caller, .. }| caller)
             .map_err(|error| error.to_string())
     }
