@@ -267,7 +267,7 @@ pub fn start(
         rebuild::swap(&projections)?;
     }
     let activity =
-        ActivityBook::open(parts.activity, parts.activity_head, parts.keys.clone(), &*clock)?;
+        ActivityBook::open(parts.activity, parts.activity_head, parts.keys.clone(), clock.clone())?;
     let writer = Writer {
         ledger: writer,
         projections: projections.clone(),

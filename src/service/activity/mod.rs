@@ -3,77 +3,72 @@
 //!
 //! | family | key | value |
 //! |---|---|---|
-//! | receipts | number, u64 big-endian, from 1 | chain hash (32 bytes), then the receipt by the codec |
+//! | receipts | number of its last receipt, u64 big-endian | a [`segment`] |
 //! | sessions | session access key id | [`session::StoredSession`] |
 //! | last-used | id, zero, complement of the hour | [`receipt::LastUsed`] in that hour |
 //!
-//! A HEAD file of its own remembers how many receipts there were and the last chain hash, since a database
-//! cannot notice that its newest rows are gone; a book short of it does not open.
+//! Receipts are numbered from 1 and chained in segments, one a commit. A HEAD file of its own remembers
+//! how many receipts there were and the last chain hash, since a database cannot notice that its newest
+//! rows are gone; a book short of it does not open.
 //!
-//! The chain hash is BLAKE3 of the previous one (zeros for the first) and the encoded receipt.
-//!
-//! One thread writes. What must be durable before its answer (issued credentials, audit reads) waits
-//! for a sync; the rest is on disk within 100 ms. The queue is bounded: when the disk is slow, callers
-//! wait; when it is full, requests are refused rather than left without a receipt.
+//! One thread writes (the [`pen`]). What must be durable before its answer (issued credentials, audit
+//! reads) waits for a sync; the rest is on disk within 100 ms. The [`queue`] is bounded: when the disk is
+//! slow, callers wait; when it is full, requests are refused rather than left without a receipt.
 
 pub mod facts;
+mod pen;
+mod queue;
 pub mod receipt;
+mod segment;
 pub mod session;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use self::facts::Sessions;
+use self::pen::Pen;
+use self::queue::{Note, Queue, Refused};
 use self::receipt::{Kind, LastUsed, Receipt};
-use self::session::{Personal, Session, StoredSession};
+use self::session::{Session, open_session, seal_session};
 use super::fault::Fault;
 use crate::base::clock::Clock;
-use crate::base::crypto::content_hash;
 use crate::base::random::Random;
-use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::identity::change::Sealed;
 use crate::identity::codec;
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::projection::{ProjectionError, sealing};
-use crate::store::head::{Head, HeadFile};
+use crate::store::head::HeadFile;
 use crate::store::keys::SubjectKeys;
-use crate::store::{self, Batch, Durability, Family, Store, StoreError};
+use crate::store::{self, Batch, Family, Store, StoreError};
 
-/// Receipts that may wait to be written.
-const QUEUE: usize = 10_000;
-/// How long a receipt may wait for its sync.
-const LINGER: Duration = Duration::from_millis(50);
-/// Receipts in one batch.
-const BATCH: usize = 2_000;
 const CLEAN: &[u8] = b"stopped cleanly";
 
 /// A handle to the activity book; the last one dropped stops the writer.
 pub struct ActivityBook {
     store: Arc<dyn Store>,
     keys: Arc<SubjectKeys>,
-    queue: Mutex<Option<SyncSender<Note>>>,
+    queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    failing: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     sessions: Sessions,
+}
+
+/// What the handle and the writer both look at.
+struct Shared {
+    /// Whether receipts cannot be kept now.
+    failing: AtomicBool,
+    /// For how many days receipts are kept; 0 for ever.
+    days: AtomicI64,
 }
 
 /// A receipt, and the credentials whose use it shows.
 pub type Noted = (Receipt, Vec<(UniqueId, LastUsed)>);
-
-/// One thing to write.
-struct Note {
-    receipt: Option<Receipt>,
-    session: Option<(UniqueId, Vec<u8>)>,
-    used: Vec<(UniqueId, LastUsed)>,
-    done: Option<SyncSender<Result<(), StoreError>>>,
-}
 
 impl ActivityBook {
     /// Opens the book and starts its writer. After an unclean stop the gap is recorded.
@@ -81,31 +76,29 @@ impl ActivityBook {
         store: Arc<dyn Store>,
         head: Arc<dyn HeadFile>,
         keys: Arc<SubjectKeys>,
-        clock: &dyn Clock,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, ProjectionError> {
-        let mut pen = Pen::load(store.clone(), head)?;
+        let shared = Arc::new(Shared { failing: AtomicBool::new(false), days: AtomicI64::new(0) });
+        let mut pen = Pen::load(store.clone(), head, clock.clone(), shared.clone())?;
         let clean = store.get(Family::Meta, CLEAN)?.is_some();
         let mut batch = Batch::default();
         batch.delete(Family::Meta, CLEAN);
-        if !clean && pen.number > 0 {
-            pen.write(&gap(clock.now()), &mut batch)?;
-        }
-        pen.commit_batch(&batch)?;
-        let (queue, notes) = mpsc::sync_channel(QUEUE);
-        let failing = Arc::new(AtomicBool::new(false));
-        let flag = failing.clone();
+        let gap = (!clean && pen.number() > 0).then(|| gap(clock.now()));
+        pen.write(gap.iter(), batch)?;
+        let queue = Arc::new(Queue::default());
+        let notes = queue.clone();
         let writer = std::thread::Builder::new()
             .name("activity".into())
-            .spawn(move || pen.run(&notes, &flag))
+            .spawn(move || pen.run(&notes))
             .map_err(|error| StoreError::Failed(error.to_string()))?;
-        Ok(ActivityBook {
-            store,
-            keys,
-            queue: Mutex::new(Some(queue)),
-            writer: Mutex::new(Some(writer)),
-            failing,
-            sessions: Sessions::default(),
-        })
+        let writer = Mutex::new(Some(writer));
+        Ok(ActivityBook { store, keys, queue, writer, shared, sessions: Sessions::default() })
+    }
+
+    /// Keeps receipts for so many days only, from now on; 0 for ever, which is how a book opens. Segments
+    /// whose last receipt is older are removed; what was last used when is not forgotten with them.
+    pub fn keep_days(&self, days: u32) {
+        self.shared.days.store(i64::from(days), Ordering::Relaxed);
     }
 
     /// Writes a receipt and last-used facts within 100 ms. Waits while the queue is full.
@@ -117,14 +110,13 @@ impl ActivityBook {
     pub fn note_now(&self, (receipt, used): Noted) -> Result<Option<Noted>, Fault> {
         self.check()?;
         let note = Note { receipt: Some(receipt), session: None, used, done: None };
-        let queue = self.queue.lock();
-        let queue = queue.as_ref().ok_or_else(closed)?;
-        match queue.try_send(note) {
+        match self.queue.try_push(note) {
             Ok(()) => Ok(None),
-            Err(TrySendError::Full(Note { receipt: Some(receipt), used, .. })) => {
-                Ok(Some((receipt, used)))
+            Err(Refused::Full(note)) => {
+                let Note { receipt, used, .. } = *note;
+                Ok(receipt.map(|receipt| (receipt, used)))
             }
-            Err(_) => Err(closed()),
+            Err(Refused::Closed) => Err(closed()),
         }
     }
 
@@ -172,7 +164,7 @@ impl ActivityBook {
     /// # Errors
     /// `ServiceUnavailable` while they cannot.
     pub fn check(&self) -> Result<(), Fault> {
-        if self.failing.load(Ordering::Relaxed) {
+        if self.shared.failing.load(Ordering::Relaxed) {
             return Err(Fault::unavailable("receipts cannot be kept"));
         }
         Ok(())
@@ -180,8 +172,7 @@ impl ActivityBook {
 
     fn send(&self, note: Note) -> Result<(), Fault> {
         self.check()?;
-        let queue = self.queue.lock().clone();
-        queue.and_then(|queue| queue.send(note).ok()).ok_or_else(closed)
+        self.queue.push(note).map_err(|_| closed())
     }
 
     /// The session of an access key id.
@@ -234,36 +225,19 @@ impl ActivityBook {
         Ok(None)
     }
 
-    /// Reads receipts in order from a number on, checking the chain. `false` stops.
+    /// Reads receipts in order from a number on, checking the chain. `false` stops. Those older than the
+    /// retention are gone.
     pub fn receipts(
         &self,
         from: u64,
         visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
     ) -> Result<(), ProjectionError> {
-        let mut previous: Option<[u8; 32]> = (from <= 1).then_some([0; 32]);
-        let mut outcome = Ok(());
-        self.store.walk(Family::Receipts, &mut |cursor| {
-            cursor.seek(&from.to_be_bytes())?;
-            while let Some((key, value)) = cursor.current() {
-                let step = read_receipt(key, value, &mut previous)
-                    .and_then(|(number, receipt)| visit(number, receipt));
-                match step {
-                    Ok(true) => cursor.advance()?,
-                    Ok(false) => return Ok(()),
-                    Err(error) => {
-                        outcome = Err(error);
-                        return Ok(());
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        outcome
+        segment::read(self.store.as_ref(), from, visit)
     }
 
     /// Writes what is queued, marks the stop as clean, and ends the writer.
     pub fn close(&self) {
-        drop(self.queue.lock().take());
+        self.queue.close();
         if let Some(writer) = self.writer.lock().take() {
             let _ = writer.join();
         }
@@ -278,25 +252,6 @@ impl Drop for ActivityBook {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn read_receipt(
-    key: &[u8],
-    value: &[u8],
-    previous: &mut Option<[u8; 32]>,
-) -> Result<(u64, Receipt), ProjectionError> {
-    let damaged = || StoreError::Damaged("the activity book's receipts were altered".into());
-    let number = <[u8; 8]>::try_from(key).map(u64::from_be_bytes).map_err(|_| damaged())?;
-    let (chain, body) = value.split_first_chunk::<32>().ok_or_else(damaged)?;
-    if previous.is_some_and(|previous| chained(&previous, body) != *chain) {
-        return Err(damaged().into());
-    }
-    *previous = Some(*chain);
-    Ok((number, codec::decode(body)?))
-}
-
-fn chained(previous: &[u8; 32], body: &[u8]) -> [u8; 32] {
-    content_hash(&[previous.as_slice(), body].concat())
 }
 
 fn used_prefix(id: &UniqueId) -> Vec<u8> {
@@ -327,229 +282,13 @@ fn gap(at: Timestamp) -> Receipt {
     }
 }
 
-/// The field under which a session's personal part is sealed.
-fn session_field(key: &str) -> String {
-    format!("session {key}")
-}
-
-fn seal_session(
-    keys: &SubjectKeys,
-    session: &Session,
-    random: &dyn Random,
-) -> Result<StoredSession, ProjectionError> {
-    let personal = Personal {
-        name: session.name.clone(),
-        secret: session.secret.expose().clone(),
-        inline_policy: session.inline_policy.clone(),
-        tags: session.tags.clone(),
-        source_identity: session.source_identity.clone(),
-    };
-    let plain = Secret::new(crate::base::text::base64(&codec::encode(&personal)?));
-    let sealed = sealing::seal(
-        keys,
-        random,
-        session.account,
-        &session.principal,
-        &session_field(session.key.as_str()),
-        plain.expose(),
-    )?;
-    Ok(StoredSession {
-        account: session.account,
-        principal: session.principal.clone(),
-        token_hash: session.token_hash,
-        issued: session.issued,
-        expires: session.expires,
-        managed_policies: session.managed_policies.clone(),
-        transitive: session.transitive.clone(),
-        began_with: session.began_with.clone(),
-        began_by: session.began_by.clone(),
-        mfa: session.mfa,
-        personal: sealed.0,
-    })
-}
-
-fn open_session(
-    keys: &SubjectKeys,
-    key: &UniqueId,
-    stored: &StoredSession,
-) -> Result<Option<Session>, ProjectionError> {
-    let field = session_field(key.as_str());
-    let sealed = Sealed(stored.personal.clone());
-    let Some(plain) = sealing::unseal(keys, stored.account, &stored.principal, &field, &sealed)?
-    else {
-        return Ok(None);
-    };
-    let plain = Secret::new(plain);
-    let bytes = crate::base::text::from_base64(plain.expose())
-        .ok_or(crate::base::crypto::CryptoError::DoesNotOpen)?;
-    let personal: Personal = codec::decode(&bytes)?;
-    Ok(Some(Session {
-        key: key.clone(),
-        account: stored.account,
-        principal: stored.principal.clone(),
-        name: personal.name,
-        secret: Secret::new(personal.secret),
-        token_hash: stored.token_hash,
-        issued: stored.issued,
-        expires: stored.expires,
-        inline_policy: personal.inline_policy,
-        managed_policies: stored.managed_policies.clone(),
-        tags: personal.tags,
-        transitive: stored.transitive.clone(),
-        source_identity: personal.source_identity,
-        began_with: stored.began_with.clone(),
-        began_by: stored.began_by.clone(),
-        mfa: stored.mfa,
-    }))
-}
-
-/// The writer's side: the end of the chain.
-struct Pen {
-    store: Arc<dyn Store>,
-    head: Arc<dyn HeadFile>,
-    number: u64,
-    chain: [u8; 32],
-}
-
-impl Pen {
-    fn load(store: Arc<dyn Store>, head: Arc<dyn HeadFile>) -> Result<Self, ProjectionError> {
-        let last = store::walk(store.as_ref(), Family::Receipts, |cursor| {
-            cursor.seek_back(&u64::MAX.to_be_bytes())?;
-            Ok(cursor.current().map(|(key, value)| (key.to_vec(), value.to_vec())))
-        })?;
-        let (number, chain) = match last {
-            None => (0, [0; 32]),
-            Some((key, value)) => {
-                let mut chain = None;
-                let (number, _) = read_receipt(&key, &value, &mut chain)?;
-                (number, chain.unwrap_or_default())
-            }
-        };
-        let kept = match head.read()? {
-            None if number > 0 => {
-                let lost = "the activity book's HEAD (ACTIVITY) is lost: restore it from a backup";
-                return Err(StoreError::Damaged(lost.into()).into());
-            }
-            None => 0,
-            Some(known) if number == known.position && chain != known.tip => number + 1,
-            Some(known) => known.position,
-        };
-        if number < kept {
-            return Err(StoreError::Damaged(format!(
-                "the activity book is short: {kept} receipts were kept, {number} of them are here"
-            ))
-            .into());
-        }
-        Ok(Pen { store, head, number, chain })
-    }
-
-    /// Rows first, then HEAD: a crash between them leaves the book ahead, which is fine.
-    fn commit_batch(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.store.commit(batch, Durability::Synced)?;
-        self.head.write(&Head { position: self.number, root: [0; 32], tip: self.chain })
-    }
-
-    fn write(&mut self, receipt: &Receipt, batch: &mut Batch) -> Result<(), ProjectionError> {
-        let body = codec::encode(receipt)?;
-        self.number += 1;
-        self.chain = chained(&self.chain, &body);
-        batch.put(
-            Family::Receipts,
-            self.number.to_be_bytes(),
-            [self.chain.as_slice(), &body].concat(),
-        );
-        Ok(())
-    }
-
-    fn run(mut self, notes: &Receiver<Note>, failing: &AtomicBool) {
-        while let Ok(first) = notes.recv() {
-            let mut group = vec![first];
-            let deadline = Instant::now() + LINGER;
-            while group.len() < BATCH && group.iter().all(|note| note.done.is_none()) {
-                match notes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                    Ok(note) => group.push(note),
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-                }
-            }
-            // Whatever queued up meanwhile shares the sync.
-            while group.len() < BATCH
-                && let Ok(note) = notes.try_recv()
-            {
-                group.push(note);
-            }
-            self.commit(&group, failing);
-        }
-        let mut batch = Batch::default();
-        batch.put(Family::Meta, CLEAN, *b"1");
-        if let Err(error) = self.store.commit(&batch, Durability::Synced) {
-            eprintln!("domesday: the activity book was not closed cleanly: {error}");
-        }
-    }
-
-    /// Writes a group, and tries again while the disk is full: meanwhile new requests are refused. After
-    /// any other failure nobody knows what is durable: no receipt is kept, and no request answered, any
-    /// more.
-    fn commit(&mut self, group: &[Note], failing: &AtomicBool) {
-        let (number, chain) = (self.number, self.chain);
-        loop {
-            let outcome = self
-                .batch(group)
-                .and_then(|batch| self.commit_batch(&batch).map_err(ProjectionError::from));
-            let Err(error) = outcome else { break };
-            failing.store(true, Ordering::Relaxed);
-            (self.number, self.chain) = (number, chain);
-            let failure = match error.store_error() {
-                Some(StoreError::NoSpace(_)) => None,
-                Some(other) => Some(other.clone()),
-                None => Some(StoreError::Failed(error.to_string())),
-            };
-            if let Some(failure) = failure {
-                eprintln!(
-                    "domesday: the activity book failed, and with it every request: {failure}"
-                );
-                for done in group.iter().filter_map(|note| note.done.as_ref()) {
-                    let _ = done.send(Err(failure.clone()));
-                }
-                return;
-            }
-            eprintln!("domesday: receipts wait for the disk: {error}");
-            // Closed only when there is room to open it again: until then sessions can be read.
-            std::thread::sleep(Duration::from_millis(500));
-            if self.store.has_room()
-                && let Err(error) = self.store.reopen()
-            {
-                eprintln!("domesday: the activity book does not open: {error}");
-            }
-        }
-        failing.store(false, Ordering::Relaxed);
-        for done in group.iter().filter_map(|note| note.done.as_ref()) {
-            let _ = done.send(Ok(()));
-        }
-    }
-
-    fn batch(&mut self, group: &[Note]) -> Result<Batch, ProjectionError> {
-        let mut batch = Batch::default();
-        for note in group {
-            if let Some(receipt) = &note.receipt {
-                self.write(receipt, &mut batch)?;
-            }
-            if let Some((key, session)) = &note.session {
-                batch.put(Family::Sessions, key.as_str().as_bytes(), session.clone());
-            }
-            for (id, used) in &note.used {
-                batch.put(Family::LastUsed, used_key(id, used.at), codec::encode(used)?);
-            }
-        }
-        Ok(batch)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::clock::SimulatedClock;
     use crate::base::crypto::new_key;
     use crate::base::random::SeededRandom;
+    use crate::store::Durability;
     use crate::store::head::MemoryHead;
     use crate::store::memory::MemoryStore;
 
@@ -572,9 +311,10 @@ mod tests {
         let random = SeededRandom::new(1);
         let store = Arc::new(MemoryStore::default());
         let keys = Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap()));
-        let clock = SimulatedClock::new(Timestamp::from_seconds(7200));
+        let clock = Arc::new(SimulatedClock::new(Timestamp::from_seconds(7200)));
         let head = Arc::new(MemoryHead::default());
-        let try_open = || ActivityBook::open(store.clone(), head.clone(), keys.clone(), &clock);
+        let try_open =
+            || ActivityBook::open(store.clone(), head.clone(), keys.clone(), clock.clone());
         let open = || try_open().unwrap();
         let book = open();
         let key = UniqueId::parse("AKIAEXAMPLE").unwrap();
@@ -602,10 +342,13 @@ mod tests {
         assert_eq!(kinds(&open()).last(), Some(&Kind::Gap));
 
         let mut batch = Batch::default();
-        let value = store.get(Family::Receipts, &2u64.to_be_bytes()).unwrap().unwrap();
-        let mut altered = value;
-        altered[40] ^= 1;
-        batch.put(Family::Receipts, 2u64.to_be_bytes(), altered);
+        let (key, mut altered) = store::walk(store.as_ref(), Family::Receipts, |cursor| {
+            cursor.seek(&[])?;
+            Ok(cursor.current().map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap())
+        })
+        .unwrap();
+        altered[60] ^= 1;
+        batch.put(Family::Receipts, key, altered);
         store.commit(&batch, Durability::Synced).unwrap();
         assert!(open().receipts(1, &mut |_, _| Ok(true)).is_err());
 
@@ -614,5 +357,48 @@ mod tests {
         batch.delete(Family::Receipts, 6u64.to_be_bytes());
         store.commit(&batch, Durability::Synced).unwrap();
         assert!(try_open().is_err_and(|error| error.is_damage()));
+    }
+
+    #[test]
+    fn old_segments_go_and_the_chain_goes_on() {
+        let random = SeededRandom::new(1);
+        let store = Arc::new(MemoryStore::default());
+        let keys = Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap()));
+        let clock = Arc::new(SimulatedClock::new(Timestamp::from_seconds(0)));
+        let head = Arc::new(MemoryHead::default());
+        let open = || ActivityBook::open(store.clone(), head.clone(), keys.clone(), clock.clone());
+        let book = open().unwrap();
+        let at = |name: &str| Receipt { at: clock.now(), ..receipt(name) };
+        let write =
+            |book: &ActivityBook, name: &str| book.note_durably(at(name), Vec::new()).unwrap();
+        write(&book, "1");
+        write(&book, "2");
+        clock.advance(40 * 86_400);
+        write(&book, "3");
+        book.keep_days(30);
+        write(&book, "4");
+        // After this one the removal that followed the fourth is over.
+        write(&book, "5");
+        let numbers = |book: &ActivityBook| {
+            let mut numbers = Vec::new();
+            book.receipts(1, &mut |number, receipt| {
+                numbers.push((number, receipt.request));
+                Ok(true)
+            })
+            .unwrap();
+            numbers
+        };
+        let left = [(3, "3".to_owned()), (4, "4".to_owned()), (5, "5".to_owned())];
+        assert_eq!(numbers(&book), left);
+        book.close();
+        let book = open().unwrap();
+        assert_eq!(numbers(&book), left);
+        write(&book, "6");
+        assert_eq!(numbers(&book).len(), 4);
+        // The first segment that is left cannot be removed unnoticed.
+        let mut batch = Batch::default();
+        batch.delete(Family::Receipts, 3u64.to_be_bytes());
+        store.commit(&batch, Durability::Synced).unwrap();
+        assert!(book.receipts(1, &mut |_, _| Ok(true)).is_err());
     }
 }

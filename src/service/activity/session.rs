@@ -5,11 +5,17 @@
 
 use bincode::{Decode, Encode};
 
+use crate::base::crypto::CryptoError;
+use crate::base::random::Random;
 use crate::base::secret::Secret;
+use crate::base::text::{base64, from_base64};
 use crate::base::time::Timestamp;
-use crate::identity::change::PolicyRef;
+use crate::identity::change::{PolicyRef, Sealed};
+use crate::identity::codec;
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
+use crate::projection::{ProjectionError, sealing};
+use crate::store::keys::SubjectKeys;
 
 /// A session, opened.
 #[derive(Debug)]
@@ -88,4 +94,81 @@ pub struct Personal {
     pub tags: Vec<(String, String)>,
     /// See [`Session::source_identity`].
     pub source_identity: Option<String>,
+}
+
+/// The field under which a session's personal part is sealed.
+fn session_field(key: &str) -> String {
+    format!("session {key}")
+}
+
+/// Seals a session for its principal.
+pub fn seal_session(
+    keys: &SubjectKeys,
+    session: &Session,
+    random: &dyn Random,
+) -> Result<StoredSession, ProjectionError> {
+    let personal = Personal {
+        name: session.name.clone(),
+        secret: session.secret.expose().clone(),
+        inline_policy: session.inline_policy.clone(),
+        tags: session.tags.clone(),
+        source_identity: session.source_identity.clone(),
+    };
+    let plain = Secret::new(base64(&codec::encode(&personal)?));
+    let sealed = sealing::seal(
+        keys,
+        random,
+        session.account,
+        &session.principal,
+        &session_field(session.key.as_str()),
+        plain.expose(),
+    )?;
+    Ok(StoredSession {
+        account: session.account,
+        principal: session.principal.clone(),
+        token_hash: session.token_hash,
+        issued: session.issued,
+        expires: session.expires,
+        managed_policies: session.managed_policies.clone(),
+        transitive: session.transitive.clone(),
+        began_with: session.began_with.clone(),
+        began_by: session.began_by.clone(),
+        mfa: session.mfa,
+        personal: sealed.0,
+    })
+}
+
+/// Opens a stored session; `None` if its principal was erased.
+pub fn open_session(
+    keys: &SubjectKeys,
+    key: &UniqueId,
+    stored: &StoredSession,
+) -> Result<Option<Session>, ProjectionError> {
+    let field = session_field(key.as_str());
+    let sealed = Sealed(stored.personal.clone());
+    let Some(plain) = sealing::unseal(keys, stored.account, &stored.principal, &field, &sealed)?
+    else {
+        return Ok(None);
+    };
+    let plain = Secret::new(plain);
+    let bytes = from_base64(plain.expose()).ok_or(CryptoError::DoesNotOpen)?;
+    let personal: Personal = codec::decode(&bytes)?;
+    Ok(Some(Session {
+        key: key.clone(),
+        account: stored.account,
+        principal: stored.principal.clone(),
+        name: personal.name,
+        secret: Secret::new(personal.secret),
+        token_hash: stored.token_hash,
+        issued: stored.issued,
+        expires: stored.expires,
+        inline_policy: personal.inline_policy,
+        managed_policies: stored.managed_policies.clone(),
+        tags: personal.tags,
+        transitive: stored.transitive.clone(),
+        source_identity: personal.source_identity,
+        began_with: stored.began_with.clone(),
+        began_by: stored.began_by.clone(),
+        mfa: stored.mfa,
+    }))
 }

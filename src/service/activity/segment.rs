@@ -1,0 +1,179 @@
+//! Segments of receipts: those of one commit in one row.
+//!
+//! | part | size | what |
+//! |---|---|---|
+//! | chain | 32 | BLAKE3 of the chain hash before it (zeros at first) and all that follows |
+//! | first | 8 | the number of the first receipt, big-endian |
+//! | receipts | | each as its length, u32 big-endian, and its bytes by the codec |
+//!
+//! The row's key is the number of its last receipt. When old segments are removed, a record keeps where
+//! the book begins since: the number before the first receipt that is left, and the chain hash there.
+
+use super::receipt::Receipt;
+use crate::base::crypto::content_hash;
+use crate::identity::codec;
+use crate::projection::ProjectionError;
+use crate::store::{Batch, Cursor, Family, Store, StoreError};
+
+const BEGINS: &[u8] = b"receipts begin after";
+
+/// Where a chain stands: the last receipt's number, and the chain hash there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tip {
+    /// Receipts so far.
+    pub number: u64,
+    /// The chain hash.
+    pub chain: [u8; 32],
+}
+
+fn altered() -> ProjectionError {
+    StoreError::Damaged("the activity book's receipts were altered".into()).into()
+}
+
+/// Adds receipts to a batch as the segment after `tip`, and returns the new tip.
+pub fn write<'a>(
+    tip: Tip,
+    receipts: impl Iterator<Item = &'a Receipt>,
+    batch: &mut Batch,
+) -> Result<Tip, ProjectionError> {
+    let mut body = (tip.number + 1).to_be_bytes().to_vec();
+    let mut number = tip.number;
+    for receipt in receipts {
+        let bytes = codec::encode(receipt)?;
+        let length = u32::try_from(bytes.len()).map_err(|_| altered())?;
+        body.extend_from_slice(&length.to_be_bytes());
+        body.extend_from_slice(&bytes);
+        number += 1;
+    }
+    if number == tip.number {
+        return Ok(tip);
+    }
+    let chain = link(&tip.chain, &body);
+    batch.put(Family::Receipts, number.to_be_bytes(), [chain.as_slice(), &body].concat());
+    Ok(Tip { number, chain })
+}
+
+fn link(previous: &[u8; 32], body: &[u8]) -> [u8; 32] {
+    content_hash(&[previous.as_slice(), body].concat())
+}
+
+/// A segment taken apart.
+struct Segment {
+    tip: Tip,
+    first: u64,
+    receipts: Vec<Receipt>,
+}
+
+/// Reads a segment; `previous` is where the chain stands before it, if that is known.
+fn parse(key: &[u8], value: &[u8], previous: Option<Tip>) -> Result<Segment, ProjectionError> {
+    let last = <[u8; 8]>::try_from(key).map(u64::from_be_bytes).map_err(|_| altered())?;
+    let (chain, body) = value.split_first_chunk::<32>().ok_or_else(altered)?;
+    let (first, mut rest) = body.split_first_chunk::<8>().ok_or_else(altered)?;
+    let first = u64::from_be_bytes(*first);
+    if previous.is_some_and(|tip| link(&tip.chain, body) != *chain || tip.number + 1 != first) {
+        return Err(altered());
+    }
+    let mut receipts = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| altered())?;
+        let (bytes, after) = after.split_at_checked(length).ok_or_else(altered)?;
+        receipts.push(codec::decode(bytes)?);
+        rest = after;
+    }
+    if !rest.is_empty() || receipts.is_empty() || first + receipts.len() as u64 != last + 1 {
+        return Err(altered());
+    }
+    Ok(Segment { tip: Tip { number: last, chain: *chain }, first, receipts })
+}
+
+fn begins(store: &dyn Store) -> Result<Tip, ProjectionError> {
+    let Some(bytes) = store.get(Family::Meta, BEGINS)? else { return Ok(Tip::default()) };
+    let (number, chain) = bytes.split_first_chunk::<8>().ok_or_else(altered)?;
+    let chain = <[u8; 32]>::try_from(chain).map_err(|_| altered())?;
+    Ok(Tip { number: u64::from_be_bytes(*number), chain })
+}
+
+/// Walks segments from the one that holds receipt `from`; `false` stops.
+fn walk(
+    store: &dyn Store,
+    from: u64,
+    visit: &mut dyn FnMut(Segment) -> Result<bool, ProjectionError>,
+) -> Result<(), ProjectionError> {
+    let begins = begins(store)?;
+    let mut previous = (from <= begins.number + 1).then_some(begins);
+    let mut outcome = Ok(());
+    store.walk(Family::Receipts, &mut |cursor: &mut dyn Cursor| {
+        cursor.seek(&from.max(begins.number + 1).to_be_bytes())?;
+        while let Some((key, value)) = cursor.current() {
+            let step = parse(key, value, previous).and_then(|segment| {
+                previous = Some(segment.tip);
+                visit(segment)
+            });
+            match step {
+                Ok(true) => cursor.advance()?,
+                Ok(false) => return Ok(()),
+                Err(error) => {
+                    outcome = Err(error);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    })?;
+    outcome
+}
+
+/// Reads receipts in order from a number on, checking the chain; `false` stops.
+pub fn read(
+    store: &dyn Store,
+    from: u64,
+    visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
+) -> Result<(), ProjectionError> {
+    walk(store, from, &mut |segment| {
+        for (number, receipt) in (segment.first..).zip(segment.receipts) {
+            if number >= from && !visit(number, receipt)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })
+}
+
+/// The end of the chain as it is stored.
+pub fn last(store: &dyn Store) -> Result<Tip, ProjectionError> {
+    let found = crate::store::walk(store, Family::Receipts, |cursor| {
+        cursor.seek_back(&u64::MAX.to_be_bytes())?;
+        Ok(cursor.current().map(|(key, value)| (key.to_vec(), value.to_vec())))
+    })?;
+    match found {
+        None => begins(store),
+        Some((key, value)) => Ok(parse(&key, &value, None)?.tip),
+    }
+}
+
+/// Adds to a batch the removal of the oldest segments whose last receipt is of before `limit`, at most
+/// `most` of them; the newest segment stays in any case.
+pub fn forget(
+    store: &dyn Store,
+    limit: crate::base::time::Timestamp,
+    most: usize,
+    batch: &mut Batch,
+) -> Result<usize, ProjectionError> {
+    let newest = last(store)?.number;
+    let mut gone: Option<Tip> = None;
+    let mut count = 0;
+    walk(store, 1, &mut |segment| {
+        let old = segment.receipts.last().is_some_and(|receipt| receipt.at < limit);
+        if !old || segment.tip.number == newest || count >= most {
+            return Ok(false);
+        }
+        batch.delete(Family::Receipts, segment.tip.number.to_be_bytes());
+        gone = Some(segment.tip);
+        count += 1;
+        Ok(true)
+    })?;
+    if let Some(tip) = gone {
+        batch.put(Family::Meta, BEGINS, [tip.number.to_be_bytes().as_slice(), &tip.chain].concat());
+    }
+    Ok(count)
+}
