@@ -166,11 +166,20 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// With description and tags, as Get and Create show it.
+    /// With description and tags, as Get shows it: a list of tags even if there are none.
     pub fn full(directory: Directory<'_>, policy: &Managed) -> Result<Self, Fault> {
-        let mut shown = Policy::brief(directory, policy)?;
+        let mut shown = Policy::created(directory, policy)?;
+        shown.tags.get_or_insert_default();
         if let Managed::Own(row) = policy {
             shown.description.clone_from(&row.description);
+        }
+        Ok(shown)
+    }
+
+    /// With tags if there are any, as Create shows it.
+    pub fn created(directory: Directory<'_>, policy: &Managed) -> Result<Self, Fault> {
+        let mut shown = Policy::brief(directory, policy)?;
+        if let Managed::Own(row) = policy {
             shown.tags = shown_tags(directory, &row.id)?;
         }
         Ok(shown)
@@ -255,7 +264,7 @@ impl Write for CreatePolicy {
         to.concerns = Some(policy.clone());
         let made = to.tx.get(to.tx.account(), &POLICIES, &policy)?;
         let made = made.ok_or_else(|| Fault::internal("a policy is gone as it is made"))?;
-        Ok(PolicyAnswer { policy: Policy::full(to.directory(), &Managed::Own(made))? })
+        Ok(PolicyAnswer { policy: Policy::created(to.directory(), &Managed::Own(made))? })
     }
 }
 
