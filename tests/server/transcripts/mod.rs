@@ -13,6 +13,7 @@ mod xml;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use domesday::base::sigv4::Credentials;
 use domesday::service::limits::{Model, model};
@@ -20,7 +21,7 @@ use domesday::service::operation::Api;
 
 use self::names::Names;
 use self::place::Place;
-use self::table::{Entry, Row};
+use self::table::{Entry, Row, Times};
 
 macro_rules! transcripts {
     ($( $name:ident )*) => {
@@ -38,6 +39,14 @@ macro_rules! transcripts {
 transcripts! {
     access_keys account account_details attachments boundaries callers errors groups inline
     instance_profiles login_profiles paging policies quotas roles root sts tags users versions
+}
+
+/// How long an answer that is expected eventually is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether answers are written down rather than compared.
+fn updates() -> bool {
+    std::env::var("DOMESDAY_UPDATE_TRANSCRIPTS").is_ok_and(|value| value == "1")
 }
 
 fn folder() -> PathBuf {
@@ -92,14 +101,13 @@ fn play(name: &str) {
         after.push(Entry::Row(played));
     }
     let after = table::write(&after);
-    let update = std::env::var("DOMESDAY_UPDATE_TRANSCRIPTS").is_ok_and(|value| value == "1");
-    if update {
+    if updates() {
         std::fs::write(folder().join(format!("{name}.txt")), &after).unwrap();
     }
     // What breaks the model or cannot be played is never written down as right.
     assert!(broken.is_empty(), "{}", broken.join("\n"));
     assert_eq!(stage.inventory(), found, "{name}.txt does not clean up after itself");
-    if update {
+    if updates() {
         return;
     }
     assert!(differences.is_empty(), "{name}.txt: {}", differences.join("\n"));
@@ -180,10 +188,31 @@ impl Stage {
 
     /// Makes a row's call, as often as it says; status and fields of the last answer.
     fn play(&mut self, row: &Row) -> Result<(u16, String), String> {
+        let times = match row.times {
+            Times::Exactly(times) => times,
+            Times::Eventually if updates() => {
+                std::thread::sleep(Duration::from_secs(1));
+                1
+            }
+            Times::Eventually => {
+                let begun = Instant::now();
+                loop {
+                    let answer = self.repeat(row, 1)?;
+                    if row.answer.as_ref() == Some(&answer) || begun.elapsed() > PATIENCE {
+                        return Ok(answer);
+                    }
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            }
+        };
+        self.repeat(row, times)
+    }
+
+    fn repeat(&mut self, row: &Row, times: usize) -> Result<(u16, String), String> {
         let (action, rest) = row.command.split_once(' ').unwrap_or((&row.command, ""));
         let written = table::pairs(rest)?;
         let mut status = None;
-        for number in 1..=row.times {
+        for number in 1..=times {
             self.names.set("n", &number.to_string());
             let mut parameters = Vec::new();
             for (name, value) in &written {
@@ -194,7 +223,7 @@ impl Stage {
                 return Err(format!("the call number {number} was answered {found}: {body}"));
             }
             status = Some(found);
-            if number == row.times {
+            if number == times {
                 let parameters: BTreeMap<_, _> = parameters.into_iter().collect();
                 let asked = answer::Asked { caller: &row.caller, action, parameters: &parameters };
                 let model = model_of(action).1;

@@ -15,17 +15,25 @@ pub enum Entry {
     Row(Row),
 }
 
-/// `caller [xTIMES] | command | status | fields`
+/// `caller [xTIMES | eventually] | command | status | fields`
 #[derive(Clone)]
 pub struct Row {
     /// The line that it begins at.
     pub line: usize,
     pub caller: String,
-    /// The same call so many times over; the last answer is shown.
-    pub times: usize,
+    pub times: Times,
     pub command: String,
     /// Status and fields, or code and sentence of an error; `None` before the first update.
     pub answer: Option<(u16, String)>,
+}
+
+/// How often a call is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// So often, and the last answer is shown.
+    Exactly(usize),
+    /// Until the answer is the one that is written: for what becomes known a little later.
+    Eventually,
 }
 
 impl Row {
@@ -36,7 +44,11 @@ impl Row {
 
     /// The columns about the call and, from the bar on, those about the answer.
     fn halves(&self) -> (String, String) {
-        let times = if self.times > 1 { format!(" x{}", self.times) } else { String::new() };
+        let times = match self.times {
+            Times::Exactly(1) => String::new(),
+            Times::Exactly(times) => format!(" x{times}"),
+            Times::Eventually => " eventually".to_owned(),
+        };
         let call = format!("{}{times} | {}", self.caller, self.command);
         let answer = match &self.answer {
             None => String::new(),
@@ -79,9 +91,13 @@ fn entry(line: usize, text: String) -> Result<Entry, String> {
     }
     let mut columns = text.splitn(4, " | ");
     let caller = columns.next().unwrap_or_default();
-    let (caller, times) = match caller.split_once(" x") {
-        Some((caller, times)) => (caller, times.parse().map_err(|_| wrong("no number after x"))?),
-        None => (caller, 1),
+    let (caller, times) = match caller.split_once(' ') {
+        None => (caller, Times::Exactly(1)),
+        Some((caller, "eventually")) => (caller, Times::Eventually),
+        Some((caller, times)) => {
+            let times = times.strip_prefix('x').and_then(|times| times.parse().ok());
+            (caller, Times::Exactly(times.ok_or_else(|| wrong("how many times?"))?))
+        }
     };
     let command = columns.next().ok_or_else(|| wrong("a row without command"))?;
     let answer = match columns.next() {
@@ -199,8 +215,9 @@ fn what_is_written_is_read_back() {
         Entry::Remark("# a comment".into()),
         Entry::Remark(String::new()),
         Entry::Let { name: "Doc".into(), text: format!("{{\"a\": \"{long}\"}}") },
-        row("admin", 1, format!("Do A={}", quoted("a \"b\" \\ \n c")), Some((404, long.clone()))),
-        row("alice.key", 12, "Do".into(), Some((200, String::new()))),
+        row("admin", Times::Exactly(1), format!("Do A={}", quoted("a \"b\" \\ \n c")), Some((404, long.clone()))),
+        row("alice.key", Times::Exactly(12), "Do".into(), Some((200, String::new()))),
+        row("admin", Times::Eventually, "Do".into(), Some((200, "A=1".into()))),
     ];
     let written = write(&entries);
     assert!(written.lines().all(|line| line.len() <= 220));
