@@ -242,9 +242,8 @@ struct AccessKeyLastUsed {
 impl Read for GetAccessKeyLastUsed {
     fn read(self, at: &Reading<'_>) -> Result<GetAccessKeyLastUsedResult, Fault> {
         // What other accounts have is not told apart from what nobody has.
-        let row = find_key(at.directory, &self.access_key_id)?.ok_or_else(|| {
-            fault::UNKNOWN_KEY_USE.with(&[&at.caller.arn(), &self.access_key_id])
-        })?;
+        let row = find_key(at.directory, &self.access_key_id)?
+            .ok_or_else(|| fault::UNKNOWN_KEY_USE.with(&[&at.caller.arn(), &self.access_key_id]))?;
         let user = at.directory.by_id::<UserRow>(&row.owner)?;
         let used = at.activity.last_used(&row.id, at.instant)?;
         let text = |text: Option<String>| text.unwrap_or_else(|| "N/A".to_owned());

@@ -126,7 +126,9 @@ impl Walk<'_> {
                 for (name, of) in fields {
                     let mut found = at.children.iter().filter(|child| child.name == *name);
                     match found.next() {
-                        None if required.contains(name) && !self.is_root() => return wrong(&format!("no {name}")),
+                        None if required.contains(name) && !self.is_root() => {
+                            return wrong(&format!("no {name}"));
+                        }
                         None => {}
                         Some(child) => self.value(of, child, &below(path, name), &label)?,
                     }
@@ -178,6 +180,12 @@ impl Walk<'_> {
                 _ => return wrong("no instant to the second in UTC"),
             },
             Type::Blob { .. } => return wrong("no answer holds bytes"),
+            // What a denial meant is told as JSON.
+            Type::String(_) if at.name == "DecodedMessage" => {
+                let json = serde_json::from_str(&at.text);
+                self.json(&json.map_err(|error| format!("{path}: {error}"))?, path);
+                return Ok(());
+            }
             Type::String(limits) => {
                 // The type of a boundary is `Policy` in AWS's answers, whatever the model says.
                 let of_aws = at.name == "PermissionsBoundaryType" && at.text == "Policy";
@@ -189,6 +197,27 @@ impl Walk<'_> {
         };
         self.out.push(format!("{path}={}", quoted(&shown)));
         Ok(())
+    }
+
+    fn json(&mut self, value: &serde_json::Value, path: &str) {
+        use serde_json::Value;
+        let shown = match value {
+            Value::Array(values) if !values.is_empty() => {
+                for (number, value) in values.iter().enumerate() {
+                    self.json(value, &below(path, &(number + 1).to_string()));
+                }
+                return;
+            }
+            Value::Object(fields) if !fields.is_empty() => {
+                for (name, value) in fields {
+                    self.json(value, &below(path, name));
+                }
+                return;
+            }
+            Value::String(text) => quoted(&self.names.reveal(text)),
+            other => other.to_string(),
+        };
+        self.out.push(format!("{path}={shown}"));
     }
 
     /// The root user has no path, an empty name and a short id, whatever the model requires of users.
@@ -246,8 +275,8 @@ impl Walk<'_> {
         let wrong = |what: &str| Err(format!("{name}: {what}: {text}"));
         let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
         let count = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-        let fits = length.min.is_none_or(|min| count >= min)
-            && length.max.is_none_or(|max| count <= max);
+        let fits =
+            length.min.is_none_or(|min| count >= min) && length.max.is_none_or(|max| count <= max);
         match name {
             "SecretAccessKey" if text.len() != 40 || !text.chars().all(base64) => {
                 wrong("not 40 characters of base64")

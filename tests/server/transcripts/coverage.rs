@@ -43,7 +43,11 @@ impl Unseen {
             let [of, operations, what, reason] = columns[..] else { panic!("unseen.txt: {line}") };
             assert!(["error", "member"].contains(&of) && !reason.is_empty(), "{line}");
             let operations = operations.split(' ').map(str::to_owned).collect();
-            (of == kind).then(|| Unseen { line: line.to_owned(), operations, what: what.to_owned() })
+            (of == kind).then(|| Unseen {
+                line: line.to_owned(),
+                operations,
+                what: what.to_owned(),
+            })
         };
         rows.filter_map(row).collect()
     }

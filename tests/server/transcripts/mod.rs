@@ -141,7 +141,8 @@ impl Stage {
     fn inventory(&mut self) -> Vec<String> {
         let summary = self.ask("admin", "GetAccountSummary", &[]).unwrap().1;
         let aliases = self.ask("admin", "ListAccountAliases", &[]).unwrap().1;
-        let counted = ["Groups", "InstanceProfiles", "Policies", "PolicyVersionsInUse", "Roles", "Users"];
+        let counted =
+            ["Groups", "InstanceProfiles", "Policies", "PolicyVersionsInUse", "Roles", "Users"];
         let mut found: Vec<String> = counted
             .iter()
             .map(|name| {

@@ -102,7 +102,16 @@ fn curl(
     let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
     let path = format!("/{path}");
     let mut command = Command::new("curl");
-    command.args(["--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}"]);
+    command.args([
+        "--silent",
+        "--show-error",
+        "--user-agent",
+        "",
+        "--max-time",
+        "60",
+        "--write-out",
+        "\n%{http_code}",
+    ]);
     // Headers by a file, since credentials on a command line can be seen by others.
     let mut configuration = format!("url = \"{url}\"\n");
     for (name, value) in headers(host, &path, service, caller, form) {

@@ -215,7 +215,12 @@ fn what_is_written_is_read_back() {
         Entry::Remark("# a comment".into()),
         Entry::Remark(String::new()),
         Entry::Let { name: "Doc".into(), text: format!("{{\"a\": \"{long}\"}}") },
-        row("admin", Times::Exactly(1), format!("Do A={}", quoted("a \"b\" \\ \n c")), Some((404, long.clone()))),
+        row(
+            "admin",
+            Times::Exactly(1),
+            format!("Do A={}", quoted("a \"b\" \\ \n c")),
+            Some((404, long.clone())),
+        ),
         row("alice.key", Times::Exactly(12), "Do".into(), Some((200, String::new()))),
         row("admin", Times::Eventually, "Do".into(), Some((200, "A=1".into()))),
     ];
