@@ -192,15 +192,16 @@ sentences! {
     PASSWORD_SHORT "PasswordPolicyViolation" 400 "Password should have a minimum length of {}" "unconfirmed";
     PASSWORD_PLAIN "PasswordPolicyViolation" 400 "Password should have at least {} of these: uppercase letters, lowercase letters, numbers, symbols ({})" "own";
     PASSWORD_NAME "PasswordPolicyViolation" 400 "Password should be neither the name of the account nor the e-mail address of its root user" "own";
-    PASSWORD_MISSING "ValidationError" 400 "1 validation error detected: Value null at 'password' failed to satisfy constraint: Member must not be null" "AWS CLI issue tracker";
+    PASSWORD_MISSING "ValidationError" 400 "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null" "the form of IAM's validation errors";
     ALIAS_IS_DIGITS "ValidationError" 400 "An account alias cannot be 12 digits: it would read as the id of an account." "own";
 
     AWS_POLICY_FIXED "AccessDenied" 403 "Managed policies of AWS cannot be changed: {}." "unconfirmed";
     NOT_ATTACHABLE "PolicyNotAttachable" 400 "Cannot attach a Service Role Policy to a Customer Role." "CDK issue tracker";
+    NO_ARN "ValidationError" 400 "ARN {} is not valid." "answers of AWS that LocalStack's tests recorded";
     BAD_ARN "InvalidInput" 400 "ARN {} is not valid." "AWS CLI issue tracker";
     DUPLICATE_TAG_KEYS "InvalidInput" 400 "Duplicate tag keys found. Please note that Tag keys are case insensitive." "Terraform provider issue tracker";
     RESERVED_TAG "InvalidInput" 400 "Tag keys that start with 'aws:' are reserved for system use: {}." "unconfirmed";
-    BAD_MARKER "ValidationError" 400 "Invalid Marker." "unconfirmed";
+    BAD_MARKER "ValidationError" 400 "Invalid Marker." "answers of AWS that LocalStack's tests recorded";
     NEED_USER_NAME "ValidationError" 400 "Must specify userName when calling with non-User credentials" "AWS CLI issue tracker";
     UNKNOWN_KEY_USE "AccessDenied" 403 "User: {} is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key {}" "answers of AWS that LocalStack's tests recorded";
     KEY_EXPIRY "InvalidInput" 400 "The status of an access key can be set to Active or Inactive, not to {}." "own";

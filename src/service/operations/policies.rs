@@ -82,13 +82,12 @@ impl Managed {
 /// Refuses what is not written like the ARN of a managed policy, before it is looked up: what a request
 /// was judged on must be, letter by letter, what it then works on.
 pub fn check_arn(text: &str) -> Result<(), Fault> {
-    let fits = Arn::parse(text).is_some_and(|arn| {
-        arn.partition == "aws"
-            && arn.service == "iam"
-            && arn.region.is_empty()
-            && arn.resource.starts_with("policy/")
-            && !arn.name().is_empty()
-    });
+    let arn = Arn::parse(text).ok_or_else(|| fault::NO_ARN.with(&[text]))?;
+    let fits = arn.partition == "aws"
+        && arn.service == "iam"
+        && arn.region.is_empty()
+        && arn.resource.starts_with("policy/")
+        && !arn.name().is_empty();
     if fits { Ok(()) } else { Err(fault::BAD_ARN.with(&[text])) }
 }
 
@@ -408,8 +407,8 @@ mod tests {
         ] {
             assert_eq!(check_arn(good), Ok(()), "{good}");
         }
+        assert_eq!(check_arn("p"), Err(fault::NO_ARN.with(&["p"])));
         for bad in [
-            "p",
             "arn:aws:iam::123456789012:policy",
             "arn:aws:iam::123456789012:policy/",
             "arn:aws:iam::123456789012:user/p",
