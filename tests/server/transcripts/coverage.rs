@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domesday::service::limits::{Model, Type};
 
 use super::table::{Entry, Row, pairs, parse};
-use super::{FILES, folder, model_of, read};
+use super::{FILES, folder, model_of, read, updates};
 
 /// The operations that are built.
 fn operations() -> Vec<String> {
@@ -16,10 +16,14 @@ fn operations() -> Vec<String> {
     text.lines().filter_map(|line| line.split(' ').nth(1)).map(str::to_owned).collect()
 }
 
-fn rows() -> Vec<Row> {
+/// All rows; none while they are being updated, since a file may be half done.
+fn rows() -> Option<Vec<Row>> {
+    if updates() {
+        return None;
+    }
     let entries = FILES.iter().flat_map(|name| parse(&read(name)).unwrap());
     let row = |entry| if let Entry::Row(row) = entry { Some(row) } else { None };
-    entries.filter_map(row).collect()
+    Some(entries.filter_map(row).collect())
 }
 
 fn answer(row: &Row) -> (u16, String) {
@@ -103,7 +107,8 @@ fn every_transcript_is_played() {
 #[test]
 fn every_operation_is_shown_to_succeed_and_by_each_of_its_errors() {
     let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for row in rows() {
+    let Some(rows) = rows() else { return };
+    for row in rows {
         let (status, fields) = answer(&row);
         let code = fields.split(':').next().unwrap_or_default().to_owned();
         let what = if status < 300 { "success".to_owned() } else { code };
@@ -141,7 +146,8 @@ fn members(model: &Model, of: &str, path: &str, all: &mut BTreeSet<String>) {
 #[test]
 fn every_member_of_every_answer_is_shown() {
     let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for row in rows() {
+    let Some(rows) = rows() else { return };
+    for row in rows {
         let (status, fields) = answer(&row);
         if status >= 300 {
             continue;
