@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use domesday::base::time::Timestamp;
 use regex::{Captures, Regex};
 
-/// Seconds that "now" may lie away: the clocks of a distant endpoint, a busy machine.
-const NEAR: i64 = 60;
+/// Seconds that an instant may lie away from what it is shown as: the clocks of a distant endpoint, a busy
+/// machine.
+const NEAR: i64 = 150;
 /// What is seen of a denial in the answer to it.
 const ENCODED: &str = "Encoded authorization failure message: ";
 
@@ -133,11 +134,11 @@ impl Names {
     pub fn instant(&self, value: Timestamp) -> String {
         let seconds = |time: Timestamp| i64::try_from(time.seconds()).unwrap();
         let ahead = seconds(value) - seconds(self.now);
-        let minutes = (ahead + NEAR / 2).div_euclid(60) * 60;
+        let rounded = (ahead + NEAR).div_euclid(2 * NEAR) * 2 * NEAR;
         if ahead.abs() <= NEAR {
             "$now".to_owned()
         } else if ahead > 0 {
-            format!("$now+{minutes}")
+            format!("$now+{rounded}")
         } else {
             value.to_string()
         }
