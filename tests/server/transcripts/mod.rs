@@ -37,7 +37,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    access_keys account account_details attachments boundaries callers errors groups inline
+    access_keys account account_details attachments boundaries callers denied errors groups inline
     instance_profiles login_profiles paging policies quotas roles root sts tags users versions
 }
 
