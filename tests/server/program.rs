@@ -28,13 +28,15 @@ impl Program {
         Self::await_ready(command.env_clear(), folder)
     }
 
-    /// Starts the program with its data in memory and a key for the root user as well.
-    pub fn start_in_memory() -> Self {
+    /// Starts the program with its data in memory and, if wanted, a key for the root user.
+    pub fn start_in_memory(with_root_key: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_domesday"));
         command.args(["serve", "--data", "memory:"]).stderr(Stdio::null()).env_clear();
-        command.env("DOMESDAY_ROOT_ACCESS_KEY_ID", ROOT_KEY);
-        command.env("DOMESDAY_ROOT_SECRET_ACCESS_KEY", SECRET);
+        if with_root_key {
+            command.env("DOMESDAY_ROOT_ACCESS_KEY_ID", ROOT_KEY);
+            command.env("DOMESDAY_ROOT_SECRET_ACCESS_KEY", SECRET);
+        }
         Self::await_ready(&mut command, folder.path())
     }
 

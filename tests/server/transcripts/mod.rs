@@ -68,7 +68,7 @@ fn model_of(action: &str) -> (Api, &'static Model) {
 fn play(name: &str) {
     let text = read(name);
     let before = table::parse(&text).unwrap_or_else(|error| panic!("{name}.txt: {error}"));
-    let mut stage = Stage::open();
+    let mut stage = Stage::open(name == "root");
     if name == "root" && stage.place.resident("root").is_none() {
         println!("skipped: there are no credentials of the root user");
         return;
@@ -121,8 +121,8 @@ struct Stage {
 }
 
 impl Stage {
-    fn open() -> Self {
-        let place = Place::open();
+    fn open(with_root_key: bool) -> Self {
+        let place = Place::open(with_root_key);
         let names = Names::new(place.now());
         let mut stage = Stage { place, names };
         let body = stage.ask("admin", "GetCallerIdentity", &[]).unwrap().1;

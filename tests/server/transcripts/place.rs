@@ -33,15 +33,16 @@ pub fn form(parameters: &[(&str, &str)]) -> String {
 }
 
 impl Place {
-    pub fn open() -> Self {
+    /// With a key of the root user only where it is wanted, since most accounts have none.
+    pub fn open(with_root_key: bool) -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let Some(url) = variable("DOMESDAY_TRANSCRIPTS_ENDPOINT") else {
-            let program = Program::start_in_memory();
+            let program = Program::start_in_memory(with_root_key);
             let client = Client::connect(&program.address).unwrap();
             return Place {
                 way: Way::Own { client, _program: program },
                 admin: credentials(KEY, SECRET, None),
-                root: Some(credentials(ROOT_KEY, SECRET, None)),
+                root: with_root_key.then(|| credentials(ROOT_KEY, SECRET, None)),
             };
         };
         let of = |prefix: &str| {
