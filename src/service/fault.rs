@@ -171,8 +171,7 @@ sentences! {
     NO_LOGIN_PROFILE "NoSuchEntity" 404 "Login Profile for User {} cannot be found." "AWS CLI issue tracker";
     NO_INSTANCE_PROFILE "NoSuchEntity" 404 "Instance Profile {} cannot be found." "Terraform provider issue tracker";
     NO_ALIAS "NoSuchEntity" 404 "The account alias {} cannot be found." "unconfirmed";
-    NOT_A_MEMBER "NoSuchEntity" 404 "The user with name {} is not in the group {}." "unconfirmed";
-    ROLE_NOT_IN_PROFILE "NoSuchEntity" 404 "The role with name {} cannot be found in the instance profile {}." "unconfirmed";
+    ROLE_NOT_IN_PROFILE "NoSuchEntity" 404 "Role {} in Instance Profile {} cannot be found." "answers of AWS that LocalStack's tests recorded";
 
     USER_EXISTS "EntityAlreadyExists" 409 "User with name {} already exists." "AWS CLI issue tracker";
     GROUP_EXISTS "EntityAlreadyExists" 409 "Group with name {} already exists." "AWS CLI issue tracker";
@@ -186,7 +185,7 @@ sentences! {
     MUST_DELETE_POLICIES "DeleteConflict" 409 "Cannot delete entity, must delete policies first." "AWS CLI issue tracker";
     MUST_DELETE_KEYS "DeleteConflict" 409 "Cannot delete entity, must delete access keys first." "AWS CLI issue tracker";
     MUST_DELETE_LOGIN "DeleteConflict" 409 "Cannot delete entity, must delete login profile first." "Terraform provider issue tracker";
-    MUST_LEAVE_GROUPS "DeleteConflict" 409 "Cannot delete entity, must remove user from group first." "AWS CLI issue tracker";
+    MUST_LEAVE_GROUPS "DeleteConflict" 409 "Cannot delete entity, must remove users from group first." "mozilla-services/userplex issue 17";
     MUST_REMOVE_USERS "DeleteConflict" 409 "Cannot delete entity, must remove users from group first." "AWS CLI issue tracker";
     MUST_LEAVE_PROFILES "DeleteConflict" 409 "Cannot delete entity, must remove roles from instance profile first." "Terraform provider issue tracker";
     POLICY_IN_USE "DeleteConflict" 409 "Cannot delete a policy attached to entities." "Terraform provider issue tracker";
@@ -201,16 +200,19 @@ sentences! {
     PASSWORD_SHORT "PasswordPolicyViolation" 400 "Password should have a minimum length of {}" "unconfirmed";
     PASSWORD_PLAIN "PasswordPolicyViolation" 400 "Password should have at least {} of these: uppercase letters, lowercase letters, numbers, symbols ({})" "own";
     PASSWORD_NAME "PasswordPolicyViolation" 400 "Password should be neither the name of the account nor the e-mail address of its root user" "own";
-    PASSWORD_MISSING "ValidationError" 400 "1 validation error detected: Value null at 'password' failed to satisfy constraint: Member must not be null" "AWS CLI issue tracker";
+    PASSWORD_MISSING "ValidationError" 400 "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null" "the form of IAM's validation errors";
     ALIAS_IS_DIGITS "ValidationError" 400 "An account alias cannot be 12 digits: it would read as the id of an account." "own";
 
     AWS_POLICY_FIXED "AccessDenied" 403 "Managed policies of AWS cannot be changed: {}." "unconfirmed";
     NOT_ATTACHABLE "PolicyNotAttachable" 400 "Cannot attach a Service Role Policy to a Customer Role." "CDK issue tracker";
+    NO_ARN "ValidationError" 400 "ARN {} is not valid." "answers of AWS that LocalStack's tests recorded";
     BAD_ARN "InvalidInput" 400 "ARN {} is not valid." "AWS CLI issue tracker";
     DUPLICATE_TAG_KEYS "InvalidInput" 400 "Duplicate tag keys found. Please note that Tag keys are case insensitive." "Terraform provider issue tracker";
     RESERVED_TAG "InvalidInput" 400 "Tag keys that start with 'aws:' are reserved for system use: {}." "unconfirmed";
-    BAD_MARKER "ValidationError" 400 "Invalid Marker." "unconfirmed";
+    BAD_MARKER "ValidationError" 400 "Invalid Marker." "answers of AWS that LocalStack's tests recorded";
     NEED_USER_NAME "ValidationError" 400 "Must specify userName when calling with non-User credentials" "AWS CLI issue tracker";
+    UNKNOWN_KEY_USE "AccessDenied" 403 "User: {} is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key {}" "answers of AWS that LocalStack's tests recorded";
+    KEY_EXPIRY "InvalidInput" 400 "The status of an access key can be set to Active or Inactive, not to {}." "own";
     ROOT_ONLY "AccessDenied" 403 "Only the root user may do this: {}." "unconfirmed";
 
     NOT_THERE_YET "NoSuchEntity" 404 "The account did not exist at that moment." "own";

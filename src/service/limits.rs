@@ -6,13 +6,14 @@
 //! are checked on the untyped form, so that one answer lists every violation, as AWS does:
 //!
 //! ```text
-//! 2 validation errors detected: Value '' at 'roleName' failed to satisfy constraint: Member must
-//! have length greater than or equal to 1; Value null at 'assumeRolePolicyDocument' failed ...
+//! 2 validation errors detected: Value 'x' at 'roleSessionName' failed to satisfy constraint: Member
+//! must have length greater than or equal to 2; Value null at 'roleArn' failed ...
 //! ```
 //!
 //! Names in messages begin with a small letter; elements of a list of structures are
 //! `tags.1.member.key`. A list of plain values is judged as a whole and quotes all that its members
-//! must satisfy. Values of sensitive types, and very long ones, are not repeated.
+//! must satisfy. Values of sensitive types, and very long ones, are not repeated; IAM, as it answers
+//! since 2025, repeats none (`Value at 'userName' failed ...`), STS still does.
 //!
 //! IAM checks the characters of names and paths elsewhere, after everything else and one at a time,
 //! in a sentence of its own (`OWN_SENTENCES`).
@@ -337,14 +338,28 @@ impl Check<'_> {
         self.own_sentence.map_or(Ok(()), |sentence| Err(Fault::validation(sentence)))
     }
 
+    /// Whether the service repeats the values that it refuses.
+    fn repeats(&self) -> bool {
+        self.model.service != "iam"
+    }
+
     /// Records that the value at `path` (quoted unless `None`) breaks `constraint`.
     fn violated(&mut self, value: Option<&str>, path: &str, constraint: &str) {
-        let value = match value {
-            Some(value) if value.chars().nth(LONGEST_ECHO).is_none() => format!("Value '{value}'"),
-            _ => "Value".to_owned(),
+        let short = |value: &&str| value.chars().nth(LONGEST_ECHO).is_none();
+        let value = match value.filter(short).filter(|_| self.repeats()) {
+            Some(value) => format!("Value '{value}'"),
+            None => "Value".to_owned(),
         };
         self.violations
             .push(format!("{value} at '{path}' failed to satisfy constraint: {constraint}"));
+    }
+
+    /// Records that there is no value at `path`, where there must be one.
+    fn missing(&mut self, path: &str) {
+        let value = if self.repeats() { "Value null" } else { "Value" };
+        self.violations.push(format!(
+            "{value} at '{path}' failed to satisfy constraint: Member must not be null"
+        ));
     }
 
     fn value(&mut self, of: &str, form: &Form, path: &str) -> Result<(), Malformed> {
@@ -381,9 +396,7 @@ impl Check<'_> {
                     let below = member_path(path, name);
                     match form.get(name) {
                         Some(form) => self.value(of, form, &below)?,
-                        None if required.contains(name) => self.violations.push(format!(
-                            "Value null at '{below}' failed to satisfy constraint: Member must not be null"
-                        )),
+                        None if required.contains(name) => self.missing(&below),
                         None => {}
                     }
                 }

@@ -17,12 +17,11 @@ use serde::de::DeserializeOwned;
 
 use super::caller::Caller;
 use super::documents::Documents;
-use super::fault::{self, Fault};
+use super::fault::Fault;
 use super::password::Password;
 use super::sts::Desk;
-use super::target::{self, Scene, Target};
+use super::target::{Scene, Target};
 use crate::base::form_tree::Form;
-use crate::identity::change::PolicyRef;
 use crate::projection::Transaction;
 use crate::projection::directory::Directory;
 
@@ -95,22 +94,6 @@ impl Writing<'_, '_> {
     /// The caller's account, this operation's own changes included.
     pub fn directory(&self) -> Directory<'_> {
         Directory::new(&*self.tx, self.tx.account())
-    }
-
-    /// The policy that is to bound a user or role; it must exist.
-    pub fn boundary_policy(&self, arn: &str) -> Result<PolicyRef, Fault> {
-        self.existing_policy(arn)?.ok_or_else(|| fault::NO_BOUNDARY_POLICY.with(&[arn]))
-    }
-
-    /// The managed policy of an ARN, the account's own or a shared one, if it exists.
-    pub fn existing_policy(&self, arn: &str) -> Result<Option<PolicyRef>, Fault> {
-        let Some(policy) = target::find_policy(&self.directory(), arn)? else { return Ok(None) };
-        if policy.is_shared() {
-            let catalogue = self.documents.catalogue(&*self.tx)?;
-            let known = catalogue.is_some_and(|catalogue| catalogue.get(&policy.0).is_some());
-            return Ok(known.then_some(policy));
-        }
-        Ok(Some(policy))
     }
 }
 

@@ -12,6 +12,7 @@ use domesday::base::sigv4::{Credentials, Message, sign};
 use domesday::base::text::percent_encode;
 
 pub const KEY: &str = "AKIATESTTESTTESTTEST";
+pub const ROOT_KEY: &str = "AKIAROOTROOTROOTROOT";
 pub const SECRET: &str = "test-secret-test-secret-test-secret-test";
 
 pub struct Program {
@@ -22,19 +23,33 @@ pub struct Program {
 impl Program {
     /// Starts the program on a data folder; founding it if it is new.
     pub fn start(folder: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_domesday"));
+        command.arg("serve").arg("--data").arg(data(folder)).stderr(Stdio::inherit());
+        Self::await_ready(command.env_clear(), folder)
+    }
+
+    /// Starts the program with its data in memory and, if wanted, a key for the root user.
+    pub fn start_in_memory(with_root_key: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_domesday"));
+        command.args(["serve", "--data", "memory:"]).stderr(Stdio::null()).env_clear();
+        if with_root_key {
+            command.env("DOMESDAY_ROOT_ACCESS_KEY_ID", ROOT_KEY);
+            command.env("DOMESDAY_ROOT_SECRET_ACCESS_KEY", SECRET);
+        }
+        Self::await_ready(&mut command, folder.path())
+    }
+
+    fn await_ready(command: &mut Command, folder: &Path) -> Self {
         let ready = folder.join("ready.json");
         let _ = std::fs::remove_file(&ready);
-        let child = Command::new(env!("CARGO_BIN_EXE_domesday"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data(folder))
-            .arg("--ready-file")
+        let child = command
+            .args(["--listen", "127.0.0.1:0", "--ready-file"])
             .arg(&ready)
-            .env_clear()
             .env("DOMESDAY_ACCOUNT_ID", "123456789012")
             .env("DOMESDAY_ADMIN_ACCESS_KEY_ID", KEY)
             .env("DOMESDAY_ADMIN_SECRET_ACCESS_KEY", SECRET)
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         let mut program = Program { child, address: String::new() };
@@ -98,29 +113,24 @@ impl Client {
         for (name, value) in parameters {
             body += &format!("&{name}={}", percent_encode(value.as_bytes()));
         }
-        let headers: [(&str, &[u8]); 2] = [
-            ("host", self.address.as_bytes()),
-            ("content-type", b"application/x-www-form-urlencoded"),
-        ];
-        let message =
-            Message { method: "POST", path, query: "", headers: &headers, body: body.as_bytes() };
-        let credentials = Credentials {
-            access_key_id: KEY.into(),
-            secret_access_key: Secret::new(SECRET.into()),
-            session_token: None,
-        };
-        let added = sign(&message, &credentials, "us-east-1", "iam", SystemClock.now());
-        let mut request = format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-             content-length: {}\r\n",
-            self.address,
-            body.len()
-        );
-        for (name, value) in added {
+        let admin = credentials(KEY, SECRET, None);
+        self.send(path, "iam", Some(&admin), &body)
+    }
+
+    /// Sends a form, signed unless there are no credentials; status and body.
+    pub fn send(
+        &mut self,
+        path: &str,
+        service: &str,
+        credentials: Option<&Credentials>,
+        form: &str,
+    ) -> std::io::Result<(u16, String)> {
+        let mut request = format!("POST {path} HTTP/1.1\r\ncontent-length: {}\r\n", form.len());
+        for (name, value) in headers(&self.address, path, service, credentials, form) {
             request += &format!("{name}: {value}\r\n");
         }
         request += "\r\n";
-        request += &body;
+        request += form;
         self.stream.write_all(request.as_bytes())?;
         self.answer()
     }
@@ -130,8 +140,9 @@ impl Client {
         let mut bytes = Vec::new();
         let mut chunk = [0; 4096];
         loop {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                let (head, body) = bytes.split_at(end + 4);
+                let head = String::from_utf8_lossy(head);
                 let length = head.lines().find_map(|line| {
                     let (name, value) = line.split_once(':')?;
                     name.eq_ignore_ascii_case("content-length")
@@ -139,7 +150,8 @@ impl Client {
                 });
                 if body.len() >= length.unwrap_or(0usize) {
                     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-                    return Ok((status.ok_or_else(cut)?, body.to_owned()));
+                    let body = String::from_utf8_lossy(body).into_owned();
+                    return Ok((status.ok_or_else(cut)?, body));
                 }
             }
             let read = self.stream.read(&mut chunk)?;
@@ -149,6 +161,34 @@ impl Client {
             bytes.extend_from_slice(&chunk[..read]);
         }
     }
+}
+
+pub fn credentials(key: &str, secret: &str, token: Option<&str>) -> Credentials {
+    Credentials {
+        access_key_id: key.to_owned(),
+        secret_access_key: Secret::new(secret.to_owned()),
+        session_token: token.map(|token| Secret::new(token.to_owned())),
+    }
+}
+
+/// The headers of a form that is posted, with its signature unless there are no credentials.
+pub fn headers(
+    host: &str,
+    path: &str,
+    service: &str,
+    credentials: Option<&Credentials>,
+    form: &str,
+) -> Vec<(&'static str, String)> {
+    let media_type = "application/x-www-form-urlencoded";
+    let headers: [(&str, &[u8]); 2] =
+        [("host", host.as_bytes()), ("content-type", media_type.as_bytes())];
+    let body = form.as_bytes();
+    let message = Message { method: "POST", path, query: "", headers: &headers, body };
+    let mut all = vec![("host", host.to_owned()), ("content-type", media_type.to_owned())];
+    if let Some(credentials) = credentials {
+        all.extend(sign(&message, credentials, "us-east-1", service, SystemClock.now()));
+    }
+    all
 }
 
 /// Runs another command of the program; exit status and output.

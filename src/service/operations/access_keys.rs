@@ -153,7 +153,8 @@ impl Read for ListAccessKeys {
         for id in at.directory.reader.list(at.directory.account, &KEYS_OF, &owner)? {
             keys.extend(at.directory.reader.get(at.directory.account, &ACCESS_KEYS, &id)?);
         }
-        let key = |row: &AccessKeyRow| row.id.to_string();
+        // The older one first.
+        let key = |row: &AccessKeyRow| format!("{:020}{}", row.created.micros(), row.id);
         let paged = page(keys, key, self.max_items, self.marker.as_deref())?;
         Ok(ListAccessKeysResult {
             access_key_metadata: paged
@@ -185,16 +186,11 @@ impl Write for UpdateAccessKey {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
         let (owner, _) = owner(to.directory(), to.caller, self.user_name.as_deref())?;
         let row = owned_key(to.directory(), &owner, &self.access_key_id)?;
-        // The model knows further values; keys here are active or not.
+        // The model knows a further value, `Expired`, which nobody can set.
         let active = match self.status.as_str() {
             "Active" => true,
             "Inactive" => false,
-            other => {
-                return Err(Fault::validation(format!(
-                    "1 validation error detected: Value '{other}' at 'status' failed to satisfy \
-                     constraint: Member must satisfy enum value set: [Active, Inactive]"
-                )));
-            }
+            other => return Err(fault::KEY_EXPIRY.with(&[other])),
         };
         if row.active == active {
             return Ok(());
@@ -245,8 +241,9 @@ struct AccessKeyLastUsed {
 
 impl Read for GetAccessKeyLastUsed {
     fn read(self, at: &Reading<'_>) -> Result<GetAccessKeyLastUsedResult, Fault> {
+        // What other accounts have is not told apart from what nobody has.
         let row = find_key(at.directory, &self.access_key_id)?
-            .ok_or_else(|| fault::NO_ACCESS_KEY.with(&[&self.access_key_id]))?;
+            .ok_or_else(|| fault::UNKNOWN_KEY_USE.with(&[&at.caller.arn(), &self.access_key_id]))?;
         let user = at.directory.by_id::<UserRow>(&row.owner)?;
         let used = at.activity.last_used(&row.id, at.instant)?;
         let text = |text: Option<String>| text.unwrap_or_else(|| "N/A".to_owned());

@@ -48,10 +48,14 @@ pub fn bounded<P: Bounded>(scene: &Scene<'_>, name: &str) -> Result<Target, Faul
     Ok(target.key_if("iam:PermissionsBoundary", boundary.as_deref()))
 }
 
+/// The policy of an ARN that is to bound somebody.
+pub fn policy(to: &Writing<'_, '_>, arn: &str) -> Result<PolicyRef, Fault> {
+    policies::attachable(to, arn)?.ok_or_else(|| fault::NO_BOUNDARY_POLICY.with(&[arn]))
+}
+
 fn put<P: Bounded>(to: &mut Writing<'_, '_>, name: &str, arn: &str) -> Result<(), Fault> {
     let found = need::<P>(to.directory(), name)?;
-    let policy = policies::attachable(to, arn)?;
-    let policy = policy.ok_or_else(|| fault::NO_BOUNDARY_POLICY.with(&[arn]))?;
+    let policy = policy(to, arn)?;
     if found.row.boundary() == Some(&policy) {
         return Ok(());
     }

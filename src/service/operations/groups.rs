@@ -246,13 +246,12 @@ pub struct RemoveUserFromGroup {
 
 impl Write for RemoveUserFromGroup {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
-        let group = need::<GroupRow>(to.directory(), &self.group_name)?;
-        let user = need::<UserRow>(to.directory(), &self.user_name)?;
-        let key = (group.row.id, user.row.id);
-        if to.tx.get(to.tx.account(), &MEMBERS, &key)?.is_none() {
-            return Err(fault::NOT_A_MEMBER.with(&[&user.name, &group.name]));
+        // The user is looked for first, and who is not in the group need not leave it: so AWS answers.
+        let user = need::<UserRow>(to.directory(), &self.user_name)?.row.id;
+        let group = need::<GroupRow>(to.directory(), &self.group_name)?.row.id;
+        if to.tx.get(to.tx.account(), &MEMBERS, &(group.clone(), user.clone()))?.is_none() {
+            return Ok(());
         }
-        let (group, user) = key;
         Ok(to.tx.record(MemberRemoved { group, user })?)
     }
 }

@@ -84,8 +84,14 @@ pub struct InstanceProfile {
 }
 
 impl InstanceProfile {
-    /// With tags, as Get and Create show it.
+    /// With tags, as Get shows it: a list even if there are none.
     pub fn full(directory: Directory<'_>, row: &InstanceProfileRow) -> Result<Self, Fault> {
+        let made = InstanceProfile::created(directory, row)?;
+        Ok(InstanceProfile { tags: Some(made.tags.unwrap_or_default()), ..made })
+    }
+
+    /// With tags if there are any, as Create shows it.
+    pub fn created(directory: Directory<'_>, row: &InstanceProfileRow) -> Result<Self, Fault> {
         let tags = shown_tags(directory, &row.id)?;
         Ok(InstanceProfile { tags, ..InstanceProfile::brief(directory, row)? })
     }
@@ -96,7 +102,7 @@ impl InstanceProfile {
         if let Some(role) = &row.role
             && let Some(role) = directory.by_id::<RoleRow>(role)?
         {
-            roles.push(Role::brief(directory, &role)?);
+            roles.push(Role::bare(directory, &role)?);
         }
         Ok(InstanceProfile {
             path: row.path.clone(),
@@ -166,7 +172,7 @@ impl Write for CreateInstanceProfile {
         to.concerns = Some(profile);
         let directory = to.directory();
         let made = existing(directory, &name)?;
-        Ok(InstanceProfileAnswer { instance_profile: InstanceProfile::full(directory, &made)? })
+        Ok(InstanceProfileAnswer { instance_profile: InstanceProfile::created(directory, &made)? })
     }
 }
 

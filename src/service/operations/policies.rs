@@ -82,13 +82,12 @@ impl Managed {
 /// Refuses what is not written like the ARN of a managed policy, before it is looked up: what a request
 /// was judged on must be, letter by letter, what it then works on.
 pub fn check_arn(text: &str) -> Result<(), Fault> {
-    let fits = Arn::parse(text).is_some_and(|arn| {
-        arn.partition == "aws"
-            && arn.service == "iam"
-            && arn.region.is_empty()
-            && arn.resource.starts_with("policy/")
-            && !arn.name().is_empty()
-    });
+    let arn = Arn::parse(text).ok_or_else(|| fault::NO_ARN.with(&[text]))?;
+    let fits = arn.partition == "aws"
+        && arn.service == "iam"
+        && arn.region.is_empty()
+        && arn.resource.starts_with("policy/")
+        && !arn.name().is_empty();
     if fits { Ok(()) } else { Err(fault::BAD_ARN.with(&[text])) }
 }
 
@@ -166,11 +165,20 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// With description and tags, as Get and Create show it.
+    /// With description and tags, as Get shows it: a list of tags even if there are none.
     pub fn full(directory: Directory<'_>, policy: &Managed) -> Result<Self, Fault> {
-        let mut shown = Policy::brief(directory, policy)?;
+        let mut shown = Policy::created(directory, policy)?;
+        shown.tags.get_or_insert_default();
         if let Managed::Own(row) = policy {
             shown.description.clone_from(&row.description);
+        }
+        Ok(shown)
+    }
+
+    /// With tags if there are any, as Create shows it.
+    pub fn created(directory: Directory<'_>, policy: &Managed) -> Result<Self, Fault> {
+        let mut shown = Policy::brief(directory, policy)?;
+        if let Managed::Own(row) = policy {
             shown.tags = shown_tags(directory, &row.id)?;
         }
         Ok(shown)
@@ -255,7 +263,7 @@ impl Write for CreatePolicy {
         to.concerns = Some(policy.clone());
         let made = to.tx.get(to.tx.account(), &POLICIES, &policy)?;
         let made = made.ok_or_else(|| Fault::internal("a policy is gone as it is made"))?;
-        Ok(PolicyAnswer { policy: Policy::full(to.directory(), &Managed::Own(made))? })
+        Ok(PolicyAnswer { policy: Policy::created(to.directory(), &Managed::Own(made))? })
     }
 }
 
@@ -399,8 +407,8 @@ mod tests {
         ] {
             assert_eq!(check_arn(good), Ok(()), "{good}");
         }
+        assert_eq!(check_arn("p"), Err(fault::NO_ARN.with(&["p"])));
         for bad in [
-            "p",
             "arn:aws:iam::123456789012:policy",
             "arn:aws:iam::123456789012:policy/",
             "arn:aws:iam::123456789012:user/p",

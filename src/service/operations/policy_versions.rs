@@ -50,6 +50,20 @@ fn version(
     found.ok_or_else(|| fault::NO_POLICY_VERSION.with(&[arn, id]))
 }
 
+/// A version of a customer's policy, and the policy. AWS does not tell which of the two is missing.
+fn own(
+    directory: Directory<'_>,
+    arn: &str,
+    id: &str,
+) -> Result<(PolicyRow, PolicyVersionRow), Fault> {
+    let policy = policies::own(directory, arn).map_err(|fault| match fault.code {
+        "NoSuchEntity" => fault::NO_POLICY_VERSION.with(&[arn, id]),
+        _ => fault,
+    })?;
+    let found = version(directory, &policy, arn, id)?;
+    Ok((policy, found))
+}
+
 /// A version in an answer.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -149,7 +163,9 @@ pub struct GetPolicyVersion {
 
 impl Read for GetPolicyVersion {
     fn read(self, at: &Reading<'_>) -> Result<VersionAnswer, Fault> {
-        let policy_version = match policies::find(at.directory, at.documents, &self.policy_arn)? {
+        let found = policies::lookup(at.directory, at.documents, &self.policy_arn)?;
+        let missing = || fault::NO_POLICY_VERSION.with(&[&self.policy_arn, &self.version_id]);
+        let policy_version = match found.ok_or_else(missing)? {
             Managed::Own(policy) => {
                 let row = version(at.directory, &policy, &self.policy_arn, &self.version_id)?;
                 PolicyVersion::with_document(at.directory, &policy, &row)?
@@ -157,9 +173,7 @@ impl Read for GetPolicyVersion {
             Managed::Shared(shared) if shared.default_version == self.version_id => {
                 PolicyVersion::of_shared(&shared)
             }
-            Managed::Shared(shared) => {
-                return Err(fault::NO_POLICY_VERSION.with(&[&shared.arn, &self.version_id]));
-            }
+            Managed::Shared(_) => return Err(missing()),
         };
         Ok(VersionAnswer { policy_version })
     }
@@ -221,8 +235,7 @@ pub struct DeletePolicyVersion {
 
 impl Write for DeletePolicyVersion {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
-        let policy = policies::own(to.directory(), &self.policy_arn)?;
-        let found = version(to.directory(), &policy, &self.policy_arn, &self.version_id)?;
+        let (policy, found) = own(to.directory(), &self.policy_arn, &self.version_id)?;
         if found.version == policy.default_version {
             return Err(fault::VERSION_IS_DEFAULT.with(&[]));
         }
@@ -240,8 +253,7 @@ pub struct SetDefaultPolicyVersion {
 
 impl Write for SetDefaultPolicyVersion {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
-        let policy = policies::own(to.directory(), &self.policy_arn)?;
-        let found = version(to.directory(), &policy, &self.policy_arn, &self.version_id)?;
+        let (policy, found) = own(to.directory(), &self.policy_arn, &self.version_id)?;
         if found.version == policy.default_version {
             return Ok(());
         }

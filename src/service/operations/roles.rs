@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{Role, RoleLastUsed, Tag, check_tags, name_key, need, page, pairs, quota};
-use super::tags;
+use super::{boundaries, tags};
 use crate::identity::arn::Arn;
 use crate::identity::change::{
     BoundarySet, RoleCreated, RoleDeleted, RoleUpdated, Trust, TrustUpdated,
@@ -108,7 +108,7 @@ impl Write for CreateRole {
         let trust = trust(to, &self.assume_role_policy_document)?;
         let boundary = match &self.permissions_boundary {
             None => None,
-            Some(arn) => Some(to.boundary_policy(arn)?),
+            Some(arn) => Some(boundaries::policy(to, arn)?),
         };
         let role = to.tx.new_id(IdKind::Role)?;
         let description = match &self.description {
@@ -131,7 +131,7 @@ impl Write for CreateRole {
         to.concerns = Some(role);
         let directory = to.directory();
         let made = need::<RoleRow>(directory, &self.role_name)?;
-        Ok(CreateRoleResult { role: Role::full(directory, &made)? })
+        Ok(CreateRoleResult { role: Role::created(directory, &made)? })
     }
 }
 
@@ -263,7 +263,8 @@ impl Write for UpdateRoleDescription {
         update(to, &self.role_name, Some(&self.description), None)?;
         let directory = to.directory();
         let role = need::<RoleRow>(directory, &self.role_name)?;
-        Ok(UpdateRoleDescriptionResult { role: Role::full(directory, &role)? })
+        let role = Role::full(directory, &role)?.without_max_session();
+        Ok(UpdateRoleDescriptionResult { role })
     }
 }
 

@@ -62,7 +62,7 @@ pub fn shown_tags(directory: Directory<'_>, owner: &UniqueId) -> Result<Option<V
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AttachedPermissionsBoundary {
-    /// Always `PermissionsBoundaryPolicy`; AWS's CLI shows this text though the model's enum says so too.
+    /// Always `Policy`: that is what AWS sends, although the model's only value is another.
     pub permissions_boundary_type: &'static str,
     /// The policy's ARN.
     pub permissions_boundary_arn: String,
@@ -87,7 +87,7 @@ pub fn shown_boundary(
 ) -> Result<Option<AttachedPermissionsBoundary>, Fault> {
     let Some(policy) = boundary else { return Ok(None) };
     Ok(Some(AttachedPermissionsBoundary {
-        permissions_boundary_type: "PermissionsBoundaryPolicy",
+        permissions_boundary_type: "Policy",
         permissions_boundary_arn: policy_arn(directory, policy)?,
     }))
 }
@@ -179,28 +179,40 @@ pub struct Role {
     create_date: Timestamp,
     assume_role_policy_document: String,
     description: Option<String>,
-    max_session_duration: u32,
+    max_session_duration: Option<u32>,
     permissions_boundary: Option<AttachedPermissionsBoundary>,
     tags: Option<Vec<Tag>>,
     role_last_used: Option<RoleLastUsed>,
 }
 
 impl Role {
-    /// With boundary and tags, as Get and Create show it.
+    /// With all that belongs to it, as Get shows it.
     pub fn full(directory: Directory<'_>, role: &Named<RoleRow>) -> Result<Self, Fault> {
+        let Role { description, max_session_duration, .. } = Role::brief(directory, role)?;
+        Ok(Role { description, max_session_duration, ..Role::created(directory, role)? })
+    }
+
+    /// With boundary and tags, as Create shows it.
+    pub fn created(directory: Directory<'_>, role: &Named<RoleRow>) -> Result<Self, Fault> {
         Ok(Role {
             permissions_boundary: shown_boundary(directory, role.row.boundary.as_ref())?,
             tags: shown_tags(directory, &role.row.id)?,
-            ..Role::brief(directory, role)?
+            ..Role::bare(directory, role)?
         })
     }
 
-    /// Without them, as lists show it.
+    /// With description and longest session, as lists show it.
     pub fn brief(directory: Directory<'_>, role: &Named<RoleRow>) -> Result<Self, Fault> {
         let description = match &role.row.description {
             Some(sealed) => Some(directory.open(&role.row.id, "description", sealed)?),
             None => None,
         };
+        let max_session_duration = Some(role.row.max_session);
+        Ok(Role { description, max_session_duration, ..Role::bare(directory, role)? })
+    }
+
+    /// As an instance profile shows it.
+    pub fn bare(directory: Directory<'_>, role: &Named<RoleRow>) -> Result<Self, Fault> {
         Ok(Role {
             path: role.row.path.clone(),
             role_name: role.name.clone(),
@@ -208,12 +220,18 @@ impl Role {
             arn: role.arn.clone(),
             create_date: role.row.created,
             assume_role_policy_document: shown_document(directory, &role.row.trust.document)?,
-            description,
-            max_session_duration: role.row.max_session,
+            description: None,
+            max_session_duration: None,
             permissions_boundary: None,
             tags: None,
             role_last_used: None,
         })
+    }
+
+    /// As the change of a description shows it.
+    pub fn without_max_session(mut self) -> Self {
+        self.max_session_duration = None;
+        self
     }
 
     /// And when it was last used.

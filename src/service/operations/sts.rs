@@ -128,6 +128,12 @@ impl AssumeRole {
     /// The trust policy of the role, and the caller's own policies; setting tags or a source identity
     /// needs a permission of its own on both sides.
     fn judged_on(&self, scene: &Scene<'_>) -> Result<Target, Fault> {
+        let whole = Arn::parse(&self.role_arn).is_some_and(|arn| {
+            ![arn.partition, arn.service, arn.resource].iter().any(|part| part.is_empty())
+        });
+        if !whole {
+            return Err(Fault::validation(format!("{} is invalid", self.role_arn)));
+        }
         let mut keys =
             vec![("sts:RoleSessionName".to_owned(), Value::One(self.role_session_name.clone()))];
         let single =
@@ -189,16 +195,18 @@ impl AssumeRole {
             }
         }
         let own = pairs(&self.tags);
-        check_tags(&own, &tags, "Session")?;
+        // What is `InvalidInput` to IAM is another code to STS.
+        check_tags(&own, &tags, "Session").map_err(|fault| match fault.code {
+            "InvalidInput" => Fault { code: "InvalidParameterValue", ..fault },
+            _ => fault,
+        })?;
         for (key, value) in own {
             if transitive.iter().any(|inherited| same_key(inherited, &key)) {
                 return Err(Fault::new(
                     "InvalidParameterValue",
                     400,
-                    format!(
-                        "One of the specified transitive tag keys can't be set because it \
-                             conflicts with a transitive tag key from the calling session: {key}"
-                    ),
+                    "One of the specified transitive tag keys can't be set because it conflicts with \
+                     a transitive tag key from the calling session.",
                 ));
             }
             tags.push((key, value));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{Tag, User, check_tags, name_key, need, page, pairs, quota};
-use super::tags;
+use super::{boundaries, tags};
 use crate::base::time::Timestamp;
 use crate::identity::change::{BoundarySet, UserCreated, UserDeleted, UserRenamed};
 use crate::identity::id::IdKind;
@@ -68,7 +68,7 @@ impl Write for CreateUser {
         quota(to.directory().how_many(Counted::Users)?, USERS_QUOTA, "UsersPerAccount")?;
         let boundary = match &self.permissions_boundary {
             None => None,
-            Some(arn) => Some(to.boundary_policy(arn)?),
+            Some(arn) => Some(boundaries::policy(to, arn)?),
         };
         let user = to.tx.new_id(IdKind::User)?;
         to.tx.record(UserCreated {
