@@ -579,7 +579,7 @@ mod tests {
             assert_eq!(writer.staged(), TIPS_KEPT + 3, "round {round}");
             writer.commit(Batch::default()).unwrap();
         }
-        super::super::verify::verify(&writer.reader(), &mut |_, _| Ok(())).unwrap();
+        super::super::verify::verify(&writer.reader(), [7; 32], &mut |_, _| Ok(())).unwrap();
     }
 
     #[test]

@@ -6,13 +6,13 @@
 
 use std::collections::HashMap;
 
-use super::book::Ledger;
-use super::frame::{self, Frame, Hash};
+use super::book::{Ledger, sequence_key};
+use super::frame::{self, Frame, Hash, Header};
 use super::tree::{self, Tree};
 use super::{AccountId, LedgerError, damaged};
 use crate::base::text::hex;
 use crate::base::time::Timestamp;
-use crate::store::{self, Batch, Family};
+use crate::store::{Batch, Family};
 
 /// What a clean verification saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,11 @@ struct Last {
 }
 
 /// Verifies the whole ledger up to its head. `seen` is called with each position and frame, in order,
-/// after the frame was found sound: for the layer above and for progress.
+/// after the frame was found sound: for the layer above and for progress. `salt` is random, drawn for
+/// this run: the index is compared by sums under it, which nobody could prepare for.
 pub fn verify(
     ledger: &Ledger,
+    salt: [u8; 32],
     seen: &mut dyn FnMut(u64, &Frame<'_>) -> Result<(), LedgerError>,
 ) -> Result<Verified, LedgerError> {
     let head = ledger.head();
@@ -44,11 +46,14 @@ pub fn verify(
     let mut tree = Tree::default();
     let mut tiles = Batch::default();
     let mut newest = [0; 32];
+    let mut index = IndexSum::new(salt);
     ledger.read(1, &mut |position, frame| {
         if position > head.position {
             return Ok(false);
         }
         check_in_account(position, frame, &mut accounts)?;
+        let Header { account, sequence, .. } = frame.header;
+        index.add(&sequence_key(account, sequence), &position.to_be_bytes());
         newest = frame.chain;
         tree.append(tree::leaf_hash(frame.bytes), &mut tiles);
         if !tiles.is_empty() {
@@ -70,7 +75,7 @@ pub fn verify(
     if newest != head.tip {
         return Err(damaged(head.position, "the newest event is not the one that HEAD names"));
     }
-    check_index(ledger, head.position, &accounts)?;
+    check_index(ledger, head.position, &index)?;
     Ok(Verified { events: head.position, accounts: accounts.len(), root: head.root })
 }
 
@@ -117,42 +122,74 @@ fn check_tiles(ledger: &Ledger, position: u64, tiles: &Batch) -> Result<(), Ledg
     Ok(())
 }
 
-/// Every index row must name an event that says the same; together with the chains' counts this makes
-/// the index complete.
-fn check_index(
-    ledger: &Ledger,
-    head: u64,
-    accounts: &HashMap<AccountId, Last>,
-) -> Result<(), LedgerError> {
-    let expected: u64 = accounts.values().map(|last| last.sequence).sum();
-    let rows = store::walk(ledger.store().as_ref(), Family::Sequences, |cursor| {
-        let mut rows = Vec::new();
-        cursor.seek(&[])?;
-        while let Some((key, value)) = cursor.current() {
-            rows.push((key.to_vec(), value.to_vec()));
-            cursor.advance()?;
-        }
-        Ok(rows)
+/// The sum, under a key of this run alone, of what an index names: equal sums are equal sets.
+struct IndexSum {
+    key: [u8; 32],
+    sum: u128,
+    count: u64,
+}
+
+impl IndexSum {
+    fn new(key: [u8; 32]) -> Self {
+        IndexSum { key, sum: 0, count: 0 }
+    }
+
+    fn add(&mut self, index_key: &[u8], position: &[u8]) {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(index_key).update(position);
+        let mut bytes = [0; 16];
+        hasher.finalize_xof().fill(&mut bytes);
+        self.sum = self.sum.wrapping_add(u128::from_be_bytes(bytes));
+        self.count += 1;
+    }
+}
+
+/// Every index row must name an event that says the same, and every event must have one: the rows must
+/// add up to `expected`. Only if they do not is each looked at, to say which is wrong.
+fn check_index(ledger: &Ledger, head: u64, expected: &IndexSum) -> Result<(), LedgerError> {
+    let mut found = IndexSum::new(expected.key);
+    each_index_row(ledger, head, &mut |key, _, value| {
+        found.add(key, value);
+        Ok(())
     })?;
-    let mut counted = 0;
-    for (key, value) in rows {
-        let position = <[u8; 8]>::try_from(value.as_slice())
-            .map(u64::from_be_bytes)
-            .map_err(|_| damaged(head, "an index row holds no position"))?;
-        if position > head {
-            continue;
-        }
+    if (found.sum, found.count) == (expected.sum, expected.count) {
+        return Ok(());
+    }
+    each_index_row(ledger, head, &mut |key, position, _| {
         let bytes = ledger.event(position)?;
         let header = Frame::read(position, &bytes)?.header;
-        if super::book::sequence_key(header.account, header.sequence) != key {
-            return Err(damaged(position, "the account's index names another event"));
+        if sequence_key(header.account, header.sequence) == key {
+            Ok(())
+        } else {
+            Err(damaged(position, "the account's index names another event"))
         }
-        counted += 1;
-    }
-    if counted != expected {
-        return Err(damaged(head, format!("the index names {counted} of {expected} events")));
-    }
-    Ok(())
+    })?;
+    Err(damaged(head, format!("the index names {} of {} events", found.count, expected.count)))
+}
+
+/// What is done with an index row: its key, the position it names, and its value.
+type EachIndexRow<'a> = &'a mut dyn FnMut(&[u8], u64, &[u8]) -> Result<(), LedgerError>;
+
+/// Visits each index row up to the head.
+fn each_index_row(ledger: &Ledger, head: u64, visit: EachIndexRow<'_>) -> Result<(), LedgerError> {
+    let mut outcome = Ok(());
+    ledger.store().walk(Family::Sequences, &mut |cursor| {
+        cursor.seek(&[])?;
+        while let Some((key, value)) = cursor.current() {
+            let position = <[u8; 8]>::try_from(value).map(u64::from_be_bytes);
+            outcome = match position {
+                Err(_) => Err(damaged(head, "an index row holds no position")),
+                Ok(position) if position > head => Ok(()),
+                Ok(position) => visit(key, position, value),
+            };
+            if outcome.is_err() {
+                return Ok(());
+            }
+            cursor.advance()?;
+        }
+        Ok(())
+    })?;
+    outcome
 }
 
 #[cfg(test)]
@@ -181,7 +218,7 @@ mod tests {
         }
         writer.commit(Batch::default()).unwrap();
         let ledger = writer.reader();
-        let verified = verify(&ledger, &mut |_, _| Ok(())).unwrap();
+        let verified = verify(&ledger, [7; 32], &mut |_, _| Ok(())).unwrap();
         assert_eq!((verified.events, verified.accounts), (600, 4));
 
         let mut rows = Vec::new();
@@ -210,13 +247,13 @@ mod tests {
                     batch.put(*family, key.clone(), altered);
                 }
                 store.commit(&batch, Durability::Synced).unwrap();
-                let outcome = verify(&ledger, &mut |_, _| Ok(()));
+                let outcome = verify(&ledger, [7; 32], &mut |_, _| Ok(()));
                 assert!(outcome.is_err_and(|error| error.is_damage()), "{family:?} {key:?}");
                 let mut batch = Batch::default();
                 batch.put(*family, key.clone(), value.clone());
                 store.commit(&batch, Durability::Synced).unwrap();
             }
         }
-        assert_eq!(verify(&ledger, &mut |_, _| Ok(())).unwrap(), verified);
+        assert_eq!(verify(&ledger, [7; 32], &mut |_, _| Ok(())).unwrap(), verified);
     }
 }

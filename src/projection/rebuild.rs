@@ -20,6 +20,8 @@ const ROWS_FORMAT: &[u8] = b"rows format";
 const APPLIED: [u8; 17] = [0xff; 17];
 /// Rows that are folded in memory before they are written.
 const FLUSH_ROWS: usize = 20_000;
+/// Rows that are kept to be read again, some 200 bytes each.
+const RECENT_ROWS: usize = 200_000;
 
 /// The side that the store's record names as the live one.
 pub fn recorded_side(store: &dyn Store) -> Result<Family, StoreError> {
@@ -200,7 +202,7 @@ pub fn discard(ledger: &Ledger) -> Result<(), ProjectionError> {
 struct Builder<'a> {
     store: &'a dyn Store,
     side: Family,
-    /// Rows written since the last flush, by account and key.
+    /// The newest rows, by account and key: all that are not written yet, and more.
     recent: HashMap<Vec<u8>, Option<Vec<u8>>>,
     batch: Batch,
 }
@@ -221,7 +223,7 @@ impl Builder<'_> {
                 self.batch.put(self.side, key, row::stored_value(row.as_deref()));
             }
         }
-        if self.recent.len() >= FLUSH_ROWS {
+        if self.batch.rows().len() >= FLUSH_ROWS {
             self.flush(position)?;
         }
         Ok(())
@@ -230,7 +232,9 @@ impl Builder<'_> {
     fn flush(&mut self, position: u64) -> Result<(), ProjectionError> {
         note_applied(&mut self.batch, self.side, position);
         self.store.commit(&std::mem::take(&mut self.batch), Durability::Buffered)?;
-        self.recent.clear();
+        if self.recent.len() > RECENT_ROWS {
+            self.recent.clear();
+        }
         Ok(())
     }
 }
@@ -246,16 +250,11 @@ impl RowsMut for EventRows<'_, '_> {
         if let Some(row) = self.builder.recent.get(&prefix) {
             return Ok(row.clone());
         }
-        let newest = store::walk(self.builder.store, self.builder.side, |cursor| {
-            cursor.seek(&prefix)?;
-            Ok(cursor.current().and_then(|(found, value)| {
-                (found.len() == prefix.len() + 8 && found.starts_with(&prefix))
-                    .then(|| value.to_vec())
-            }))
-        })?;
+        let sought = row::stored_key(account, key, u64::MAX);
+        let newest = self.builder.store.version(self.builder.side, &sought)?;
         match newest {
             None => Ok(None),
-            Some(value) => Ok(row::read_value(&value)?.map(<[u8]>::to_vec)),
+            Some((_, value)) => Ok(row::read_value(&value)?.map(<[u8]>::to_vec)),
         }
     }
 

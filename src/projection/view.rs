@@ -16,7 +16,7 @@ use crate::base::time::Timestamp;
 use crate::identity::codec;
 use crate::ledger::{AccountId, Frame, Ledger};
 use crate::store::keys::SubjectKeys;
-use crate::store::{self, Cursor, Family, Store, StoreError};
+use crate::store::{Cursor, Family, Store, StoreError};
 
 /// What a scan does with each row: its key within the account, and its bytes. `false` stops it.
 pub type EachRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, ProjectionError>;
@@ -201,17 +201,14 @@ impl Reader for View {
         }
         self.may_read_disk()?;
         let sought = row::stored_key(account, key, position);
-        let found = store::walk(self.store(), self.rows, |cursor| {
-            cursor.seek(&sought)?;
-            Ok(cursor.current().and_then(|(found, value)| {
-                let (found, version) = row::split_stored(found)?;
-                (found == stored).then(|| (version, value.to_vec()))
-            }))
-        })?;
+        let found = self.store().version(self.rows, &sought)?;
         self.still_whole()?;
         let (since, row) = match &found {
             None => (0, None),
-            Some((version, value)) => (*version, row::read_value(value)?),
+            Some((found, value)) => {
+                let since = row::split_stored(found).map_or(position, |(_, version)| version);
+                (since, row::read_value(value)?)
+            }
         };
         self.projections.recent().keep_row(&stored, position, since, row);
         Ok(row.map(<[u8]>::to_vec))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Batch, Durability, Family, Store, StoreError, Walk};
+use super::{Batch, Durability, Family, Row, Store, StoreError, Walk};
 
 /// Wraps a store and fails its commits as planned. A failed commit leaves no row behind, except where
 /// the plan says that it was written and only the answer was lost.
@@ -42,6 +42,10 @@ impl FaultyStore {
 impl Store for FaultyStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.get(family, key)
+    }
+
+    fn version(&self, family: Family, key: &[u8]) -> Result<Option<Row>, StoreError> {
+        self.inner.version(family, key)
     }
 
     fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError> {

@@ -170,6 +170,17 @@ pub type Walk<'a> = &'a mut dyn FnMut(&mut dyn Cursor) -> Result<(), StoreError>
 pub trait Store: Send + Sync {
     /// The value of one row.
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The first row at or after `key` whose key differs from it in the last [`VERSION`] bytes at most:
+    /// the newest version of something at or before one.
+    fn version(&self, family: Family, key: &[u8]) -> Result<Option<Row>, StoreError> {
+        let mut found = None;
+        self.walk(family, &mut |cursor| {
+            cursor.seek(key)?;
+            found = same_stem(key, cursor.current());
+            Ok(())
+        })?;
+        Ok(found)
+    }
     /// Walks a family on one consistent state of it.
     fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError>;
     /// Writes a batch atomically.
@@ -183,6 +194,22 @@ pub trait Store: Send + Sync {
     fn has_room(&self) -> bool;
     /// Closes and opens the store again, after a full device has room.
     fn reopen(&self) -> Result<(), StoreError>;
+}
+
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// Bytes at the end of a key of the row families that tell its versions apart.
+pub const VERSION: usize = 8;
+
+/// What all versions of a row have in common in their keys.
+fn stem(key: &[u8]) -> &[u8] {
+    key.split_last_chunk::<VERSION>().map_or(key, |(stem, _)| stem)
+}
+
+fn same_stem(key: &[u8], row: Option<(&[u8], &[u8])>) -> Option<Row> {
+    let (found, value) = row?;
+    (stem(found) == stem(key)).then(|| (found.to_vec(), value.to_vec()))
 }
 
 /// Runs a walk that returns a value.
@@ -239,6 +266,37 @@ mod tests {
         assert_eq!(store.get(Family::Blobs, b"b").unwrap(), None);
         store.clear(Family::Blobs).unwrap();
         assert_eq!(store.get(Family::Blobs, b"a1").unwrap(), None);
+
+        // Versions of three rows, one of whose keys is the beginning of another.
+        let key = |stem: &str, version: u64| [stem.as_bytes(), &version.to_be_bytes()].concat();
+        let mut batch = Batch::default();
+        for (stem, version) in [("row", 3), ("row", 7), ("row-", 5), ("s", 1)] {
+            batch.put(Family::RowsA, key(stem, version), format!("{stem}{version}"));
+        }
+        store.commit(&batch, Durability::Synced).unwrap();
+        let version = |stem: &str, at: u64| {
+            let found = store.version(Family::RowsA, &key(stem, at)).unwrap();
+            found.map(|(_, value)| String::from_utf8(value).unwrap())
+        };
+        assert_eq!(version("row", 0).as_deref(), Some("row3"));
+        assert_eq!(version("row", 4).as_deref(), Some("row7"));
+        assert_eq!(version("row", 8), None);
+        assert_eq!(version("row-", 1).as_deref(), Some("row-5"));
+        assert_eq!(version("no", 1), None);
+        // And a walk still sees all of them, in order.
+        let all = walk(store, Family::RowsA, |cursor| {
+            let mut all = Vec::new();
+            cursor.seek(b"row")?;
+            while let Some((_, value)) = cursor.current() {
+                all.push(value.to_vec());
+                cursor.advance()?;
+            }
+            Ok(all)
+        });
+        assert_eq!(
+            all.unwrap(),
+            ["row3", "row7", "row-5", "s1"].map(|text| text.as_bytes().to_vec())
+        );
     }
 
     #[test]

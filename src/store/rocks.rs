@@ -18,10 +18,13 @@ use std::path::{Path, PathBuf};
 use parking_lot::RwLock;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, Options, WriteBatch, WriteOptions,
+    DBRecoveryMode, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
-use super::{Batch, Clearings, Cursor, Durability, Family, Store, StoreError, Walk, manifest};
+use super::{
+    Batch, Clearings, Cursor, Durability, Family, Row, Store, StoreError, VERSION, Walk, manifest,
+    same_stem, stem,
+};
 
 /// Write-ahead log kept before memtables are flushed: bounds recovery to well under a second.
 const WAL_BYTES: u64 = 64 << 20;
@@ -83,7 +86,10 @@ fn open_db(path: &Path, families: &[Family], cache: &Cache) -> Result<DB, StoreE
     options.set_bytes_per_sync(1 << 20);
     let descriptors: Vec<_> = std::iter::once("default")
         .chain(families.iter().map(|family| family.name()))
-        .map(|name| ColumnFamilyDescriptor::new(name, family_options(cache)))
+        .map(|name| {
+            let versioned = [Family::RowsA.name(), Family::RowsB.name()].contains(&name);
+            ColumnFamilyDescriptor::new(name, family_options(cache, versioned))
+        })
         .collect();
     DB::open_cf_descriptors(&options, path, descriptors).map_err(|error| {
         let text = error.to_string();
@@ -95,7 +101,7 @@ fn open_db(path: &Path, families: &[Family], cache: &Cache) -> Result<DB, StoreE
     })
 }
 
-fn family_options(cache: &Cache) -> Options {
+fn family_options(cache: &Cache, versioned: bool) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_block_size(16 << 10);
@@ -103,6 +109,13 @@ fn family_options(cache: &Cache) -> Options {
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     blocks.set_format_version(6);
     let mut options = Options::default();
+    if versioned {
+        // One filter entry a row and not one a version: a row is sought without knowing its version.
+        blocks.set_bloom_filter(10.0, false);
+        blocks.set_whole_key_filtering(false);
+        let has_version: fn(&[u8]) -> bool = |key| key.len() > VERSION;
+        options.set_prefix_extractor(SliceTransform::create("stem", stem, Some(has_version)));
+    }
     options.set_block_based_table_factory(&blocks);
     options.set_write_buffer_size(MEMTABLE_BYTES);
     options.set_compression_type(DBCompressionType::Lz4);
@@ -130,9 +143,23 @@ impl Store for RocksStore {
         self.with(|db| db.get_cf(handle(db, family)?, key).map_err(classify))
     }
 
+    fn version(&self, family: Family, key: &[u8]) -> Result<Option<Row>, StoreError> {
+        self.with(|db| {
+            let mut options = ReadOptions::default();
+            options.set_prefix_same_as_start(true);
+            let iterator = db.raw_iterator_cf_opt(handle(db, family)?, options);
+            let mut cursor = RocksCursor { iterator };
+            cursor.seek(key)?;
+            Ok(same_stem(key, cursor.current()))
+        })
+    }
+
     fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError> {
         self.with(|db| {
-            let iterator = db.raw_iterator_cf(handle(db, family)?);
+            let mut options = ReadOptions::default();
+            // Past the rows of one stem: the filters must not have a say.
+            options.set_total_order_seek(true);
+            let iterator = db.raw_iterator_cf_opt(handle(db, family)?, options);
             walk(&mut RocksCursor { iterator })
         })
     }

@@ -46,7 +46,7 @@ fn a_full_disk_refuses_writes_for_now_and_loses_nothing() {
     world.ok(&world.admin, "CreateUser", &[("UserName", "bob")]);
     assert_eq!(world.head(), head + 1);
     assert!(world.caller(&alice).is_ok());
-    domesday::ledger::verify::verify(world.service.ledger(), &mut |_, _| Ok(())).unwrap();
+    domesday::ledger::verify::verify(world.service.ledger(), [7; 32], &mut |_, _| Ok(())).unwrap();
     assert_eq!(lost.load(Ordering::SeqCst), 0);
 }
 

@@ -36,7 +36,7 @@ fn look(world: &World, alice: &Key) -> Result<Seen, String> {
             Ok(true)
         })
         .map_err(|error| text(&error))?;
-    verify(ledger, &mut |_, _| Ok(())).map_err(|error| text(&error))?;
+    verify(ledger, [7; 32], &mut |_, _| Ok(())).map_err(|error| text(&error))?;
     let folded = rebuild::fold_aside(ledger, 1, &mut |_| {}).map_err(|error| text(&error))?;
     let comparison = rebuild::compare(ledger, folded).map_err(|error| text(&error))?;
     if comparison.different > 0 {

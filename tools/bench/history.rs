@@ -157,7 +157,7 @@ fn measure_replay(scratch: &Scratch, ledger: &Ledger, figures: &mut Figures) -> 
                 })
             })?,
             timed(|| {
-                let verified = verify::verify(ledger, &mut |_, _| Ok(()))?;
+                let verified = verify::verify(ledger, [7; 32], &mut |_, _| Ok(()))?;
                 expect(verified.events, events)
             })?,
             timed(|| expect(rebuild::fold_aside(ledger, 1, &mut |_| {})?, events))?,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::base::random::random_bytes;
 use crate::base::text::hex;
 use crate::identity::Event;
 use crate::identity::change::{Change, DocumentHash};
@@ -40,9 +41,10 @@ fn check(service: &Service) -> Result<Value, ProjectionError> {
     // With nothing at hand: the disk is what is looked at.
     let keys = service.projections().keys().clone();
     let view = &Projections::new(ledger.clone(), keys)?.now();
+    let salt = random_bytes::<32>(service.random())?;
     let mut accounts: Vec<AccountId> = Vec::new();
     let mut failed: Option<ProjectionError> = None;
-    let verified = ledger_verify::verify(ledger, &mut |position, frame| {
+    let verified = ledger_verify::verify(ledger, salt, &mut |position, frame| {
         let step = Event::decode(frame.body).map_err(ProjectionError::from).and_then(|event| {
             for change in &event.changes {
                 for hash in contents(change) {
