@@ -20,6 +20,7 @@ use crate::policy::{
     decide,
 };
 use crate::projection::directory::Directory;
+use crate::projection::fold::same_key;
 use crate::projection::tables::{ATTACHED, INLINE_POLICIES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
 use crate::projection::{Reader, View, sealing};
@@ -253,9 +254,8 @@ pub fn caller_context(reader: &dyn Reader, caller: &Caller) -> Result<Context<'s
             context.set_absent("aws:username");
             tags = directory.tags(role)?;
             // A session's tags win over the role's of the same key, without regard to case.
-            tags.retain(|(key, _)| {
-                !session.tags.iter().any(|(other, _)| crate::projection::fold::same_key(key, other))
-            });
+            let same_key = |one: &str, other: &str| same_key(role.kind(), one, other);
+            tags.retain(|(key, _)| !session.tags.iter().any(|(other, _)| same_key(key, other)));
             tags.extend(session.tags.iter().cloned());
         }
     }
@@ -561,6 +561,7 @@ fn with_keys<'a>(base: &Context<'a>, check: &'a Check, caller_digits: &str) -> C
             Value::Many(values) => {
                 context.set_many(name.as_str(), values.iter().map(String::as_str));
             }
+            Value::Ambiguous => context.set_absent(name.as_str()),
         }
     }
     context

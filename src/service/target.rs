@@ -26,6 +26,10 @@ pub enum Value {
     One(String),
     /// A set of values.
     Many(Vec<String>),
+    /// None that a condition could match: names of keys are compared without regard to case, and two tags
+    /// differ in nothing else ("matches a resource tag key named either TagKey1 or tagkey1, but not both",
+    /// IAM User Guide, "AWS global condition context keys").
+    Ambiguous,
 }
 
 /// One decision that an operation needs.
@@ -96,19 +100,15 @@ impl Target {
 
     /// With the tags that the resource has.
     pub fn tagged(mut self, tags: Vec<(String, String)>) -> Self {
-        for (key, value) in tags {
-            self.set(&format!("aws:ResourceTag/{key}"), Value::One(value.clone()));
-            self.set(&format!("iam:ResourceTag/{key}"), Value::One(value));
-        }
+        self.set_tags("aws:ResourceTag/", &tags);
+        self.set_tags("iam:ResourceTag/", &tags);
         self
     }
 
     /// With the tags that the request wants to set.
     pub fn requesting(mut self, tags: &[(String, String)]) -> Self {
         if !tags.is_empty() {
-            for (key, value) in tags {
-                self.set(&format!("aws:RequestTag/{key}"), Value::One(value.clone()));
-            }
+            self.set_tags("aws:RequestTag/", tags);
             let keys = tags.iter().map(|(key, _)| key.clone()).collect();
             self.set("aws:TagKeys", Value::Many(keys));
         }
@@ -126,6 +126,14 @@ impl Target {
         self.checks
             .extend(other.checks.into_iter().map(|check| Check { action: Some(action), ..check }));
         self
+    }
+
+    fn set_tags(&mut self, prefix: &str, tags: &[(String, String)]) {
+        for (key, value) in tags {
+            let alike = tags.iter().filter(|(other, _)| other.eq_ignore_ascii_case(key)).count();
+            let value = if alike > 1 { Value::Ambiguous } else { Value::One(value.clone()) };
+            self.set(&format!("{prefix}{key}"), value);
+        }
     }
 
     fn set(&mut self, name: &str, value: Value) {

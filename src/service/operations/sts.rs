@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::shapes::{Tag, check_tags, pairs};
 use crate::identity::arn::{self, Arn};
 use crate::identity::change::PolicyRef;
-use crate::identity::id::{UniqueId, is_account_digits};
+use crate::identity::id::{IdKind, UniqueId, is_account_digits};
 use crate::ledger::AccountId;
 use crate::policy::{Document, DocumentKind};
 use crate::projection::directory::{Directory, Named};
-use crate::projection::fold::same_key;
+use crate::projection::fold;
 use crate::projection::tables::{ACCOUNTS, KEY_ACCOUNTS, RoleRow};
 use crate::projection::view::ReadTables;
 use crate::service::authorize::decode_denial;
@@ -101,6 +101,11 @@ const LONGEST_CHAINED: u32 = 3_600;
 const SESSION_POLICY_QUOTA: usize = 2_048;
 /// Managed session policies.
 const SESSION_POLICIES_QUOTA: usize = 10;
+
+/// Keys of session tags are like a role's (IAM User Guide, "Passing session tags in AWS STS").
+fn same_key(one: &str, other: &str) -> bool {
+    fold::same_key(Some(IdKind::Role), one, other)
+}
 
 /// The role of an ARN, in whichever account of the store.
 fn find_role(
@@ -196,7 +201,7 @@ impl AssumeRole {
         }
         let own = pairs(&self.tags);
         // What is `InvalidInput` to IAM is another code to STS.
-        check_tags(&own, &tags, "Session").map_err(|fault| match fault.code {
+        check_tags(&own, &tags, IdKind::Role, "Session").map_err(|fault| match fault.code {
             "InvalidInput" => Fault { code: "InvalidParameterValue", ..fault },
             _ => fault,
         })?;
