@@ -155,7 +155,7 @@ impl Write for CreateInstanceProfile {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<InstanceProfileAnswer, Fault> {
         let name = self.instance_profile_name;
         let wanted = pairs(&self.tags);
-        check_tags(&wanted, &[], IdKind::InstanceProfile, "InstanceProfile")?;
+        check_tags(&wanted, &[], IdKind::InstanceProfile)?;
         if to.directory().find_id(NameKind::InstanceProfile, &name)?.is_some() {
             return Err(fault::INSTANCE_PROFILE_EXISTS.with(&[&name]));
         }

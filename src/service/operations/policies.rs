@@ -243,7 +243,7 @@ pub struct CreatePolicy {
 impl Write for CreatePolicy {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<PolicyAnswer, Fault> {
         let tags = pairs(&self.tags);
-        check_tags(&tags, &[], IdKind::Policy, "Policy")?;
+        check_tags(&tags, &[], IdKind::Policy)?;
         if to.directory().find_id(NameKind::Policy, &self.policy_name)?.is_some() {
             return Err(fault::POLICY_EXISTS.with(&[&self.policy_name]));
         }

@@ -100,7 +100,7 @@ pub struct CreateRoleResult {
 impl Write for CreateRole {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<CreateRoleResult, Fault> {
         let tags = pairs(&self.tags);
-        check_tags(&tags, &[], IdKind::Role, "Role")?;
+        check_tags(&tags, &[], IdKind::Role)?;
         if to.directory().find_id(NameKind::Role, &self.role_name)?.is_some() {
             return Err(fault::ROLE_EXISTS.with(&[&self.role_name]));
         }

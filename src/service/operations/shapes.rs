@@ -29,12 +29,11 @@ pub fn pairs(tags: &[Tag]) -> Vec<(String, String)> {
 }
 
 /// Checks the tags of a request: no key twice, no reserved one, at most 50 with those that the owner has
-/// already. `name` is what the quota calls an owner of this kind.
+/// already.
 pub fn check_tags(
     tags: &[(String, String)],
     already: &[(String, String)],
     kind: IdKind,
-    name: &str,
 ) -> Result<(), Fault> {
     let same_key = |one: &str, other: &str| same_key(Some(kind), one, other);
     for (number, (key, _)) in tags.iter().enumerate() {
@@ -48,7 +47,7 @@ pub fn check_tags(
     let kept =
         already.iter().filter(|(old, _)| !tags.iter().any(|(new, _)| same_key(old, new))).count();
     if kept + tags.len() > 50 {
-        return Err(fault::TOO_MANY_TAGS.with(&[name, "50"]));
+        return Err(fault::TOO_MANY_TAGS.with(&[]));
     }
     Ok(())
 }

@@ -201,7 +201,7 @@ impl AssumeRole {
         }
         let own = pairs(&self.tags);
         // What is `InvalidInput` to IAM is another code to STS.
-        check_tags(&own, &tags, IdKind::Role, "Session").map_err(|fault| match fault.code {
+        check_tags(&own, &tags, IdKind::Role).map_err(|fault| match fault.code {
             "InvalidInput" => Fault { code: "InvalidParameterValue", ..fault },
             _ => fault,
         })?;

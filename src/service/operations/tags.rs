@@ -39,8 +39,6 @@ pub fn set(
 trait Taggable {
     /// What it is; whether its keys differ by case hangs on that.
     const KIND: IdKind;
-    /// What the quota calls it.
-    const NAME: &'static str;
     /// What a request about it is judged on.
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault>;
     /// Its unique id, to be changed.
@@ -57,7 +55,6 @@ trait Taggable {
 
 impl Taggable for UserRow {
     const KIND: IdKind = IdKind::User;
-    const NAME: &'static str = "User";
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
         target::named::<UserRow>(scene, named)
     }
@@ -68,7 +65,6 @@ impl Taggable for UserRow {
 
 impl Taggable for RoleRow {
     const KIND: IdKind = IdKind::Role;
-    const NAME: &'static str = "Role";
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
         target::named::<RoleRow>(scene, named)
     }
@@ -79,7 +75,6 @@ impl Taggable for RoleRow {
 
 impl Taggable for PolicyRow {
     const KIND: IdKind = IdKind::Policy;
-    const NAME: &'static str = "Policy";
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
         target::policy(scene, named)
     }
@@ -101,7 +96,6 @@ impl Taggable for PolicyRow {
 
 impl Taggable for InstanceProfileRow {
     const KIND: IdKind = IdKind::InstanceProfile;
-    const NAME: &'static str = "InstanceProfile";
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
         instance_profiles::named(scene, named)
     }
@@ -114,7 +108,7 @@ fn tag<T: Taggable>(to: &mut Writing<'_, '_>, named: &str, tags: &[Tag]) -> Resu
     let owner = T::owner(to.directory(), named)?;
     let mut tags = pairs(tags);
     let already = to.directory().tags(&owner)?;
-    check_tags(&tags, &already, T::KIND, T::NAME)?;
+    check_tags(&tags, &already, T::KIND)?;
     // What is so already is not something that happened.
     tags.retain(|tag| !already.contains(tag));
     set(to.tx, &owner, tags)

@@ -61,7 +61,7 @@ pub struct UserAnswer {
 impl Write for CreateUser {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<UserAnswer, Fault> {
         let tags = pairs(&self.tags);
-        check_tags(&tags, &[], IdKind::User, "User")?;
+        check_tags(&tags, &[], IdKind::User)?;
         if to.directory().find_id(NameKind::User, &self.user_name)?.is_some() {
             return Err(fault::USER_EXISTS.with(&[&self.user_name]));
         }
