@@ -45,9 +45,25 @@ pub struct Check {
     pub owner: Option<(crate::ledger::AccountId, String)>,
     /// The keys that this operation supplies.
     pub keys: Vec<(String, Value)>,
-    /// The role's trust policy, where that decides.
+    /// Whether a role must trust the caller, by its trust policy.
+    pub needs_trust: bool,
+    /// That trust policy; without one, nobody is trusted.
     pub trust: Option<Trust>,
 }
+
+impl Check {
+    /// The same about a role that does not exist: without tags, and trusting nobody.
+    pub fn as_if_missing(&self) -> Check {
+        let mut check = Check { trust: None, ..self.clone() };
+        check.keys.retain(|(name, _)| {
+            !name.starts_with(RESOURCE_TAG) && !name.starts_with(IAM_RESOURCE_TAG)
+        });
+        check
+    }
+}
+
+const RESOURCE_TAG: &str = "aws:ResourceTag/";
+const IAM_RESOURCE_TAG: &str = "iam:ResourceTag/";
 
 /// Everything that must be allowed for an operation to go on.
 #[derive(Clone, Debug)]
@@ -66,6 +82,7 @@ impl Target {
                 id: id.clone(),
                 owner: None,
                 keys: Vec::new(),
+                needs_trust: false,
                 trust: None,
             }],
         }
@@ -100,8 +117,8 @@ impl Target {
 
     /// With the tags that the resource has.
     pub fn tagged(mut self, tags: Vec<(String, String)>) -> Self {
-        self.set_tags("aws:ResourceTag/", &tags);
-        self.set_tags("iam:ResourceTag/", &tags);
+        self.set_tags(RESOURCE_TAG, &tags);
+        self.set_tags(IAM_RESOURCE_TAG, &tags);
         self
     }
 

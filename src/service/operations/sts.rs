@@ -14,7 +14,7 @@ use crate::projection::tables::{ACCOUNTS, KEY_ACCOUNTS, RoleRow};
 use crate::projection::view::ReadTables;
 use crate::service::authorize::decode_denial;
 use crate::service::caller::Identity;
-use crate::service::fault::Fault;
+use crate::service::fault::{self, Fault};
 use crate::service::operation::{Issue, Read, Reading, operations};
 use crate::service::sts::{Credentials, Desk, Terms};
 use crate::service::target::{Check, Scene, Target, Value, find_policy};
@@ -123,6 +123,15 @@ fn find_role(
     Ok(found.filter(|role| role.arn == role_arn).map(|role| (account, role)))
 }
 
+/// The account of a role's ARN. One that is not in the store has no id: what happens to its roles falls to
+/// the caller's account.
+fn owner(directory: Directory<'_>, role_arn: &str) -> Result<Option<(AccountId, String)>, Fault> {
+    let Some(parsed) = Arn::parse(role_arn) else { return Ok(None) };
+    let digits = parsed.account.to_owned();
+    let account = directory.reader.get(AccountId::SYSTEM, &ACCOUNTS, &digits)?;
+    Ok(Some((account.unwrap_or(directory.account), digits)))
+}
+
 /// The tags of a session, and the keys of those that a further session inherits.
 struct SessionTags {
     tags: Vec<(String, String)>,
@@ -157,14 +166,18 @@ impl AssumeRole {
         }
         let mut target =
             Target::on(&self.role_arn, &UniqueId::root()).requesting(&pairs(&self.tags));
-        if let Some((account, role)) = find_role(scene.directory, &self.role_arn)? {
-            let directory = Directory::new(scene.directory.reader, account);
-            let tags = directory.tags(&role.row.id)?;
-            target = target.tagged(tags);
-            let digits = directory.digits()?;
-            for check in &mut target.checks {
+        let found = find_role(scene.directory, &self.role_arn)?;
+        if let Some((account, role)) = &found {
+            let directory = Directory::new(scene.directory.reader, *account);
+            target = target.tagged(directory.tags(&role.row.id)?);
+        }
+        let owner = owner(scene.directory, &self.role_arn)?;
+        // A role that does not exist is judged as one that trusts nobody, and not told from it.
+        for check in &mut target.checks {
+            check.owner.clone_from(&owner);
+            check.needs_trust = true;
+            if let Some((_, role)) = &found {
                 check.id = role.row.id.clone();
-                check.owner = Some((account, digits.clone()));
                 check.trust = Some(role.row.trust.clone());
             }
         }
@@ -300,17 +313,11 @@ impl Issue for AssumeRole {
             ));
         }
         let found = find_role(desk.reading.directory, &self.role_arn)?;
-        let Some((account, role)) = found else {
-            return Err(Fault::new(
-                "AccessDenied",
-                403,
-                format!(
-                    "User: {} is not authorized to perform: sts:AssumeRole on resource: {}",
-                    caller.arn(),
-                    self.role_arn
-                ),
-            ));
-        };
+        // Whom policies judge was refused before.
+        let (account, role) = found.ok_or_else(|| {
+            let name = Arn::parse(&self.role_arn).map_or("", |arn| arn.name());
+            fault::NO_ROLE.with(&[name])
+        })?;
         let duration = self.duration_seconds.unwrap_or(3_600);
         let chained = matches!(caller.identity, Identity::RoleSession { .. });
         if chained && duration > LONGEST_CHAINED {
