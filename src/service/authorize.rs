@@ -439,7 +439,7 @@ impl Judge<'_> {
                 "User: {} is not authorized to perform: {action} on resource: {} {} Encoded \
                  authorization failure message: {encoded}",
                 caller.arn(),
-                check.resource,
+                check.called.as_ref().unwrap_or(&check.resource),
                 because.unwrap_or_default(),
             ),
         ))

@@ -45,6 +45,13 @@ pub struct Check {
     pub owner: Option<(crate::ledger::AccountId, String)>,
     /// The keys that this operation supplies.
     pub keys: Vec<(String, Value)>,
+    /// How a denial calls the resource, where not by its ARN. Source: IAM's denials as its users report
+    /// them: what is named in the request is called by kind and name (`role deploy`: aws/aws-cdk 27067,
+    /// `user x`: hashicorp/boundary 3877, `instance profile x`: skypilot-org/skypilot 3366), a policy by
+    /// kind and ARN (cds-snc/dns 523), or name while it is made (galaxyproject/cloudlaunch 205); by its ARN
+    /// whatever else is made (f5devcentral/xcmcndemoguide 8), the caller itself where it is not named
+    /// (realestate-com-au/credulous 79), and a role that is passed (alphagov/govuk-infrastructure 2439).
+    pub called: Option<String>,
     /// Whether a role must trust the caller, by its trust policy.
     pub needs_trust: bool,
     /// That trust policy; without one, nobody is trusted.
@@ -82,6 +89,7 @@ impl Target {
                 id: id.clone(),
                 owner: None,
                 keys: Vec::new(),
+                called: None,
                 needs_trust: false,
                 trust: None,
             }],
@@ -138,6 +146,14 @@ impl Target {
         self
     }
 
+    /// Called so in denials.
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        if let Some(first) = self.checks.first_mut() {
+            first.called = Some(name.into());
+        }
+        self
+    }
+
     /// And another decision, which must be allowed as well.
     pub fn and(mut self, action: &'static str, other: Target) -> Self {
         self.checks
@@ -168,6 +184,11 @@ pub fn account(scene: &Scene<'_>) -> Result<Target, Fault> {
 /// A user, group or role by its name. One that does not exist is judged by the ARN it would have with
 /// the path `/`: the caller learns that it does not exist only if it may ask.
 pub fn named<P: Principal>(scene: &Scene<'_>, name: &str) -> Result<Target, Fault> {
+    Ok(unnamed::<P>(scene, name)?.called(format!("{} {name}", P::ARN_TYPE)))
+}
+
+/// As [`named`], but that a denial says the ARN.
+pub fn unnamed<P: Principal>(scene: &Scene<'_>, name: &str) -> Result<Target, Fault> {
     match scene.directory.find::<P>(name)? {
         Some(found) => existing(scene, &found),
         None => Ok(Target::on(
@@ -201,21 +222,22 @@ pub fn user_or_self(scene: &Scene<'_>, name: Option<&str>) -> Result<Target, Fau
         None if scene.caller.is_root() => account(scene),
         None => {
             let own = scene.caller.own_user_name()?;
-            named::<crate::projection::tables::UserRow>(scene, own)
+            unnamed::<crate::projection::tables::UserRow>(scene, own)
         }
     }
 }
 
 /// A managed policy by its ARN.
 pub fn policy(scene: &Scene<'_>, arn: &str) -> Result<Target, Fault> {
-    match find_policy(&scene.directory, arn)? {
+    let target = match find_policy(&scene.directory, arn)? {
         Some(PolicyRef(reference)) if !reference.starts_with("arn:") => {
             let id = UniqueId::parse(&reference).unwrap_or_else(UniqueId::root);
             let tags = scene.directory.tags(&id)?;
-            Ok(Target::on(arn, &id).tagged(tags))
+            Target::on(arn, &id).tagged(tags)
         }
-        _ => Ok(Target::on(arn, &UniqueId::root())),
-    }
+        _ => Target::on(arn, &UniqueId::root()),
+    };
+    Ok(target.called(format!("policy {arn}")))
 }
 
 /// What a policy ARN names: one of the account's, or one that every account shares (which may not be

@@ -26,10 +26,14 @@ operations! { Iam:
     write CreatePolicy on |op, scene| {
         let path = op.path.as_deref().unwrap_or("/");
         let arn = arn::iam(&scene.directory.digits()?, "policy", path, &op.policy_name);
-        Ok(Target::on(arn, &UniqueId::root()).requesting(&pairs(&op.tags)))
+        let target = Target::on(arn, &UniqueId::root()).called(format!("policy {}", op.policy_name));
+        Ok(target.requesting(&pairs(&op.tags)))
     } => PolicyAnswer,
     read GetPolicy on |op, scene| target::policy(scene, &op.policy_arn) => PolicyAnswer,
-    read ListPolicies on |op, scene| Ok(Target::any()) => ListPoliciesResult,
+    read ListPolicies on |op, scene| {
+        // IAM's own words, as in aws/aws-sam-cli 394.
+        Ok(Target::any().called(format!("policy path {}", op.path_prefix.as_deref().unwrap_or("/"))))
+    } => ListPoliciesResult,
     write DeletePolicy on |op, scene| target::policy(scene, &op.policy_arn) => (),
 }
 
