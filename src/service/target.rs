@@ -140,6 +140,20 @@ impl Target {
         self
     }
 
+    /// About what is made with tags: whoever makes it must be allowed to tag it as well, by an action of its
+    /// own (IAM User Guide, "IAM: Create new users only with specific tags", which allows both).
+    pub fn making(self, tags: &[(String, String)], tag_action: &'static str) -> Self {
+        if tags.is_empty() {
+            return self;
+        }
+        let made = self.requesting(tags);
+        let mut tagged = made.clone();
+        for check in &mut tagged.checks {
+            check.called = None;
+        }
+        made.and(tag_action, tagged)
+    }
+
     /// With the tag keys that the request names.
     pub fn naming(mut self, keys: &[String]) -> Self {
         self.set("aws:TagKeys", Value::Many(keys.to_vec()));

@@ -23,7 +23,7 @@ use crate::service::target::{self, Scene, Target};
 operations! { Iam:
     write CreateInstanceProfile on |op, scene| {
         let path = op.path.as_deref().unwrap_or("/");
-        Ok(new(scene, path, &op.instance_profile_name)?.requesting(&pairs(&op.tags)))
+        Ok(new(scene, path, &op.instance_profile_name)?.making(&pairs(&op.tags), "iam:TagInstanceProfile"))
     } => InstanceProfileAnswer,
     read GetInstanceProfile on |op, scene| named(scene, &op.instance_profile_name) => InstanceProfileAnswer,
     read ListInstanceProfiles on |op, scene| new(scene, op.path_prefix.as_deref().unwrap_or("/"), "") => InstanceProfilesPage,

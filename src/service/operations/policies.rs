@@ -27,7 +27,7 @@ operations! { Iam:
         let path = op.path.as_deref().unwrap_or("/");
         let arn = arn::iam(&scene.directory.digits()?, "policy", path, &op.policy_name);
         let target = Target::on(arn, &UniqueId::root()).called(format!("policy {}", op.policy_name));
-        Ok(target.requesting(&pairs(&op.tags)))
+        Ok(target.making(&pairs(&op.tags), "iam:TagPolicy"))
     } => PolicyAnswer,
     read GetPolicy on |op, scene| target::policy(scene, &op.policy_arn) => PolicyAnswer,
     read ListPolicies on |op, scene| {
