@@ -192,3 +192,52 @@ fn a_role_that_does_not_exist_is_not_told_from_one_that_trusts_nobody() {
     let arn = role(&world, "open", &open);
     world.ok(&other, "AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "s1")]);
 }
+
+#[test]
+fn what_a_session_carries_on_must_be_allowed_at_each_step() {
+    let world = World::new(16);
+    let all = r#"["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]"#;
+    let trusting = |actions: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{}:root"}},"Action":{actions}}}]}}"#,
+            world.digits
+        )
+    };
+    let first = role(&world, "first", &trusting(all));
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}"#;
+    let put = [("RoleName", "first"), ("PolicyName", "p"), ("PolicyDocument", document)];
+    world.ok(&world.admin, "PutRolePolicy", &put);
+    let ask = [("RoleArn", first.as_str()), ("RoleSessionName", "one")];
+    let named = [ask[0], ask[1], ("SourceIdentity", "carol")];
+    let named = Key::of(&world.ok(&world.admin, "AssumeRole", &named));
+    let tags = [("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "red")];
+    let passing = [ask[0], ask[1], tags[0], tags[1], ("TransitiveTagKeys.member.1", "team")];
+    let passing = Key::of(&world.ok(&world.admin, "AssumeRole", &passing));
+
+    let plain = role(&world, "plain", &trusting(r#""sts:AssumeRole""#));
+    let plain = [("RoleArn", plain.as_str()), ("RoleSessionName", "two")];
+    let every = role(&world, "every", &trusting(all));
+    let every = [("RoleArn", every.as_str()), ("RoleSessionName", "two")];
+    for (session, action) in [(named, "sts:SetSourceIdentity"), (passing, "sts:TagSession")] {
+        let message = world.refused(&session, "AssumeRole", &plain, "AccessDenied");
+        let because = format!("because no role trust policy allows the {action} action");
+        assert!(message.contains(&because), "{message}");
+        world.ok(&session, "AssumeRole", &every);
+    }
+    let bare = Key::of(&world.ok(&world.admin, "AssumeRole", &ask));
+    world.ok(&bare, "AssumeRole", &plain);
+
+    // Receipts say what credentials were issued by, not what else had to be allowed.
+    let mut issued = Vec::new();
+    world
+        .service
+        .activity()
+        .receipts(1, &mut |_, receipt| {
+            if receipt.kind == Kind::Issued {
+                issued.push(receipt.action);
+            }
+            Ok(true)
+        })
+        .unwrap();
+    assert_eq!(issued, ["sts:AssumeRole"; 6]);
+}

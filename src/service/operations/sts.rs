@@ -139,8 +139,9 @@ struct SessionTags {
 }
 
 impl AssumeRole {
-    /// The trust policy of the role, and the caller's own policies; setting tags or a source identity
-    /// needs a permission of its own on both sides.
+    /// The trust policy of the role, and the caller's own policies; setting tags or a source identity, and
+    /// handing on those that the caller's session carries, needs a permission of its own on both sides (IAM
+    /// User Guide, "Permissions required to set source identity"; of tags: aws/eks-pod-identity-agent 80).
     fn judged_on(&self, scene: &Scene<'_>) -> Result<Target, Fault> {
         let whole = Arn::parse(&self.role_arn).is_some_and(|arn| {
             ![arn.partition, arn.service, arn.resource].iter().any(|part| part.is_empty())
@@ -150,8 +151,13 @@ impl AssumeRole {
         }
         let mut keys =
             vec![("sts:RoleSessionName".to_owned(), Value::One(self.role_session_name.clone()))];
+        let before = scene.caller.session();
+        let source_identity = match (&self.source_identity, before) {
+            (None, Some(before)) => &before.source_identity,
+            (own, _) => own,
+        };
         let single =
-            [("sts:ExternalId", &self.external_id), ("sts:SourceIdentity", &self.source_identity)];
+            [("sts:ExternalId", &self.external_id), ("sts:SourceIdentity", source_identity)];
         for (name, value) in single {
             keys.extend(value.clone().map(|value| (name.to_owned(), Value::One(value))));
         }
@@ -186,10 +192,10 @@ impl AssumeRole {
         }
         let first: Option<Check> = target.checks.first().cloned();
         let mut further = Vec::new();
-        if !self.tags.is_empty() {
+        if !self.tags.is_empty() || before.is_some_and(|before| !before.transitive.is_empty()) {
             further.push("sts:TagSession");
         }
-        if self.source_identity.is_some() {
+        if source_identity.is_some() {
             further.push("sts:SetSourceIdentity");
         }
         for action in further {
