@@ -391,13 +391,13 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
                 None => Vec::new(),
             };
             for (key, value) in &c.tags {
-                tags.retain(|(other, _): &(String, _)| !same_key(other, key));
+                tags.retain(|(other, _): &(String, _)| !same_key(c.owner.kind(), other, key));
                 tags.push((key.clone(), value.clone()));
             }
             to.put(&TAGS, &c.owner, &tags)
         }
         Change::Untagged(c) => to.update(&TAGS, &c.owner, |tags| {
-            tags.retain(|(key, _)| !c.keys.iter().any(|gone| same_key(gone, key)));
+            tags.retain(|(key, _)| !c.keys.iter().any(|gone| same_key(c.owner.kind(), gone, key)));
         }),
 
         Change::AccessKeyCreated(c) => {
@@ -477,8 +477,13 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
     }
 }
 
-/// Tag keys of IAM entities are unique without regard to case (IAM User Guide, "Tags for IAM
-/// resources").
-pub fn same_key(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
+/// Whether two tag keys of an owner of this kind are one: those of users and roles (and, as the same guide
+/// says, of role sessions) without regard to case, those of all else to the letter.
+///
+/// Source: IAM User Guide, "Tags for IAM resources", case sensitivity.
+pub fn same_key(owner: Option<IdKind>, one: &str, other: &str) -> bool {
+    match owner {
+        Some(IdKind::User | IdKind::Role) => one.to_lowercase() == other.to_lowercase(),
+        _ => one == other,
+    }
 }

@@ -20,6 +20,7 @@ use crate::policy::{
     decide,
 };
 use crate::projection::directory::Directory;
+use crate::projection::fold::same_key;
 use crate::projection::tables::{ATTACHED, INLINE_POLICIES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
 use crate::projection::{Reader, View, sealing};
@@ -186,19 +187,27 @@ pub struct Bound<'a> {
     boundary: Option<Vec<Attached<'a>>>,
     session: Option<Vec<Attached<'a>>>,
     resource: Option<Attached<'a>>,
+    needs_trust: bool,
 }
 
 impl<'a> Bound<'a> {
-    /// Borrows grants, and the trust policy where one decides.
-    pub fn new(grants: &'a Grants, trust: Option<(&'a Document, &'a str)>) -> Self {
+    /// Borrows grants.
+    pub fn new(grants: &'a Grants) -> Self {
         Bound {
             identity: attached(&grants.identity),
             boundary: grants.boundary.as_deref().map(attached),
             session: grants.session.as_deref().map(attached),
-            resource: trust.map(|(document, role)| {
-                Attached::new(document, Label { policy: role, version: "", via: "trust policy" })
-            }),
+            resource: None,
+            needs_trust: false,
         }
+    }
+
+    /// And a role that must trust the caller. One without a trust policy trusts nobody.
+    pub fn and_trust(mut self, role: &'a str, policy: Option<&'a Document>) -> Self {
+        let label = Label { policy: role, version: "", via: "trust policy" };
+        self.resource = policy.map(|document| Attached::new(document, label));
+        self.needs_trust = true;
+        self
     }
 
     /// As the evaluator takes them.
@@ -208,7 +217,7 @@ impl<'a> Bound<'a> {
             boundary: self.boundary.as_deref(),
             resource: self.resource,
             session: self.session.as_deref(),
-            resource_must_allow: self.resource.is_some(),
+            resource_must_allow: self.needs_trust,
             ..Policies::default()
         }
     }
@@ -253,9 +262,8 @@ pub fn caller_context(reader: &dyn Reader, caller: &Caller) -> Result<Context<'s
             context.set_absent("aws:username");
             tags = directory.tags(role)?;
             // A session's tags win over the role's of the same key, without regard to case.
-            tags.retain(|(key, _)| {
-                !session.tags.iter().any(|(other, _)| crate::projection::fold::same_key(key, other))
-            });
+            let same_key = |one: &str, other: &str| same_key(role.kind(), one, other);
+            tags.retain(|(key, _)| !session.tags.iter().any(|(other, _)| same_key(key, other)));
             tags.extend(session.tags.iter().cloned());
         }
     }
@@ -345,8 +353,7 @@ impl Judge<'_> {
         let base = caller_context(self.reader, caller)?;
         for check in &target.checks {
             let action = check.action.unwrap_or(action);
-            let context = with_keys(&base, check, &caller.digits);
-            self.check(caller, &grants, action, check, &context, &mut judgement)?;
+            self.check(caller, &grants, action, check, &base, &mut judgement)?;
             if judgement.refusal.is_some() {
                 break;
             }
@@ -360,18 +367,21 @@ impl Judge<'_> {
         grants: &Grants,
         action: &str,
         check: &Check,
-        context: &Context<'_>,
+        base: &Context<'_>,
         judgement: &mut Judgement,
     ) -> Result<(), Fault> {
+        let context = with_keys(base, check, &caller.digits);
         let trust = match &check.trust {
             None => None,
             Some(trust) => Some(self.documents.trust(self.reader, trust)?),
         };
-        let trust = trust.as_deref().map(|document| (document, check.resource.as_str()));
-        let bound = Bound::new(grants, trust);
+        let mut bound = Bound::new(grants);
+        if check.needs_trust {
+            bound = bound.and_trust(&check.resource, trust.as_deref());
+        }
         let session_arn = caller.arn();
         let mut request =
-            Request::new(caller.principal(&session_arn), action, &check.resource, context);
+            Request::new(caller.principal(&session_arn), action, &check.resource, &context);
         if let Some((_, digits)) = &check.owner {
             request = request.owned_by(digits);
         }
@@ -391,22 +401,48 @@ impl Judge<'_> {
                     .into(),
             );
         }
-        let receipt = self.receipt(caller, action, check, context, &decision)?;
+        let receipt = self.receipt(caller, action, check, &context, &decision)?;
         judgement.receipts.push(receipt);
-        if !decision.is_allowed() {
-            let encoded = self.encode(caller, action, check, context, &decision)?;
-            judgement.refusal = Some(Fault::new(
-                "AccessDenied",
-                403,
-                format!(
-                    "User: {session_arn} is not authorized to perform: {action} on resource: {} {} \
-                     Encoded authorization failure message: {encoded}",
-                    check.resource,
-                    because.unwrap_or_default(),
-                ),
-            ));
+        if decision.is_allowed() {
+            return Ok(());
         }
+        let is_foreign = check.owner.as_ref().is_some_and(|(_, digits)| *digits != caller.digits);
+        let is_trusted = decision.of(PolicyType::Trust) == Some(Outcome::Allowed);
+        if check.trust.is_some() && is_foreign && !is_trusted {
+            // Nobody learns of another account's role that does not trust them, not even that it exists: the
+            // receipt is of what was decided, the answer as if there were no such role.
+            let mut told = Judgement { receipts: Vec::new(), refusal: None };
+            self.check(caller, grants, action, &check.as_if_missing(), base, &mut told)?;
+            judgement.refusal = told.refusal;
+            return Ok(());
+        }
+        judgement.refusal =
+            Some(self.refusal(caller, action, check, &context, &decision, because)?);
         Ok(())
+    }
+
+    /// A denial, in AWS's words.
+    fn refusal(
+        &self,
+        caller: &Caller,
+        action: &str,
+        check: &Check,
+        context: &Context<'_>,
+        decision: &Decision<'_>,
+        because: Option<String>,
+    ) -> Result<Fault, Fault> {
+        let encoded = self.encode(caller, action, check, context, decision)?;
+        Ok(Fault::new(
+            "AccessDenied",
+            403,
+            format!(
+                "User: {} is not authorized to perform: {action} on resource: {} {} Encoded \
+                 authorization failure message: {encoded}",
+                caller.arn(),
+                check.called.as_ref().unwrap_or(&check.resource),
+                because.unwrap_or_default(),
+            ),
+        ))
     }
 
     fn receipt(
@@ -561,6 +597,7 @@ fn with_keys<'a>(base: &Context<'a>, check: &'a Check, caller_digits: &str) -> C
             Value::Many(values) => {
                 context.set_many(name.as_str(), values.iter().map(String::as_str));
             }
+            Value::Ambiguous => context.set_absent(name.as_str()),
         }
     }
     context

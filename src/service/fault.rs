@@ -1,6 +1,6 @@
 //! What a refused request is answered: AWS's code, status and sentence.
 //!
-//! The sentences stand in one table, each with where it comes from, or marked unconfirmed.
+//! The sentences stand in one table, each with where it comes from; `own` where AWS's was not found.
 
 use crate::ledger::LedgerError;
 use crate::policy::DocumentError;
@@ -126,7 +126,7 @@ pub struct Sentence {
     pub status: u16,
     /// The text.
     pub text: &'static str,
-    /// Where it was seen; `unconfirmed` if nobody here has seen AWS say it.
+    /// Where it was seen; begins with `own` if AWS says none, or none that was found.
     pub source: &'static str,
 }
 
@@ -170,7 +170,7 @@ sentences! {
     NO_ACCESS_KEY "NoSuchEntity" 404 "The Access Key with id {} cannot be found." "AWS CLI issue tracker";
     NO_LOGIN_PROFILE "NoSuchEntity" 404 "Login Profile for User {} cannot be found." "AWS CLI issue tracker";
     NO_INSTANCE_PROFILE "NoSuchEntity" 404 "Instance Profile {} cannot be found." "Terraform provider issue tracker";
-    NO_ALIAS "NoSuchEntity" 404 "The account alias {} cannot be found." "unconfirmed";
+    NO_ALIAS "NoSuchEntity" 404 "The account alias {} cannot be found." "own: AWS's code (API reference) in the form of its other sentences";
     ROLE_NOT_IN_PROFILE "NoSuchEntity" 404 "Role {} in Instance Profile {} cannot be found." "answers of AWS that LocalStack's tests recorded";
 
     USER_EXISTS "EntityAlreadyExists" 409 "User with name {} already exists." "AWS CLI issue tracker";
@@ -195,25 +195,24 @@ sentences! {
     QUOTA "LimitExceeded" 409 "Cannot exceed quota for {}: {}" "Terraform provider issue tracker";
     TOO_MANY_VERSIONS "LimitExceeded" 409 "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version." "Terraform provider issue tracker";
     INLINE_TOO_LARGE "LimitExceeded" 409 "Maximum policy size of {} bytes exceeded for {} {}" "Terraform provider issue tracker";
-    TOO_MANY_TAGS "LimitExceeded" 409 "Cannot exceed quota for TagsPer{}: {}" "unconfirmed";
+    TOO_MANY_TAGS "LimitExceeded" 409 "The number of tags has reached the maximum limit." "what versity/versitygw's tests hold against, and two more services that follow IAM";
 
-    PASSWORD_SHORT "PasswordPolicyViolation" 400 "Password should have a minimum length of {}" "unconfirmed";
+    PASSWORD_SHORT "PasswordPolicyViolation" 400 "Password should have a minimum length of {}" "own: AWS's code (API reference); its sentence was not found";
     PASSWORD_PLAIN "PasswordPolicyViolation" 400 "Password should have at least {} of these: uppercase letters, lowercase letters, numbers, symbols ({})" "own";
     PASSWORD_NAME "PasswordPolicyViolation" 400 "Password should be neither the name of the account nor the e-mail address of its root user" "own";
     PASSWORD_MISSING "ValidationError" 400 "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null" "the form of IAM's validation errors";
     ALIAS_IS_DIGITS "ValidationError" 400 "An account alias cannot be 12 digits: it would read as the id of an account." "own";
 
-    AWS_POLICY_FIXED "AccessDenied" 403 "Managed policies of AWS cannot be changed: {}." "unconfirmed";
+    AWS_POLICY_FIXED "AccessDenied" 403 "Managed policies of AWS cannot be changed: {}." "own: that they cannot is in the IAM User Guide; its sentence was not found";
     NOT_ATTACHABLE "PolicyNotAttachable" 400 "Cannot attach a Service Role Policy to a Customer Role." "CDK issue tracker";
     NO_ARN "ValidationError" 400 "ARN {} is not valid." "answers of AWS that LocalStack's tests recorded";
     BAD_ARN "InvalidInput" 400 "ARN {} is not valid." "AWS CLI issue tracker";
     DUPLICATE_TAG_KEYS "InvalidInput" 400 "Duplicate tag keys found. Please note that Tag keys are case insensitive." "Terraform provider issue tracker";
-    RESERVED_TAG "InvalidInput" 400 "Tag keys that start with 'aws:' are reserved for system use: {}." "unconfirmed";
+    RESERVED_TAG "InvalidInput" 400 "Tag keys that start with 'aws:' are reserved for system use: {}." "own: that they are is in the IAM User Guide; its sentence was not found";
     BAD_MARKER "ValidationError" 400 "Invalid Marker." "answers of AWS that LocalStack's tests recorded";
     NEED_USER_NAME "ValidationError" 400 "Must specify userName when calling with non-User credentials" "AWS CLI issue tracker";
     UNKNOWN_KEY_USE "AccessDenied" 403 "User: {} is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key {}" "answers of AWS that LocalStack's tests recorded";
     KEY_EXPIRY "InvalidInput" 400 "The status of an access key can be set to Active or Inactive, not to {}." "own";
-    ROOT_ONLY "AccessDenied" 403 "Only the root user may do this: {}." "unconfirmed";
 
     NOT_THERE_YET "NoSuchEntity" 404 "The account did not exist at that moment." "own";
     READ_ONLY_PAST "AccessDenied" 403 "The past can only be read: {} changes something or issues credentials." "own";

@@ -41,6 +41,8 @@ const LONGEST_ECHO: usize = 2_048;
 
 /// IAM's own sentences for the patterns of names and paths. Source: answers of IAM as reported by
 /// its users (`ValidationError: The specified value for userName is invalid. ...`).
+///
+/// A prefix of paths has three types in the model, and one sentence (`PREFIX_SENTENCE`).
 const OWN_SENTENCES: &[(&str, &str)] = &[
     (r"[\w+=,.@-]+", "It must contain only alphanumeric characters and/or the following: +=,.@_-"),
     (
@@ -52,6 +54,18 @@ const OWN_SENTENCES: &[(&str, &str)] = &[
         "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
     ),
 ];
+
+/// What a prefix of paths is refused with, whatever its type: by ListPolicies (aws/aws-sdk 36) as by ListRoles
+/// (ansible-collections/amazon.aws 2065).
+const PREFIX_SENTENCE: &str = "It must begin with the / character and contain only alphanumeric characters and/or / characters.";
+
+/// IAM's own sentence about a value at `path` that a pattern refuses, where it has one.
+fn own_sentence(path: &str, pattern: &str) -> Option<&'static str> {
+    if path == "pathPrefix" {
+        return Some(PREFIX_SENTENCE);
+    }
+    OWN_SENTENCES.iter().find(|(own, _)| *own == pattern).map(|(_, sentence)| *sentence)
+}
 
 static IAM: LazyLock<Result<Model, String>> =
     LazyLock::new(|| Model::read(include_str!("../../fixtures/model/iam.json")));
@@ -413,9 +427,9 @@ impl Check<'_> {
         if let (Some(pattern), Some(matcher)) = (&limits.pattern, limits.matcher())
             && !self.model.matches(matcher, text)
         {
-            let own = OWN_SENTENCES.iter().find(|(own, _)| own == pattern);
+            let own = own_sentence(path, pattern);
             match own.filter(|_| self.model.service == "iam") {
-                Some((_, sentence)) => {
+                Some(sentence) => {
                     let sentence = format!("The specified value for {path} is invalid. {sentence}");
                     self.own_sentence.get_or_insert(sentence);
                 }

@@ -252,7 +252,8 @@ impl Service {
         let then = call.moment.as_ref().map(|moment| self.at(moment)).transpose()?;
         let shown = then.as_ref().unwrap_or(&now);
         let judgement = self.judge_read(call, &prepared, &now, shown)?;
-        let allowed = judgement.receipts.last().cloned();
+        // The operation's own decision; what it needs besides comes after it.
+        let allowed = judgement.receipts.first().cloned();
         self.note(call, judgement.receipts)?;
         if let Some(refusal) = judgement.refusal {
             return Err(refusal);

@@ -26,6 +26,10 @@ pub enum Value {
     One(String),
     /// A set of values.
     Many(Vec<String>),
+    /// None that a condition could match: names of keys are compared without regard to case, and two tags
+    /// differ in nothing else ("matches a resource tag key named either TagKey1 or tagkey1, but not both",
+    /// IAM User Guide, "AWS global condition context keys").
+    Ambiguous,
 }
 
 /// One decision that an operation needs.
@@ -41,9 +45,32 @@ pub struct Check {
     pub owner: Option<(crate::ledger::AccountId, String)>,
     /// The keys that this operation supplies.
     pub keys: Vec<(String, Value)>,
-    /// The role's trust policy, where that decides.
+    /// How a denial calls the resource, where not by its ARN. Source: IAM's denials as its users report
+    /// them: what is named in the request is called by kind and name (`role deploy`: aws/aws-cdk 27067,
+    /// `user x`: hashicorp/boundary 3877, `instance profile x`: skypilot-org/skypilot 3366), a policy by
+    /// kind and ARN (cds-snc/dns 523), or name while it is made (galaxyproject/cloudlaunch 205); by its ARN
+    /// whatever else is made (f5devcentral/xcmcndemoguide 8), the caller itself where it is not named
+    /// (realestate-com-au/credulous 79), and a role that is passed (alphagov/govuk-infrastructure 2439).
+    pub called: Option<String>,
+    /// Whether a role must trust the caller, by its trust policy.
+    pub needs_trust: bool,
+    /// That trust policy; without one, nobody is trusted.
     pub trust: Option<Trust>,
 }
+
+impl Check {
+    /// The same about a role that does not exist: without tags, and trusting nobody.
+    pub fn as_if_missing(&self) -> Check {
+        let mut check = Check { trust: None, ..self.clone() };
+        check.keys.retain(|(name, _)| {
+            !name.starts_with(RESOURCE_TAG) && !name.starts_with(IAM_RESOURCE_TAG)
+        });
+        check
+    }
+}
+
+const RESOURCE_TAG: &str = "aws:ResourceTag/";
+const IAM_RESOURCE_TAG: &str = "iam:ResourceTag/";
 
 /// Everything that must be allowed for an operation to go on.
 #[derive(Clone, Debug)]
@@ -62,6 +89,8 @@ impl Target {
                 id: id.clone(),
                 owner: None,
                 keys: Vec::new(),
+                called: None,
+                needs_trust: false,
                 trust: None,
             }],
         }
@@ -96,23 +125,33 @@ impl Target {
 
     /// With the tags that the resource has.
     pub fn tagged(mut self, tags: Vec<(String, String)>) -> Self {
-        for (key, value) in tags {
-            self.set(&format!("aws:ResourceTag/{key}"), Value::One(value.clone()));
-            self.set(&format!("iam:ResourceTag/{key}"), Value::One(value));
-        }
+        self.set_tags(RESOURCE_TAG, &tags);
+        self.set_tags(IAM_RESOURCE_TAG, &tags);
         self
     }
 
     /// With the tags that the request wants to set.
     pub fn requesting(mut self, tags: &[(String, String)]) -> Self {
         if !tags.is_empty() {
-            for (key, value) in tags {
-                self.set(&format!("aws:RequestTag/{key}"), Value::One(value.clone()));
-            }
+            self.set_tags("aws:RequestTag/", tags);
             let keys = tags.iter().map(|(key, _)| key.clone()).collect();
             self.set("aws:TagKeys", Value::Many(keys));
         }
         self
+    }
+
+    /// About what is made with tags: whoever makes it must be allowed to tag it as well, by an action of its
+    /// own (IAM User Guide, "IAM: Create new users only with specific tags", which allows both).
+    pub fn making(self, tags: &[(String, String)], tag_action: &'static str) -> Self {
+        if tags.is_empty() {
+            return self;
+        }
+        let made = self.requesting(tags);
+        let mut tagged = made.clone();
+        for check in &mut tagged.checks {
+            check.called = None;
+        }
+        made.and(tag_action, tagged)
     }
 
     /// With the tag keys that the request names.
@@ -121,11 +160,27 @@ impl Target {
         self
     }
 
+    /// Called so in denials.
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        if let Some(first) = self.checks.first_mut() {
+            first.called = Some(name.into());
+        }
+        self
+    }
+
     /// And another decision, which must be allowed as well.
     pub fn and(mut self, action: &'static str, other: Target) -> Self {
         self.checks
             .extend(other.checks.into_iter().map(|check| Check { action: Some(action), ..check }));
         self
+    }
+
+    fn set_tags(&mut self, prefix: &str, tags: &[(String, String)]) {
+        for (key, value) in tags {
+            let alike = tags.iter().filter(|(other, _)| other.eq_ignore_ascii_case(key)).count();
+            let value = if alike > 1 { Value::Ambiguous } else { Value::One(value.clone()) };
+            self.set(&format!("{prefix}{key}"), value);
+        }
     }
 
     fn set(&mut self, name: &str, value: Value) {
@@ -143,6 +198,11 @@ pub fn account(scene: &Scene<'_>) -> Result<Target, Fault> {
 /// A user, group or role by its name. One that does not exist is judged by the ARN it would have with
 /// the path `/`: the caller learns that it does not exist only if it may ask.
 pub fn named<P: Principal>(scene: &Scene<'_>, name: &str) -> Result<Target, Fault> {
+    Ok(unnamed::<P>(scene, name)?.called(format!("{} {name}", P::ARN_TYPE)))
+}
+
+/// As [`named`], but that a denial says the ARN.
+pub fn unnamed<P: Principal>(scene: &Scene<'_>, name: &str) -> Result<Target, Fault> {
     match scene.directory.find::<P>(name)? {
         Some(found) => existing(scene, &found),
         None => Ok(Target::on(
@@ -176,21 +236,22 @@ pub fn user_or_self(scene: &Scene<'_>, name: Option<&str>) -> Result<Target, Fau
         None if scene.caller.is_root() => account(scene),
         None => {
             let own = scene.caller.own_user_name()?;
-            named::<crate::projection::tables::UserRow>(scene, own)
+            unnamed::<crate::projection::tables::UserRow>(scene, own)
         }
     }
 }
 
 /// A managed policy by its ARN.
 pub fn policy(scene: &Scene<'_>, arn: &str) -> Result<Target, Fault> {
-    match find_policy(&scene.directory, arn)? {
+    let target = match find_policy(&scene.directory, arn)? {
         Some(PolicyRef(reference)) if !reference.starts_with("arn:") => {
             let id = UniqueId::parse(&reference).unwrap_or_else(UniqueId::root);
             let tags = scene.directory.tags(&id)?;
-            Ok(Target::on(arn, &id).tagged(tags))
+            Target::on(arn, &id).tagged(tags)
         }
-        _ => Ok(Target::on(arn, &UniqueId::root())),
-    }
+        _ => Target::on(arn, &UniqueId::root()),
+    };
+    Ok(target.called(format!("policy {arn}")))
 }
 
 /// What a policy ARN names: one of the account's, or one that every account shares (which may not be

@@ -1,5 +1,9 @@
 //! Roles, trust and temporary credentials.
 
+use domesday::service::activity::receipt::Kind;
+use domesday::service::founding::Founding;
+use serde_json::Value;
+
 use super::world::{Key, World};
 
 fn trust(world: &World, principal: &str, condition: &str) -> String {
@@ -118,4 +122,122 @@ fn a_session_token_without_mfa_calls_no_iam() {
     let of = [("UserName", "admin"), ("AccessKeyId", &world.admin.id), ("Status", "Inactive")];
     world.ok(&world.admin, "UpdateAccessKey", &of);
     assert!(world.caller(&session).is_err());
+}
+
+/// What an asker is told of a role: the denial, and what it decodes to, without what differs on each call.
+fn told(world: &World, asker: &Key, account: &str, name: &str) -> (String, Value) {
+    let arn = format!("arn:aws:iam::{account}:role/{name}");
+    let ask = [("RoleArn", arn.as_str()), ("RoleSessionName", "s1")];
+    let message = world.refused(asker, "AssumeRole", &ask, "AccessDenied");
+    let (sentence, encoded) =
+        message.split_once(" Encoded authorization failure message: ").unwrap();
+    let decoded = world.ok(asker, "DecodeAuthorizationMessage", &[("EncodedMessage", encoded)]);
+    let decoded = decoded["DecodedMessage"].as_str().unwrap().replace(&arn, "ROLE");
+    let mut decoded: Value = serde_json::from_str(&decoded).unwrap();
+    let items = &mut decoded["context"]["conditions"]["items"];
+    let times = ["aws:CurrentTime", "aws:EpochTime"];
+    let kept = items.as_array().unwrap().iter();
+    let kept = kept.filter(|item| !times.contains(&item["key"].as_str().unwrap()));
+    let kept: Vec<Value> = kept.cloned().collect();
+    *items = kept.into();
+    (sentence.replace(&arn, "ROLE"), decoded)
+}
+
+#[test]
+fn a_role_that_does_not_exist_is_not_told_from_one_that_trusts_nobody() {
+    let world = World::new(15);
+    let founding = Founding {
+        root_email: Some("other@example.com".into()),
+        admin: Some("admin".into()),
+        ..Founding::default()
+    };
+    let other = world.service.found(founding, "test").unwrap();
+    let (digits, other) = (other.digits, Key::long_term(&other.admin.unwrap().1));
+    let ec2 = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    role(&world, "closed", ec2);
+    let (sentence, decoded) = told(&world, &world.admin, &world.digits, "closed");
+    assert!(sentence.ends_with("because no role trust policy allows the sts:AssumeRole action"));
+    assert_eq!(told(&world, &world.admin, &world.digits, "missing"), (sentence, decoded));
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    let mut last = None;
+    world
+        .service
+        .activity()
+        .receipts(1, &mut |_, receipt| {
+            if receipt.action == "sts:AssumeRole" {
+                last = Some((receipt.kind, receipt.blocked_by));
+            }
+            Ok(true)
+        })
+        .unwrap();
+    assert_eq!(last, Some((Kind::ImplicitDeny, Some("role trust policy".into()))));
+
+    // Nor across accounts, where neither tags nor denials of a role show, nor which accounts there are.
+    let tag = [("RoleName", "closed"), ("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "x")];
+    world.ok(&world.admin, "TagRole", &tag);
+    let deny = ec2.replace(r#"[{"Effect"#, &format!(
+        r#"[{{"Effect":"Deny","Principal":{{"AWS":"arn:aws:iam::{digits}:root"}},"Action":"sts:AssumeRole"}},{{"Effect"#
+    ));
+    role(&world, "denying", &deny);
+    let missing = told(&world, &other, &world.digits, "missing");
+    assert!(missing.0.ends_with("because no role trust policy allows the sts:AssumeRole action"));
+    assert_eq!(told(&world, &other, &world.digits, "closed"), missing);
+    assert_eq!(told(&world, &other, &world.digits, "denying"), missing);
+    let nowhere = told(&world, &other, "000000000001", "missing");
+    let nowhere = serde_json::to_string(&nowhere).unwrap().replace("000000000001", &world.digits);
+    assert_eq!(nowhere, serde_json::to_string(&missing).unwrap());
+
+    // Whom a role trusts gets in.
+    let open = trust(&world, "root", "").replace(&world.digits, &digits);
+    let arn = role(&world, "open", &open);
+    world.ok(&other, "AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "s1")]);
+}
+
+#[test]
+fn what_a_session_carries_on_must_be_allowed_at_each_step() {
+    let world = World::new(16);
+    let all = r#"["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]"#;
+    let trusting = |actions: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{}:root"}},"Action":{actions}}}]}}"#,
+            world.digits
+        )
+    };
+    let first = role(&world, "first", &trusting(all));
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}"#;
+    let put = [("RoleName", "first"), ("PolicyName", "p"), ("PolicyDocument", document)];
+    world.ok(&world.admin, "PutRolePolicy", &put);
+    let ask = [("RoleArn", first.as_str()), ("RoleSessionName", "one")];
+    let named = [ask[0], ask[1], ("SourceIdentity", "carol")];
+    let named = Key::of(&world.ok(&world.admin, "AssumeRole", &named));
+    let tags = [("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "red")];
+    let passing = [ask[0], ask[1], tags[0], tags[1], ("TransitiveTagKeys.member.1", "team")];
+    let passing = Key::of(&world.ok(&world.admin, "AssumeRole", &passing));
+
+    let plain = role(&world, "plain", &trusting(r#""sts:AssumeRole""#));
+    let plain = [("RoleArn", plain.as_str()), ("RoleSessionName", "two")];
+    let every = role(&world, "every", &trusting(all));
+    let every = [("RoleArn", every.as_str()), ("RoleSessionName", "two")];
+    for (session, action) in [(named, "sts:SetSourceIdentity"), (passing, "sts:TagSession")] {
+        let message = world.refused(&session, "AssumeRole", &plain, "AccessDenied");
+        let because = format!("because no role trust policy allows the {action} action");
+        assert!(message.contains(&because), "{message}");
+        world.ok(&session, "AssumeRole", &every);
+    }
+    let bare = Key::of(&world.ok(&world.admin, "AssumeRole", &ask));
+    world.ok(&bare, "AssumeRole", &plain);
+
+    // Receipts say what credentials were issued by, not what else had to be allowed.
+    let mut issued = Vec::new();
+    world
+        .service
+        .activity()
+        .receipts(1, &mut |_, receipt| {
+            if receipt.kind == Kind::Issued {
+                issued.push(receipt.action);
+            }
+            Ok(true)
+        })
+        .unwrap();
+    assert_eq!(issued, ["sts:AssumeRole"; 6]);
 }

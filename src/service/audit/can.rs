@@ -76,7 +76,7 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
             }
         }
     };
-    let bound = Bound::new(&grants, None);
+    let bound = Bound::new(&grants);
     let request = Request::new(principal, &ask.action, &ask.resource, &context);
     let policies = bound.policies();
     let explored = explore(&request, &policies);

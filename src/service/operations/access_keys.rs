@@ -45,15 +45,16 @@ fn owner(
     Ok((user.row.id, Some(user.name)))
 }
 
+/// A denial names the key, and says neither whose it is nor whether it exists.
 fn owner_of_key(scene: &Scene<'_>, key: &str) -> Result<Target, Fault> {
-    let row = find_key(scene.directory, key)?;
-    match row {
+    let target = match find_key(scene.directory, key)? {
         Some(row) => match scene.directory.by_id::<UserRow>(&row.owner)? {
-            Some(user) => target::existing(scene, &user),
-            None => target::account(scene),
+            Some(user) => target::existing(scene, &user)?,
+            None => target::account(scene)?,
         },
-        None => Ok(Target::any()),
-    }
+        None => Target::any(),
+    };
+    Ok(target.called(format!("access key {key}")))
 }
 
 fn find_key(directory: Directory<'_>, key: &str) -> Result<Option<AccessKeyRow>, Fault> {

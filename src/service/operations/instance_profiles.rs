@@ -23,7 +23,7 @@ use crate::service::target::{self, Scene, Target};
 operations! { Iam:
     write CreateInstanceProfile on |op, scene| {
         let path = op.path.as_deref().unwrap_or("/");
-        Ok(new(scene, path, &op.instance_profile_name)?.requesting(&pairs(&op.tags)))
+        Ok(new(scene, path, &op.instance_profile_name)?.making(&pairs(&op.tags), "iam:TagInstanceProfile"))
     } => InstanceProfileAnswer,
     read GetInstanceProfile on |op, scene| named(scene, &op.instance_profile_name) => InstanceProfileAnswer,
     read ListInstanceProfiles on |op, scene| new(scene, op.path_prefix.as_deref().unwrap_or("/"), "") => InstanceProfilesPage,
@@ -31,7 +31,7 @@ operations! { Iam:
     write DeleteInstanceProfile on |op, scene| named(scene, &op.instance_profile_name) => (),
     write AddRoleToInstanceProfile on |op, scene| {
         // Whoever fills a profile hands the role to every machine that it is given to.
-        let role = target::named::<RoleRow>(scene, &op.role_name)?;
+        let role = target::unnamed::<RoleRow>(scene, &op.role_name)?;
         let passed = role.key("iam:PassedToService", "ec2.amazonaws.com");
         Ok(named(scene, &op.instance_profile_name)?.and("iam:PassRole", passed))
     } => (),
@@ -56,9 +56,14 @@ pub fn existing(directory: Directory<'_>, name: &str) -> Result<InstanceProfileR
 
 /// What a request about an instance profile is judged on.
 pub fn named(scene: &Scene<'_>, name: &str) -> Result<Target, Fault> {
-    let Some(row) = find(scene.directory, name)? else { return new(scene, "/", name) };
-    let arn = arn_of(&scene.directory.digits()?, &row);
-    Ok(Target::on(arn, &row.id).tagged(scene.directory.tags(&row.id)?))
+    let target = match find(scene.directory, name)? {
+        None => new(scene, "/", name)?,
+        Some(row) => {
+            let arn = arn_of(&scene.directory.digits()?, &row);
+            Target::on(arn, &row.id).tagged(scene.directory.tags(&row.id)?)
+        }
+    };
+    Ok(target.called(format!("instance profile {name}")))
 }
 
 fn new(scene: &Scene<'_>, path: &str, name: &str) -> Result<Target, Fault> {
@@ -155,7 +160,7 @@ impl Write for CreateInstanceProfile {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<InstanceProfileAnswer, Fault> {
         let name = self.instance_profile_name;
         let wanted = pairs(&self.tags);
-        check_tags(&wanted, &[], "InstanceProfile")?;
+        check_tags(&wanted, &[], IdKind::InstanceProfile)?;
         if to.directory().find_id(NameKind::InstanceProfile, &name)?.is_some() {
             return Err(fault::INSTANCE_PROFILE_EXISTS.with(&[&name]));
         }

@@ -26,10 +26,14 @@ operations! { Iam:
     write CreatePolicy on |op, scene| {
         let path = op.path.as_deref().unwrap_or("/");
         let arn = arn::iam(&scene.directory.digits()?, "policy", path, &op.policy_name);
-        Ok(Target::on(arn, &UniqueId::root()).requesting(&pairs(&op.tags)))
+        let target = Target::on(arn, &UniqueId::root()).called(format!("policy {}", op.policy_name));
+        Ok(target.making(&pairs(&op.tags), "iam:TagPolicy"))
     } => PolicyAnswer,
     read GetPolicy on |op, scene| target::policy(scene, &op.policy_arn) => PolicyAnswer,
-    read ListPolicies on |op, scene| Ok(Target::any()) => ListPoliciesResult,
+    read ListPolicies on |op, scene| {
+        // IAM's own words, as in aws/aws-sam-cli 394.
+        Ok(Target::any().called(format!("policy path {}", op.path_prefix.as_deref().unwrap_or("/"))))
+    } => ListPoliciesResult,
     write DeletePolicy on |op, scene| target::policy(scene, &op.policy_arn) => (),
 }
 
@@ -243,7 +247,7 @@ pub struct CreatePolicy {
 impl Write for CreatePolicy {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<PolicyAnswer, Fault> {
         let tags = pairs(&self.tags);
-        check_tags(&tags, &[], "Policy")?;
+        check_tags(&tags, &[], IdKind::Policy)?;
         if to.directory().find_id(NameKind::Policy, &self.policy_name)?.is_some() {
             return Err(fault::POLICY_EXISTS.with(&[&self.policy_name]));
         }

@@ -24,8 +24,8 @@ use crate::service::target;
 operations! { Iam:
     write CreateRole on |op, scene| {
         Ok(target::new::<RoleRow>(scene, op.path.as_deref(), &op.role_name)?
-            .requesting(&pairs(&op.tags))
-            .key_if("iam:PermissionsBoundary", op.permissions_boundary.as_deref()))
+            .key_if("iam:PermissionsBoundary", op.permissions_boundary.as_deref())
+            .making(&pairs(&op.tags), "iam:TagRole"))
     } => CreateRoleResult,
     read GetRole on |op, scene| target::named::<RoleRow>(scene, &op.role_name) => GetRoleResult,
     read ListRoles on |op, scene| target::new::<RoleRow>(scene, op.path_prefix.as_deref(), "") => ListRolesResult,
@@ -100,7 +100,7 @@ pub struct CreateRoleResult {
 impl Write for CreateRole {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<CreateRoleResult, Fault> {
         let tags = pairs(&self.tags);
-        check_tags(&tags, &[], "Role")?;
+        check_tags(&tags, &[], IdKind::Role)?;
         if to.directory().find_id(NameKind::Role, &self.role_name)?.is_some() {
             return Err(fault::ROLE_EXISTS.with(&[&self.role_name]));
         }

@@ -6,7 +6,7 @@ use crate::base::text::{base64_url, from_base64_url, percent_encode};
 use crate::base::time::Timestamp;
 use crate::identity::arn;
 use crate::identity::change::PolicyRef;
-use crate::identity::id::UniqueId;
+use crate::identity::id::{IdKind, UniqueId};
 use crate::projection::directory::{Directory, Named, Principal};
 use crate::projection::fold::same_key;
 use crate::projection::tables::{GroupRow, POLICIES, RoleRow, UserRow};
@@ -28,13 +28,14 @@ pub fn pairs(tags: &[Tag]) -> Vec<(String, String)> {
     tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
 }
 
-/// Checks the tags of a request: no key twice without regard to case, no reserved one, at most 50 with
-/// those that the entity has already.
+/// Checks the tags of a request: no key twice, no reserved one, at most 50 with those that the owner has
+/// already.
 pub fn check_tags(
     tags: &[(String, String)],
     already: &[(String, String)],
-    kind: &str,
+    kind: IdKind,
 ) -> Result<(), Fault> {
+    let same_key = |one: &str, other: &str| same_key(Some(kind), one, other);
     for (number, (key, _)) in tags.iter().enumerate() {
         if key.to_lowercase().starts_with("aws:") {
             return Err(fault::RESERVED_TAG.with(&[key]));
@@ -46,7 +47,7 @@ pub fn check_tags(
     let kept =
         already.iter().filter(|(old, _)| !tags.iter().any(|(new, _)| same_key(old, new))).count();
     if kept + tags.len() > 50 {
-        return Err(fault::TOO_MANY_TAGS.with(&[kind, "50"]));
+        return Err(fault::TOO_MANY_TAGS.with(&[]));
     }
     Ok(())
 }

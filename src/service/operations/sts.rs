@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::shapes::{Tag, check_tags, pairs};
 use crate::identity::arn::{self, Arn};
 use crate::identity::change::PolicyRef;
-use crate::identity::id::{UniqueId, is_account_digits};
+use crate::identity::id::{IdKind, UniqueId, is_account_digits};
 use crate::ledger::AccountId;
 use crate::policy::{Document, DocumentKind};
 use crate::projection::directory::{Directory, Named};
-use crate::projection::fold::same_key;
+use crate::projection::fold;
 use crate::projection::tables::{ACCOUNTS, KEY_ACCOUNTS, RoleRow};
 use crate::projection::view::ReadTables;
 use crate::service::authorize::decode_denial;
 use crate::service::caller::Identity;
-use crate::service::fault::Fault;
+use crate::service::fault::{self, Fault};
 use crate::service::operation::{Issue, Read, Reading, operations};
 use crate::service::sts::{Credentials, Desk, Terms};
 use crate::service::target::{Check, Scene, Target, Value, find_policy};
@@ -102,6 +102,11 @@ const SESSION_POLICY_QUOTA: usize = 2_048;
 /// Managed session policies.
 const SESSION_POLICIES_QUOTA: usize = 10;
 
+/// Keys of session tags are like a role's (IAM User Guide, "Passing session tags in AWS STS").
+fn same_key(one: &str, other: &str) -> bool {
+    fold::same_key(Some(IdKind::Role), one, other)
+}
+
 /// The role of an ARN, in whichever account of the store.
 fn find_role(
     directory: Directory<'_>,
@@ -118,6 +123,15 @@ fn find_role(
     Ok(found.filter(|role| role.arn == role_arn).map(|role| (account, role)))
 }
 
+/// The account of a role's ARN. One that is not in the store has no id: what happens to its roles falls to
+/// the caller's account.
+fn owner(directory: Directory<'_>, role_arn: &str) -> Result<Option<(AccountId, String)>, Fault> {
+    let Some(parsed) = Arn::parse(role_arn) else { return Ok(None) };
+    let digits = parsed.account.to_owned();
+    let account = directory.reader.get(AccountId::SYSTEM, &ACCOUNTS, &digits)?;
+    Ok(Some((account.unwrap_or(directory.account), digits)))
+}
+
 /// The tags of a session, and the keys of those that a further session inherits.
 struct SessionTags {
     tags: Vec<(String, String)>,
@@ -125,8 +139,9 @@ struct SessionTags {
 }
 
 impl AssumeRole {
-    /// The trust policy of the role, and the caller's own policies; setting tags or a source identity
-    /// needs a permission of its own on both sides.
+    /// The trust policy of the role, and the caller's own policies; setting tags or a source identity, and
+    /// handing on those that the caller's session carries, needs a permission of its own on both sides (IAM
+    /// User Guide, "Permissions required to set source identity"; of tags: aws/eks-pod-identity-agent 80).
     fn judged_on(&self, scene: &Scene<'_>) -> Result<Target, Fault> {
         let whole = Arn::parse(&self.role_arn).is_some_and(|arn| {
             ![arn.partition, arn.service, arn.resource].iter().any(|part| part.is_empty())
@@ -136,8 +151,13 @@ impl AssumeRole {
         }
         let mut keys =
             vec![("sts:RoleSessionName".to_owned(), Value::One(self.role_session_name.clone()))];
+        let before = scene.caller.session();
+        let source_identity = match (&self.source_identity, before) {
+            (None, Some(before)) => &before.source_identity,
+            (own, _) => own,
+        };
         let single =
-            [("sts:ExternalId", &self.external_id), ("sts:SourceIdentity", &self.source_identity)];
+            [("sts:ExternalId", &self.external_id), ("sts:SourceIdentity", source_identity)];
         for (name, value) in single {
             keys.extend(value.clone().map(|value| (name.to_owned(), Value::One(value))));
         }
@@ -152,14 +172,18 @@ impl AssumeRole {
         }
         let mut target =
             Target::on(&self.role_arn, &UniqueId::root()).requesting(&pairs(&self.tags));
-        if let Some((account, role)) = find_role(scene.directory, &self.role_arn)? {
-            let directory = Directory::new(scene.directory.reader, account);
-            let tags = directory.tags(&role.row.id)?;
-            target = target.tagged(tags);
-            let digits = directory.digits()?;
-            for check in &mut target.checks {
+        let found = find_role(scene.directory, &self.role_arn)?;
+        if let Some((account, role)) = &found {
+            let directory = Directory::new(scene.directory.reader, *account);
+            target = target.tagged(directory.tags(&role.row.id)?);
+        }
+        let owner = owner(scene.directory, &self.role_arn)?;
+        // A role that does not exist is judged as one that trusts nobody, and not told from it.
+        for check in &mut target.checks {
+            check.owner.clone_from(&owner);
+            check.needs_trust = true;
+            if let Some((_, role)) = &found {
                 check.id = role.row.id.clone();
-                check.owner = Some((account, digits.clone()));
                 check.trust = Some(role.row.trust.clone());
             }
         }
@@ -168,10 +192,10 @@ impl AssumeRole {
         }
         let first: Option<Check> = target.checks.first().cloned();
         let mut further = Vec::new();
-        if !self.tags.is_empty() {
+        if !self.tags.is_empty() || before.is_some_and(|before| !before.transitive.is_empty()) {
             further.push("sts:TagSession");
         }
-        if self.source_identity.is_some() {
+        if source_identity.is_some() {
             further.push("sts:SetSourceIdentity");
         }
         for action in further {
@@ -196,7 +220,7 @@ impl AssumeRole {
         }
         let own = pairs(&self.tags);
         // What is `InvalidInput` to IAM is another code to STS.
-        check_tags(&own, &tags, "Session").map_err(|fault| match fault.code {
+        check_tags(&own, &tags, IdKind::Role).map_err(|fault| match fault.code {
             "InvalidInput" => Fault { code: "InvalidParameterValue", ..fault },
             _ => fault,
         })?;
@@ -295,17 +319,11 @@ impl Issue for AssumeRole {
             ));
         }
         let found = find_role(desk.reading.directory, &self.role_arn)?;
-        let Some((account, role)) = found else {
-            return Err(Fault::new(
-                "AccessDenied",
-                403,
-                format!(
-                    "User: {} is not authorized to perform: sts:AssumeRole on resource: {}",
-                    caller.arn(),
-                    self.role_arn
-                ),
-            ));
-        };
+        // Whom policies judge was refused before.
+        let (account, role) = found.ok_or_else(|| {
+            let name = Arn::parse(&self.role_arn).map_or("", |arn| arn.name());
+            fault::NO_ROLE.with(&[name])
+        })?;
         let duration = self.duration_seconds.unwrap_or(3_600);
         let chained = matches!(caller.identity, Identity::RoleSession { .. });
         if chained && duration > LONGEST_CHAINED {

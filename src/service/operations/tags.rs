@@ -7,7 +7,7 @@ use super::instance_profiles;
 use super::policies;
 use super::shapes::{Tag, check_tags, need, page, pairs};
 use crate::identity::change::{Tagged, Untagged};
-use crate::identity::id::UniqueId;
+use crate::identity::id::{IdKind, UniqueId};
 use crate::projection::Transaction;
 use crate::projection::directory::Directory;
 use crate::projection::fold::same_key;
@@ -18,7 +18,7 @@ use crate::service::fault::Fault;
 use crate::service::operation::{Read, Reading, Write, Writing, operations};
 use crate::service::target::{self, Scene, Target};
 
-/// Sets an owner's tags; those of the same key, without regard to case, are replaced.
+/// Sets an owner's tags; those of the same key are replaced.
 pub fn set(
     tx: &mut Transaction<'_>,
     owner: &UniqueId,
@@ -37,8 +37,8 @@ pub fn set(
 
 /// What can have tags. `named` is what a request calls it by: its name, or a policy's ARN.
 trait Taggable {
-    /// What the quota calls it.
-    const KIND: &'static str;
+    /// What it is; whether its keys differ by case hangs on that.
+    const KIND: IdKind;
     /// What a request about it is judged on.
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault>;
     /// Its unique id, to be changed.
@@ -54,7 +54,7 @@ trait Taggable {
 }
 
 impl Taggable for UserRow {
-    const KIND: &'static str = "User";
+    const KIND: IdKind = IdKind::User;
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
         target::named::<UserRow>(scene, named)
     }
@@ -64,7 +64,7 @@ impl Taggable for UserRow {
 }
 
 impl Taggable for RoleRow {
-    const KIND: &'static str = "Role";
+    const KIND: IdKind = IdKind::Role;
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
         target::named::<RoleRow>(scene, named)
     }
@@ -74,7 +74,7 @@ impl Taggable for RoleRow {
 }
 
 impl Taggable for PolicyRow {
-    const KIND: &'static str = "Policy";
+    const KIND: IdKind = IdKind::Policy;
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
         target::policy(scene, named)
     }
@@ -95,7 +95,7 @@ impl Taggable for PolicyRow {
 }
 
 impl Taggable for InstanceProfileRow {
-    const KIND: &'static str = "InstanceProfile";
+    const KIND: IdKind = IdKind::InstanceProfile;
     fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
         instance_profiles::named(scene, named)
     }
@@ -118,8 +118,8 @@ fn tag<T: Taggable>(to: &mut Writing<'_, '_>, named: &str, tags: &[Tag]) -> Resu
 fn untag<T: Taggable>(to: &mut Writing<'_, '_>, named: &str, keys: &[String]) -> Result<(), Fault> {
     let owner = T::owner(to.directory(), named)?;
     let already = to.directory().tags(&owner)?.into_iter().map(|(key, _)| key);
-    let keys: Vec<String> =
-        already.filter(|key| keys.iter().any(|gone| same_key(gone, key))).collect();
+    let is_named = |key: &String| keys.iter().any(|gone| same_key(Some(T::KIND), gone, key));
+    let keys: Vec<String> = already.filter(is_named).collect();
     if keys.is_empty() {
         return Ok(());
     }
@@ -135,6 +135,11 @@ pub struct TagsPage {
     marker: Option<String>,
 }
 
+/// Keys may differ by case alone.
+fn tag_key(tag: &Tag) -> String {
+    format!("{}\0{}", tag.key.to_lowercase(), tag.key)
+}
+
 fn list<T: Taggable>(
     at: &Reading<'_>,
     named: &str,
@@ -143,7 +148,7 @@ fn list<T: Taggable>(
 ) -> Result<TagsPage, Fault> {
     let tags = T::tags(at.directory, at.documents, named)?;
     let tags = tags.into_iter().map(|(key, value)| Tag { key, value }).collect();
-    let paged = page(tags, |tag: &Tag| tag.key.to_lowercase(), max_items, marker)?;
+    let paged = page(tags, tag_key, max_items, marker)?;
     Ok(TagsPage { tags: paged.items, is_truncated: paged.is_truncated, marker: paged.marker })
 }
 

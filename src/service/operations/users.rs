@@ -19,8 +19,8 @@ use crate::service::target;
 operations! { Iam:
     write CreateUser on |op, scene| {
         Ok(target::new::<UserRow>(scene, op.path.as_deref(), &op.user_name)?
-            .requesting(&pairs(&op.tags))
-            .key_if("iam:PermissionsBoundary", op.permissions_boundary.as_deref()))
+            .key_if("iam:PermissionsBoundary", op.permissions_boundary.as_deref())
+            .making(&pairs(&op.tags), "iam:TagUser"))
     } => UserAnswer,
     read GetUser on |op, scene| target::user_or_self(scene, op.user_name.as_deref()) => GetUserResult,
     read ListUsers on |op, scene| target::new::<UserRow>(scene, op.path_prefix.as_deref(), "") => ListUsersResult,
@@ -61,7 +61,7 @@ pub struct UserAnswer {
 impl Write for CreateUser {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<UserAnswer, Fault> {
         let tags = pairs(&self.tags);
-        check_tags(&tags, &[], "User")?;
+        check_tags(&tags, &[], IdKind::User)?;
         if to.directory().find_id(NameKind::User, &self.user_name)?.is_some() {
             return Err(fault::USER_EXISTS.with(&[&self.user_name]));
         }
