@@ -129,7 +129,8 @@ fn session(
     Ok(Credential { secret: session.secret.clone(), caller })
 }
 
-fn owner(
+/// The principal behind a credential; without a session, its own.
+pub fn owner(
     reader: &dyn Reader,
     account: AccountId,
     id: &UniqueId,

@@ -379,28 +379,9 @@ impl Judge<'_> {
         if check.needs_trust {
             bound = bound.and_trust(&check.resource, trust.as_deref());
         }
-        let session_arn = caller.arn();
-        let mut request =
-            Request::new(caller.principal(&session_arn), action, &check.resource, &context);
-        if let Some((_, digits)) = &check.owner {
-            request = request.owned_by(digits);
-        }
-        let policies = bound.policies();
-        let mut decision = decide(&request, &policies);
-        let mut because = decision.because(action);
-        if caller.is_operator() {
-            decision.outcome = Outcome::Allowed;
-            decision.blocked_by = None;
-        } else if cannot_call_iam(caller, action) {
-            // IAM User Guide, "Compare AWS STS credentials": GetSessionToken without MFA calls neither IAM
-            // nor STS, but for AssumeRole and GetCallerIdentity.
-            decision.outcome = Outcome::ImplicitDeny;
-            decision.blocked_by = Some(PolicyType::Session);
-            because = Some(
-                "because credentials of GetSessionToken without MFA cannot call this service"
-                    .into(),
-            );
-        }
+        let owner = check.owner.as_ref().map(|(_, digits)| digits.as_str());
+        let (decision, because) =
+            verdict(caller, action, (&check.resource, owner), &bound, &context);
         let receipt = self.receipt(caller, action, check, &context, &decision)?;
         judgement.receipts.push(receipt);
         if decision.is_allowed() {
@@ -573,6 +554,37 @@ pub fn decode_denial(reader: &dyn Reader, account: AccountId, encoded: &str) -> 
     let sealed = Sealed(from_base64_url(encoded)?);
     let root = UniqueId::root();
     sealing::unseal(reader.keys(), account, &root, "authorization message", &sealed).ok().flatten()
+}
+
+/// Decides a request for an action on a resource, which may be another account's (its digits): the one
+/// place, for requests and for replays of them. Also says why, in AWS's words.
+pub fn verdict<'a>(
+    caller: &Caller,
+    action: &str,
+    (resource, owner): (&str, Option<&str>),
+    bound: &'a Bound<'_>,
+    context: &Context<'_>,
+) -> (Decision<'a>, Option<String>) {
+    let session_arn = caller.arn();
+    let mut request = Request::new(caller.principal(&session_arn), action, resource, context);
+    if let Some(digits) = owner {
+        request = request.owned_by(digits);
+    }
+    let mut decision = decide(&request, &bound.policies());
+    let mut because = decision.because(action);
+    if caller.is_operator() {
+        decision.outcome = Outcome::Allowed;
+        decision.blocked_by = None;
+    } else if cannot_call_iam(caller, action) {
+        // IAM User Guide, "Compare AWS STS credentials": GetSessionToken without MFA calls neither IAM nor
+        // STS, but for AssumeRole and GetCallerIdentity.
+        decision.outcome = Outcome::ImplicitDeny;
+        decision.blocked_by = Some(PolicyType::Session);
+        because = Some(
+            "because credentials of GetSessionToken without MFA cannot call this service".into(),
+        );
+    }
+    (decision, because)
 }
 
 fn cannot_call_iam(caller: &Caller, action: &str) -> bool {

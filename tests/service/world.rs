@@ -9,6 +9,8 @@ use domesday::base::random::SeededRandom;
 use domesday::base::secret::Secret;
 use domesday::base::time::Timestamp;
 use domesday::service::Service;
+use domesday::service::activity::receipt::Kind;
+use domesday::service::audit::replay::{Replay, replay};
 use domesday::service::authenticate::{Arrival, Credential};
 use domesday::service::caller::{Caller, Source};
 use domesday::service::fault::Fault;
@@ -22,6 +24,8 @@ pub struct World {
     pub clock: Arc<SimulatedClock>,
     pub digits: String,
     pub admin: Key,
+    /// Whether what was decided is decided again in the end; not where the disk is damaged.
+    pub replays: bool,
 }
 
 /// An access key, long-term or of a session.
@@ -62,7 +66,7 @@ impl World {
         let founded = service.found(founding, "test").unwrap();
         let (_, id, _) = founded.admin.unwrap();
         let admin = Key::long_term(&id);
-        World { service, clock, digits: founded.digits, admin }
+        World { service, clock, digits: founded.digits, admin, replays: true }
     }
 
     /// The caller behind a key, as if its signature had been checked.
@@ -191,5 +195,28 @@ impl World {
         let mut roles = ask("ListRoles", &[("MaxItems", "1000")]);
         state.insert("roles".into(), roles["Roles"].take());
         state
+    }
+}
+
+/// Whatever a test had decided is decided again when it is over: by each receipt, at the position that it
+/// saw, to the same end.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !self.replays || std::thread::panicking() {
+            return;
+        }
+        self.service.close();
+        let mut receipts = Vec::new();
+        let each = &mut |number, receipt| {
+            receipts.push((number, receipt));
+            Ok(true)
+        };
+        self.service.activity().receipts(1, each).unwrap();
+        for (number, receipt) in receipts {
+            let again = replay(&self.service, &receipt).unwrap();
+            let decides = receipt.kind != Kind::Gap;
+            let expected = if decides { Replay::Same } else { Replay::NoDecision };
+            assert_eq!(again, expected, "receipt {number}: {receipt:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! - [`log`]: who changed what, when, from where; [`denied`]: who tried what in vain.
 //! - [`show`]: one thing as it was, and the events that made it so.
 //! - [`can`]: may a principal do something, and why.
+//! - [`replay`]: recorded decisions, decided again.
 //! - [`verify`]: reads every byte and compares rows with events.
 //! - [`names`]: what people call a principal, resolved, also of the past.
 //!
@@ -13,6 +14,7 @@ pub mod can;
 pub mod denied;
 pub mod log;
 pub mod names;
+pub mod replay;
 pub mod show;
 pub mod verify;
 

@@ -97,6 +97,11 @@ struct AssumedRoleUser {
 
 /// The longest session of a role that a role session assumed, in seconds.
 const LONGEST_CHAINED: u32 = 3_600;
+/// The actions for which the role must trust the caller.
+pub const NEED_TRUST: [&str; 3] = [ASSUME_ROLE, TAG_SESSION, SET_SOURCE_IDENTITY];
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+const TAG_SESSION: &str = "sts:TagSession";
+const SET_SOURCE_IDENTITY: &str = "sts:SetSourceIdentity";
 /// Characters of an inline session policy.
 const SESSION_POLICY_QUOTA: usize = 2_048;
 /// Managed session policies.
@@ -193,10 +198,10 @@ impl AssumeRole {
         let first: Option<Check> = target.checks.first().cloned();
         let mut further = Vec::new();
         if !self.tags.is_empty() || before.is_some_and(|before| !before.transitive.is_empty()) {
-            further.push("sts:TagSession");
+            further.push(TAG_SESSION);
         }
         if source_identity.is_some() {
-            further.push("sts:SetSourceIdentity");
+            further.push(SET_SOURCE_IDENTITY);
         }
         for action in further {
             target
