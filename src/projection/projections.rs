@@ -24,7 +24,8 @@ impl Projections {
     pub fn new(ledger: Ledger, keys: Arc<SubjectKeys>) -> Result<Arc<Self>, ProjectionError> {
         let side = rebuild::recorded_side(ledger.store().as_ref())?;
         let second = AtomicBool::new(side == Family::RowsB);
-        Ok(Arc::new(Projections { ledger, keys, recent: Recent::default(), second }))
+        let recent = Recent::new(ledger.head().position);
+        Ok(Arc::new(Projections { ledger, keys, recent, second }))
     }
 
     /// The view at the head.

@@ -64,17 +64,18 @@ struct Entry<T> {
     value: T,
 }
 
-impl Default for Recent {
-    fn default() -> Self {
+impl Recent {
+    /// Nothing at hand yet of a ledger that is at `position`: all that was written before counts as
+    /// touched there, since nobody here saw it.
+    pub fn new(position: u64) -> Self {
+        let shard = || Mutex::new(Shard { touched: position, ..Shard::default() });
         Recent {
             hasher: RandomState::new(),
-            shards: (0..SHARDS).map(|_| Mutex::new(Shard::default())).collect(),
-            accounts: Mutex::default(),
+            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
+            accounts: Mutex::new(Accounts { touched: HashMap::new(), others: position }),
         }
     }
-}
 
-impl Recent {
     /// What a view at `position` reads as the row of this account and key: `Some(None)` for a row that
     /// is not there, `None` if nobody remembers.
     pub fn row(&self, stored: &[u8], position: u64) -> Option<Option<Vec<u8>>> {
@@ -233,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_commit_replaces_what_later_views_read_and_older_views_ask_the_store() {
-        let recent = Recent::default();
+        let recent = Recent::new(0);
         let key = stored("alice\0x\0");
         assert_eq!(recent.row(&key, 5), None);
         recent.keep_row(&key, 5, 3, Some(b"old"));
@@ -248,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_commit_is_not_kept_after_it() {
-        let recent = Recent::default();
+        let recent = Recent::new(0);
         let (key, start) = (stored("alice\0x\0"), stored("alice\0"));
         write(&recent, 8, &key, Some(b"new"));
         recent.keep_row(&key, 7, 3, Some(b"old"));
@@ -264,10 +265,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_view_of_before_the_opening_reads_is_not_kept() {
+        let recent = Recent::new(9);
+        let (key, rows): (_, Scanned) = (stored("alice\0"), Arc::new([]));
+        recent.keep_row(&key, 8, 0, None);
+        recent.keep_scan(&key, 8, 0, &rows);
+        assert_eq!((recent.row(&key, 9), recent.scan(&key, 9)), (None, None));
+        assert!(!recent.unchanged_since(AccountId([7; 16]), 8));
+        recent.keep_row(&key, 9, 0, None);
+        assert_eq!(recent.row(&key, 9), Some(None));
+    }
+
+    #[test]
     fn a_commit_drops_every_scan_that_its_rows_belong_to() {
         let rows: Scanned = Arc::new([(b"k".to_vec(), b"row".to_vec())]);
         for start in [stored(""), stored("alice\0"), stored("alice\0x\0")] {
-            let recent = Recent::default();
+            let recent = Recent::new(0);
             recent.keep_scan(&start, 5, 3, &rows);
             assert!(recent.scan(&start, 6).is_some());
             write(&recent, 6, &stored("bob\0x\0"), None);
@@ -276,14 +289,14 @@ mod tests {
             assert!(recent.scan(&start, 7).is_none());
         }
         // A prefix that ends inside a part could not be found again, and is not kept.
-        let recent = Recent::default();
+        let recent = Recent::new(0);
         recent.keep_scan(&stored("ali"), 5, 3, &rows);
         assert!(recent.scan(&stored("ali"), 5).is_none());
     }
 
     #[test]
     fn accounts_are_unchanged_until_a_commit_writes_a_row_of_theirs() {
-        let recent = Recent::default();
+        let recent = Recent::new(0);
         let (mine, other) = (AccountId([7; 16]), AccountId([8; 16]));
         assert!(recent.unchanged_since(mine, 0));
         write(&recent, 5, &stored("a\0"), None);
@@ -295,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_removed_secret_is_gone() {
-        let recent = Recent::default();
+        let recent = Recent::new(0);
         recent.keep_secret(&[1; 32], 5, Some(b"sealed"));
         assert_eq!(recent.secret(&[1; 32], 6), Some(Some(b"sealed".to_vec())));
         recent.take_in(7, &Overlay::of_secret([1; 32], None));
@@ -305,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let recent = Recent::default();
+        let recent = Recent::new(0);
         for number in 0..100_000 {
             recent.keep_row(&stored(&format!("{number}\0")), 1, 1, Some(&[0; 500]));
         }

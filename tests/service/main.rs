@@ -6,6 +6,7 @@ mod account;
 mod faults;
 mod flips;
 mod golden;
+mod golden_ledger;
 mod histories;
 mod life;
 mod managed;
