@@ -236,8 +236,12 @@ pub fn user_or_self(scene: &Scene<'_>, name: Option<&str>) -> Result<Target, Fau
         Some(name) => named::<crate::projection::tables::UserRow>(scene, name),
         None if scene.caller.is_root() => account(scene),
         None => {
-            let own = scene.caller.own_user_name()?;
-            unnamed::<crate::projection::tables::UserRow>(scene, own)
+            // By its id: at another moment somebody else bore its name.
+            let (id, arn) = scene.caller.own_user()?;
+            match scene.directory.by_id::<crate::projection::tables::UserRow>(id)? {
+                Some(found) => existing(scene, &found),
+                None => Ok(Target::on(arn, &UniqueId::root())),
+            }
         }
     }
 }
