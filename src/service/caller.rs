@@ -176,7 +176,10 @@ impl Caller {
         let owner_stands = match &self.identity {
             Identity::Operator { .. } => return Ok(true),
             Identity::Root { .. } => directory.account_row()?.is_some(),
-            Identity::User { id, .. } => directory.by_id::<UserRow>(id)?.is_some(),
+            // A user who is called otherwise by now was to be judged by a name that may be another's.
+            Identity::User { id, arn, .. } => {
+                directory.by_id::<UserRow>(id)?.is_some_and(|user| user.arn == *arn)
+            }
             Identity::RoleSession { role, .. } => directory.by_id::<RoleRow>(role)?.is_some(),
         };
         // The long-term key that signed, or that began a user's session.
@@ -194,10 +197,10 @@ impl Caller {
         Ok(owner_stands && key_stands)
     }
 
-    /// The caller's own user, for operations whose user name is left out.
-    pub fn own_user_name(&self) -> Result<&str, Fault> {
+    /// The caller's own user, for operations whose user name is left out: its unique id and its ARN.
+    pub fn own_user(&self) -> Result<(&UniqueId, &str), Fault> {
         match &self.identity {
-            Identity::User { name, .. } => Ok(name),
+            Identity::User { id, arn, .. } => Ok((id, arn)),
             _ => Err(super::fault::NEED_USER_NAME.with(&[])),
         }
     }

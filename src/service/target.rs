@@ -50,7 +50,8 @@ pub struct Check {
     /// `user x`: hashicorp/boundary 3877, `instance profile x`: skypilot-org/skypilot 3366), a policy by
     /// kind and ARN (cds-snc/dns 523), or name while it is made (galaxyproject/cloudlaunch 205); by its ARN
     /// whatever else is made (f5devcentral/xcmcndemoguide 8), the caller itself where it is not named
-    /// (realestate-com-au/credulous 79), and a role that is passed (alphagov/govuk-infrastructure 2439).
+    /// (realestate-com-au/credulous 79), and a role that is passed (alphagov/govuk-infrastructure 2439). Of
+    /// groups no report was found; they are called as users are.
     pub called: Option<String>,
     /// Whether a role must trust the caller, by its trust policy.
     pub needs_trust: bool,
@@ -235,8 +236,12 @@ pub fn user_or_self(scene: &Scene<'_>, name: Option<&str>) -> Result<Target, Fau
         Some(name) => named::<crate::projection::tables::UserRow>(scene, name),
         None if scene.caller.is_root() => account(scene),
         None => {
-            let own = scene.caller.own_user_name()?;
-            unnamed::<crate::projection::tables::UserRow>(scene, own)
+            // By its id: at another moment somebody else bore its name.
+            let (id, arn) = scene.caller.own_user()?;
+            match scene.directory.by_id::<crate::projection::tables::UserRow>(id)? {
+                Some(found) => existing(scene, &found),
+                None => Ok(Target::on(arn, &UniqueId::root())),
+            }
         }
     }
 }

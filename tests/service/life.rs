@@ -209,3 +209,42 @@ impl World {
         self.service.clock().now().to_string()
     }
 }
+
+#[test]
+fn a_name_that_passed_to_another_is_not_the_callers() {
+    let world = World::new(9);
+    let admin = &world.admin;
+    let alice = world.user("alice");
+    world.allow("alice", "iam:*", "arn:aws:iam::*:user/${aws:username}");
+    let then = world.moment(&format!("@{}", world.head()));
+    // A request that waits while its caller is renamed and the name given away.
+    let caller = world.caller(&alice).unwrap();
+    world.ok(admin, "UpdateUser", &[("UserName", "alice"), ("NewUserName", "bob")]);
+    let of = [("UserName", "alice")];
+    world.ok(admin, "CreateUser", &of);
+    for parameters in [&[][..], &of[..]] {
+        let mut form = domesday::base::form_tree::Form::default();
+        for (name, value) in parameters {
+            form.insert(name, (*value).to_owned()).unwrap();
+        }
+        let call = domesday::service::Call {
+            api: domesday::service::operation::Api::Iam,
+            operation: "CreateAccessKey".into(),
+            form,
+            caller: caller.clone(),
+            moment: None,
+            region: "us-east-1".into(),
+        };
+        let refused = world.service.execute_blocking(call).err().unwrap();
+        assert_eq!(refused.code, "InvalidClientTokenId");
+    }
+    assert_eq!(world.ok(admin, "ListAccessKeys", &of)["AccessKeyMetadata"], serde_json::json!([]));
+    assert_eq!(world.ok(&alice, "GetUser", &[])["User"]["UserName"], "bob");
+
+    // Nor was it the caller's before.
+    let made = world.ok(admin, "CreateAccessKey", &of);
+    let young = Key::long_term(made["AccessKey"]["AccessKeyId"].as_str().unwrap());
+    world.allow("alice", "*", "*");
+    world.ok(&young, "GetUser", &[]);
+    assert_eq!(world.ask(&young, "GetUser", &[], then).unwrap_err().code, "NoSuchEntity");
+}

@@ -14,6 +14,7 @@ use crate::projection::{ProjectionError, View};
 use crate::service::Service;
 use crate::service::authorize::{Bound, Grants};
 use crate::service::fault::Fault;
+use crate::service::operations::sts::find_role;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +77,19 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
             }
         }
     };
-    let bound = Bound::new(&grants);
+    // A role of this account must trust whoever assumes it; of others nothing is told here.
+    let trusting = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+        .iter()
+        .any(|action| action.eq_ignore_ascii_case(&ask.action));
+    let role = if trusting { find_role(directory, &ask.resource)? } else { None };
+    let trust = match role.filter(|(owner, _)| *owner == account) {
+        None => None,
+        Some((_, role)) => Some(service.documents().trust(view, &role.row.trust)?),
+    };
+    let mut bound = Bound::new(&grants);
+    if let Some(trust) = &trust {
+        bound = bound.and_trust(&ask.resource, Some(trust));
+    }
     let request = Request::new(principal, &ask.action, &ask.resource, &context);
     let policies = bound.policies();
     let explored = explore(&request, &policies);

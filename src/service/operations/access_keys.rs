@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{need, page, quota};
+use super::shapes::{named_or_own, page, quota};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::identity::change::{AccessKeyCreated, AccessKeyDeleted, AccessKeyStatusSet};
@@ -37,11 +37,7 @@ fn owner(
     if name.is_none() && caller.is_root() {
         return Ok((UniqueId::root(), None));
     }
-    let name = match name {
-        Some(name) => name,
-        None => caller.own_user_name()?,
-    };
-    let user = need::<UserRow>(directory, name)?;
+    let user = named_or_own(directory, caller, name)?;
     Ok((user.row.id, Some(user.name)))
 }
 

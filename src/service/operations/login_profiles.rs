@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::need;
+use super::shapes::{named_or_own, need};
 use crate::base::time::Timestamp;
 use crate::identity::change::{
     Commitment, LoginProfileCreated, LoginProfileDeleted, LoginProfileUpdated,
@@ -14,7 +14,6 @@ use crate::identity::id::UniqueId;
 use crate::projection::directory::{Directory, Named};
 use crate::projection::tables::{LOGIN_PROFILES, LoginProfileRow, UserRow};
 use crate::projection::view::ReadTables;
-use crate::service::caller::Caller;
 use crate::service::fault::{self, Fault};
 use crate::service::operation::{Read, Reading, Write, Writing, operations};
 use crate::service::password::Password;
@@ -25,18 +24,6 @@ operations! { Iam:
     read GetLoginProfile on |op, scene| target::user_or_self(scene, op.user_name.as_deref()) => LoginProfileAnswer,
     write UpdateLoginProfile on |op, scene| target::named::<UserRow>(scene, &op.user_name) => (),
     write DeleteLoginProfile on |op, scene| target::user_or_self(scene, op.user_name.as_deref()) => (),
-}
-
-/// The user that a request names or, where it names none, the caller's own.
-fn user(
-    directory: Directory<'_>,
-    caller: &Caller,
-    name: Option<&str>,
-) -> Result<Named<UserRow>, Fault> {
-    match name {
-        Some(name) => need(directory, name),
-        None => need(directory, caller.own_user_name()?),
-    }
 }
 
 /// A user's login profile, which must exist.
@@ -88,7 +75,7 @@ pub struct CreateLoginProfile {
 
 impl Write for CreateLoginProfile {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<LoginProfileAnswer, Fault> {
-        let user = user(to.directory(), to.caller, self.user_name.as_deref())?;
+        let user = named_or_own(to.directory(), to.caller, self.user_name.as_deref())?;
         // The model lets it be left out for sessions over member accounts alone, which there are none of.
         let password = self.password.ok_or_else(|| fault::PASSWORD_MISSING.with(&[]))?;
         if to.tx.get(to.tx.account(), &LOGIN_PROFILES, &user.row.id)?.is_some() {
@@ -123,7 +110,7 @@ pub struct GetLoginProfile {
 
 impl Read for GetLoginProfile {
     fn read(self, at: &Reading<'_>) -> Result<LoginProfileAnswer, Fault> {
-        let user = user(at.directory, at.caller, self.user_name.as_deref())?;
+        let user = named_or_own(at.directory, at.caller, self.user_name.as_deref())?;
         let row = profile(at.directory, &user)?;
         Ok(LoginProfileAnswer {
             login_profile: LoginProfile {
@@ -177,7 +164,7 @@ pub struct DeleteLoginProfile {
 
 impl Write for DeleteLoginProfile {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
-        let user = user(to.directory(), to.caller, self.user_name.as_deref())?;
+        let user = named_or_own(to.directory(), to.caller, self.user_name.as_deref())?;
         let old = profile(to.directory(), &user)?;
         to.tx.drop_secret(&old.commitment);
         Ok(to.tx.record(LoginProfileDeleted { user: user.row.id })?)

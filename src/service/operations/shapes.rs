@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::text::{base64_url, from_base64_url, percent_encode};
 use crate::base::time::Timestamp;
-use crate::identity::arn;
+use crate::identity::arn::{self, Arn};
 use crate::identity::change::PolicyRef;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::projection::directory::{Directory, Named, Principal};
 use crate::projection::fold::same_key;
 use crate::projection::tables::{GroupRow, POLICIES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
+use crate::service::caller::Caller;
 use crate::service::fault::{self, Fault};
 
 /// A tag in a request or an answer.
@@ -297,6 +298,21 @@ pub fn need<P: Principal>(directory: Directory<'_>, name: &str) -> Result<Named<
         _ => fault::NO_ROLE,
     };
     directory.find::<P>(name)?.ok_or_else(|| sentence.with(&[name]))
+}
+
+/// The user that a request names or, where it names none, the caller's own.
+pub fn named_or_own(
+    directory: Directory<'_>,
+    caller: &Caller,
+    name: Option<&str>,
+) -> Result<Named<UserRow>, Fault> {
+    let Some(name) = name else {
+        let (id, arn) = caller.own_user()?;
+        let own = directory.by_id::<UserRow>(id)?;
+        let name = Arn::parse(arn).map_or(arn, |arn| arn.name());
+        return own.ok_or_else(|| fault::NO_USER.with(&[name]));
+    };
+    need(directory, name)
 }
 
 /// A quota: how many there may be, and what AWS calls it.

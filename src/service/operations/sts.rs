@@ -113,7 +113,7 @@ fn same_key(one: &str, other: &str) -> bool {
 }
 
 /// The role of an ARN, in whichever account of the store.
-fn find_role(
+pub fn find_role(
     directory: Directory<'_>,
     role_arn: &str,
 ) -> Result<Option<(AccountId, Named<RoleRow>)>, Fault> {

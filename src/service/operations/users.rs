@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Tag, User, check_tags, name_key, need, page, pairs, quota};
+use super::shapes::{Tag, User, check_tags, name_key, named_or_own, need, page, pairs, quota};
 use super::{boundaries, tags};
 use crate::base::time::Timestamp;
 use crate::identity::change::{BoundarySet, UserCreated, UserDeleted, UserRenamed};
@@ -120,21 +120,17 @@ struct RootUser {
 
 impl Read for GetUser {
     fn read(self, at: &Reading<'_>) -> Result<GetUserResult, Fault> {
-        let name = match &self.user_name {
-            Some(name) => name,
-            None if at.caller.is_root() => {
-                let row = at.directory.account_row()?;
-                return Ok(GetUserResult {
-                    user: UserOrRoot::Root(RootUser {
-                        user_id: at.caller.user_id(),
-                        arn: at.caller.arn(),
-                        create_date: row.map(|row| row.created).unwrap_or_default(),
-                    }),
-                });
-            }
-            None => at.caller.own_user_name()?,
-        };
-        let user = need::<UserRow>(at.directory, name)?;
+        if self.user_name.is_none() && at.caller.is_root() {
+            let row = at.directory.account_row()?;
+            return Ok(GetUserResult {
+                user: UserOrRoot::Root(RootUser {
+                    user_id: at.caller.user_id(),
+                    arn: at.caller.arn(),
+                    create_date: row.map(|row| row.created).unwrap_or_default(),
+                }),
+            });
+        }
+        let user = named_or_own(at.directory, at.caller, self.user_name.as_deref())?;
         Ok(GetUserResult { user: UserOrRoot::User(User::full(at.directory, &user)?) })
     }
 }
