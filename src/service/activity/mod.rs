@@ -14,7 +14,8 @@
 //!
 //! One thread writes. What must be durable before its answer (issued credentials, audit reads) waits
 //! for a sync; the rest is on disk within 100 ms. The queue is bounded: when the disk is slow, callers
-//! wait; when it is full, requests are refused rather than left without a receipt.
+//! wait. When the disk is full, a reserve is given free for further receipts; when that is used up, too,
+//! requests are refused rather than left without a receipt.
 
 pub mod receipt;
 pub mod session;
@@ -42,6 +43,7 @@ use crate::ledger::AccountId;
 use crate::projection::{ProjectionError, sealing};
 use crate::store::head::{Head, HeadFile};
 use crate::store::keys::SubjectKeys;
+use crate::store::reserve::Reserve;
 use crate::store::{self, Batch, Durability, Family, Store, StoreError};
 
 /// Receipts that may wait to be written.
@@ -50,6 +52,10 @@ const QUEUE: usize = 10_000;
 const LINGER: Duration = Duration::from_millis(50);
 /// Receipts in one batch.
 const BATCH: usize = 2_000;
+/// Receipts in one batch after the disk was full.
+const PORTION: usize = 50;
+/// How often a full disk is tried again.
+const RETRY: Duration = Duration::from_millis(500);
 const CLEAN: &[u8] = b"stopped cleanly";
 
 /// A handle to the activity book; the last one dropped stops the writer.
@@ -58,7 +64,16 @@ pub struct ActivityBook {
     keys: Arc<SubjectKeys>,
     queue: Mutex<Option<SyncSender<Note>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    failing: Arc<AtomicBool>,
+    state: Arc<State>,
+}
+
+/// What the handle and the writer tell each other.
+#[derive(Default)]
+struct State {
+    /// Receipts cannot be kept now.
+    failing: AtomicBool,
+    /// What cannot be written now never will be.
+    closing: AtomicBool,
 }
 
 /// One thing to write.
@@ -75,29 +90,36 @@ impl ActivityBook {
         store: Arc<dyn Store>,
         head: Arc<dyn HeadFile>,
         keys: Arc<SubjectKeys>,
+        reserve: &Arc<Reserve>,
         clock: &dyn Clock,
     ) -> Result<Self, ProjectionError> {
-        let mut pen = Pen::load(store.clone(), head)?;
+        let mut pen = Pen::load(store.clone(), head, reserve.clone())?;
         let clean = store.get(Family::Meta, CLEAN)?.is_some();
         let mut batch = Batch::default();
         batch.delete(Family::Meta, CLEAN);
         if !clean && pen.number > 0 {
             pen.write(&gap(clock.now()), &mut batch)?;
         }
-        pen.commit_batch(&batch)?;
+        match pen.commit_batch(&batch) {
+            Err(StoreError::NoSpace(_)) if reserve.spend()? => {
+                store.reopen()?;
+                pen.commit_batch(&batch)?;
+            }
+            outcome => outcome?,
+        }
         let (queue, notes) = mpsc::sync_channel(QUEUE);
-        let failing = Arc::new(AtomicBool::new(false));
-        let flag = failing.clone();
+        let state = Arc::new(State::default());
+        let shared = state.clone();
         let writer = std::thread::Builder::new()
             .name("activity".into())
-            .spawn(move || pen.run(&notes, &flag))
+            .spawn(move || pen.run(&notes, &shared))
             .map_err(|error| StoreError::Failed(error.to_string()))?;
         Ok(ActivityBook {
             store,
             keys,
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
-            failing,
+            state,
         })
     }
 
@@ -150,7 +172,7 @@ impl ActivityBook {
     /// # Errors
     /// `ServiceUnavailable` while they cannot.
     pub fn check(&self) -> Result<(), Fault> {
-        if self.failing.load(Ordering::Relaxed) {
+        if self.state.failing.load(Ordering::Relaxed) {
             return Err(Fault::unavailable("receipts cannot be kept"));
         }
         Ok(())
@@ -228,8 +250,9 @@ impl ActivityBook {
         outcome
     }
 
-    /// Writes what is queued, marks the stop as clean, and ends the writer.
+    /// Writes what is queued, marks the stop as clean, and ends the writer. A full disk is not waited for.
     pub fn close(&self) {
+        self.state.closing.store(true, Ordering::Relaxed);
         drop(self.queue.lock().take());
         if let Some(writer) = self.writer.lock().take() {
             let _ = writer.join();
@@ -372,10 +395,15 @@ struct Pen {
     head: Arc<dyn HeadFile>,
     number: u64,
     chain: [u8; 32],
+    reserve: Arc<Reserve>,
 }
 
 impl Pen {
-    fn load(store: Arc<dyn Store>, head: Arc<dyn HeadFile>) -> Result<Self, ProjectionError> {
+    fn load(
+        store: Arc<dyn Store>,
+        head: Arc<dyn HeadFile>,
+        reserve: Arc<Reserve>,
+    ) -> Result<Self, ProjectionError> {
         let last = store::walk(store.as_ref(), Family::Receipts, |cursor| {
             cursor.seek_back(&u64::MAX.to_be_bytes())?;
             Ok(cursor.current().map(|(key, value)| (key.to_vec(), value.to_vec())))
@@ -403,7 +431,7 @@ impl Pen {
             ))
             .into());
         }
-        Ok(Pen { store, head, number, chain })
+        Ok(Pen { store, head, number, chain, reserve })
     }
 
     /// Rows first, then HEAD: a crash between them leaves the book ahead, which is fine.
@@ -424,9 +452,25 @@ impl Pen {
         Ok(())
     }
 
-    fn run(mut self, notes: &Receiver<Note>, failing: &AtomicBool) {
-        while let Ok(first) = notes.recv() {
-            let mut group = vec![first];
+    fn run(mut self, notes: &Receiver<Note>, state: &State) {
+        let mut restoring = Instant::now();
+        loop {
+            // A spent reserve is restored even if nobody asks anything: writes wait for that.
+            let first = match self.reserve.is_spent() {
+                true => notes.recv_timeout(RETRY),
+                false => notes.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            if self.reserve.is_spent() && restoring.elapsed() >= RETRY {
+                if let Err(error) = self.reserve.restore() {
+                    eprintln!("domesday: {error}");
+                }
+                restoring = Instant::now();
+            }
+            let mut group = match first {
+                Ok(first) => vec![first],
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let deadline = Instant::now() + LINGER;
             while group.len() < BATCH && group.iter().all(|note| note.done.is_none()) {
                 match notes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -440,11 +484,15 @@ impl Pen {
             {
                 group.push(note);
             }
-            self.commit(&group, failing);
+            self.commit(&group, state);
         }
         let mut batch = Batch::default();
         batch.put(Family::Meta, CLEAN, *b"1");
-        if let Err(error) = self.store.commit(&batch, Durability::Synced) {
+        if state.failing.load(Ordering::Relaxed) {
+            eprintln!(
+                "domesday: the newest receipts could not be kept; the next start records that"
+            );
+        } else if let Err(error) = self.store.commit(&batch, Durability::Synced) {
             eprintln!("domesday: the activity book was not closed cleanly: {error}");
         }
     }
@@ -452,41 +500,56 @@ impl Pen {
     /// Writes a group, and tries again while the disk is full: meanwhile new requests are refused. After
     /// any other failure nobody knows what is durable: no receipt is kept, and no request answered, any
     /// more.
-    fn commit(&mut self, group: &[Note], failing: &AtomicBool) {
+    fn commit(&mut self, group: &[Note], state: &State) {
         let (number, chain) = (self.number, self.chain);
-        loop {
+        let outcome = loop {
             let outcome = self
                 .batch(group)
                 .and_then(|batch| self.commit_batch(&batch).map_err(ProjectionError::from));
-            let Err(error) = outcome else { break };
-            failing.store(true, Ordering::Relaxed);
+            let Err(error) = outcome else { break Ok(()) };
             (self.number, self.chain) = (number, chain);
             let failure = match error.store_error() {
-                Some(StoreError::NoSpace(_)) => None,
-                Some(other) => Some(other.clone()),
-                None => Some(StoreError::Failed(error.to_string())),
+                Some(full @ StoreError::NoSpace(_)) => match self.wait_for_room(full, state) {
+                    // What is too much for the room there is must not use all of it up in vain.
+                    Ok(()) if group.len() > PORTION => {
+                        return group.chunks(PORTION).for_each(|part| self.commit(part, state));
+                    }
+                    Ok(()) => continue,
+                    Err(failure) => failure,
+                },
+                Some(other) => other.clone(),
+                None => StoreError::Failed(error.to_string()),
             };
-            if let Some(failure) = failure {
-                eprintln!(
-                    "domesday: the activity book failed, and with it every request: {failure}"
-                );
-                for done in group.iter().filter_map(|note| note.done.as_ref()) {
-                    let _ = done.send(Err(failure.clone()));
-                }
-                return;
-            }
-            eprintln!("domesday: receipts wait for the disk: {error}");
-            // Closed only when there is room to open it again: until then sessions can be read.
-            std::thread::sleep(Duration::from_millis(500));
-            if self.store.has_room()
-                && let Err(error) = self.store.reopen()
-            {
-                eprintln!("domesday: the activity book does not open: {error}");
-            }
-        }
-        failing.store(false, Ordering::Relaxed);
+            eprintln!("domesday: the activity book failed, and with it every request: {failure}");
+            break Err(failure);
+        };
+        state.failing.store(outcome.is_err(), Ordering::Relaxed);
         for done in group.iter().filter_map(|note| note.done.as_ref()) {
-            let _ = done.send(Ok(()));
+            let _ = done.send(outcome.clone());
+        }
+    }
+
+    /// Opens the store again once there is room, if need be that of the reserve. Until then it stays as it
+    /// is, so that sessions can be read.
+    fn wait_for_room(&self, full: &StoreError, state: &State) -> Result<(), StoreError> {
+        if self.reserve.spend()? {
+            eprintln!("domesday: receipts are kept on the reserve: {full}");
+        } else {
+            state.failing.store(true, Ordering::Relaxed);
+            eprintln!("domesday: receipts wait for the disk: {full}");
+        }
+        loop {
+            if self.store.has_room() {
+                match self.store.reopen() {
+                    Err(StoreError::NoSpace(_)) => {}
+                    outcome => return outcome,
+                }
+            }
+            if state.closing.load(Ordering::Relaxed) {
+                return Err(full.clone());
+            }
+            state.failing.store(true, Ordering::Relaxed);
+            std::thread::sleep(RETRY);
         }
     }
 
@@ -537,7 +600,9 @@ mod tests {
         let keys = Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap()));
         let clock = SimulatedClock::new(Timestamp::from_seconds(7200));
         let head = Arc::new(MemoryHead::default());
-        let try_open = || ActivityBook::open(store.clone(), head.clone(), keys.clone(), &clock);
+        let reserve = Arc::default();
+        let try_open =
+            || ActivityBook::open(store.clone(), head.clone(), keys.clone(), &reserve, &clock);
         let open = || try_open().unwrap();
         let book = open();
         let key = UniqueId::parse("AKIAEXAMPLE").unwrap();
