@@ -22,6 +22,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::activity::ActivityBook;
+use super::audit::verify::Progress;
 use super::caller::{Caller, Identity, Source};
 use super::documents::{Catalogue, Documents};
 use super::fault::Fault;
@@ -315,6 +316,7 @@ pub fn start(
         documents: Arc::new(Documents::default()),
         clock,
         random,
+        progress: Progress::default(),
         maintenance: Mutex::new(()),
     }))
 }

@@ -68,6 +68,8 @@ pub struct Service {
     documents: Arc<Documents>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// How far the verification or rebuild is.
+    progress: audit::verify::Progress,
     /// Held by whoever uses the side of the rows that is not live: one verification or rebuild at a time.
     maintenance: Mutex<()>,
 }
@@ -107,6 +109,11 @@ impl Service {
     /// Parsed documents.
     pub fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// How far the verification or rebuild is.
+    pub fn progress(&self) -> &audit::verify::Progress {
+        &self.progress
     }
 
     /// Waits for any other verification or rebuild to end, and keeps further ones waiting.

@@ -194,6 +194,17 @@ impl ActivityBook {
         }
     }
 
+    /// Who began a session, and with which access key, itself perhaps a session's; `None` for an access key
+    /// that is no session's.
+    pub fn began(
+        &self,
+        key: &UniqueId,
+    ) -> Result<Option<(UniqueId, Option<UniqueId>)>, ProjectionError> {
+        let bytes = self.store.get(Family::Sessions, key.as_str().as_bytes())?;
+        let stored: Option<StoredSession> = bytes.map(|bytes| codec::decode(&bytes)).transpose()?;
+        Ok(stored.map(|stored| (stored.began_by.1, stored.began_with)))
+    }
+
     /// When something was last used, at or before an instant.
     pub fn last_used(
         &self,
