@@ -1,12 +1,14 @@
 //! The evaluator against a twin: a second, naive one, written from the same rules over plain JSON and
 //! sharing no code with it. Table-driven cases must satisfy both; generated cases must have both agree.
 //!
-//! `DOMESDAY_TWIN_CASES` sets the number of generated cases (default 20,000).
+//! 20,000 generated cases here; `tools/campaign twin` does more.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test, its helpers included
 
 #[path = "policy_twin/ask.rs"]
 mod ask;
+#[path = "campaign/mod.rs"]
+mod campaign;
 #[path = "policy_twin/cases.rs"]
 mod cases;
 #[path = "policy_twin/errors.rs"]
@@ -20,24 +22,42 @@ mod twin;
 
 use std::cell::Cell;
 
+use campaign::Campaign;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any};
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-/// How many cases each of the tests below takes; they run side by side.
-fn share() -> u32 {
-    let cases = std::env::var("DOMESDAY_TWIN_CASES").ok().and_then(|cases| cases.parse().ok());
-    cases.unwrap_or(20_000u32).div_ceil(4)
+const OUTCOMES: [&str; 3] = ["allowed", "implicitDeny", "explicitDeny"];
+/// Cases of each of the four tests below, which run side by side.
+const CASES: u64 = 5_000;
+/// Cases between two looks at the clock.
+const AT_ONCE: u64 = 1_000;
+
+/// Seeded, so that a failure elsewhere is the same failure here.
+fn agree(part: u8) {
+    let mut campaign = Campaign::new("evaluator and twin", CASES / AT_ONCE, 0);
+    let seen = [const { Cell::new(0u64) }; 3];
+    while let Some(round) = campaign.next() {
+        let mut seed = [part; 32];
+        for (place, word) in seed.chunks_exact_mut(8).zip([campaign.seed, round]) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        agree_on(&seed, &seen);
+    }
+    let cases: u64 = seen.iter().map(Cell::get).sum();
+    // A generator whose statements never meet their requests would agree about nothing.
+    for (count, outcome) in seen.iter().zip(OUTCOMES) {
+        assert!(count.get() > cases / 20, "only {} of {cases} cases were {outcome}", count.get());
+    }
+    let counts: Vec<String> =
+        seen.iter().zip(OUTCOMES).map(|(count, name)| format!("{} {name}", count.get())).collect();
+    campaign.end(&format!("agreed on {cases} cases, {}", counts.join(", ")));
 }
 
-/// Seeded, so that a failure elsewhere is the same failure here; more cases are other cases too.
-fn agree(part: u8) {
-    let cases = share();
+fn agree_on(seed: &[u8; 32], seen: &[Cell<u64>; 3]) {
+    let cases = u32::try_from(AT_ONCE).unwrap();
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    let mut seed = [part; 32];
-    seed[..4].copy_from_slice(&cases.to_le_bytes());
-    let seen = [const { Cell::new(0u32) }; 3];
-    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, seed))
         .run(&vec(any::<u64>(), 50), |words| {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             let case = generate::case(&bytes);
@@ -47,16 +67,11 @@ fn agree(part: u8) {
                     "we say {ours}, the twin {theirs}: {case:#}"
                 )));
             }
-            let which = ["allowed", "implicitDeny", "explicitDeny"].iter().position(|o| *o == ours);
-            let count = &seen[which.unwrap()];
-            count.set(count.get() + 1);
+            let which = OUTCOMES.iter().position(|outcome| *outcome == ours).unwrap();
+            seen[which].set(seen[which].get() + 1);
             Ok(())
         })
         .unwrap();
-    // A generator whose statements never meet their requests would agree about nothing.
-    for (count, outcome) in seen.iter().zip(["allowed", "implicitDeny", "explicitDeny"]) {
-        assert!(count.get() > cases / 20, "only {} of {cases} cases were {outcome}", count.get());
-    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::server::Reply;
 use super::signed::{self, NotSigned, Received};
 use super::{metrics::Metrics, xml};
 use crate::base::form_tree::Form;
-use crate::service::fault::{self, Fault};
+use crate::service::fault::{self, DAMAGED, Fault};
 use crate::service::moment::Moment;
 use crate::service::operation::{Answer, Api};
 use crate::service::{Call, Service};
@@ -43,8 +43,16 @@ pub async fn answer(
     }
 }
 
-/// A refusal in the form of a service.
+/// A refusal in the form of a service. Damage is an internal failure to whoever asks from afar; where it
+/// is, is for the operator's log.
 pub fn refusal(api: Api, fault: &Fault, request_id: &str) -> Reply {
+    let hidden;
+    let fault = if fault.code == DAMAGED {
+        hidden = Fault::internal(&fault.message);
+        &hidden
+    } else {
+        fault
+    };
     let whose = if fault.is_sender() { xml::Fault::Sender } else { xml::Fault::Receiver };
     let text = xml::error(namespace(api), whose, fault.code, &fault.message, request_id);
     Reply::xml(fault.status, text)

@@ -1,7 +1,5 @@
 //! The questions and acts: `head`, `log`, `show`, `can`, `verify`, `rebuild`, `account`, `recover`.
 
-use std::io::IsTerminal;
-
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -9,11 +7,16 @@ use super::door::{Door, moment};
 use super::options::{
     AccountCommand, CanOptions, Command, Common, LogOptions, Output, RecoverCommand,
 };
-use super::print;
+use super::{print, progress};
 
 /// Runs one of them.
 pub fn run(common: &Common, command: &Command) -> Result<u8, Failure> {
-    let door = Door::find(common)?;
+    let door = match command {
+        Command::Verify | Command::Rebuild | Command::Account(_) | Command::Recover(_) => {
+            Door::of_operator(common)?
+        }
+        _ => Door::find(common)?,
+    };
     let outcome = answer(&door, common.output, command);
     door.close();
     outcome
@@ -37,8 +40,8 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
         }
         Command::Can(options) => can(door, output, options),
         Command::Verify => {
-            progress("verifying: every byte is read");
-            let found = door.act("verify", &json!({}))?;
+            let work = || door.act("verify", &json!({}));
+            let found = progress::watch("verifying every byte", || door.progress(), work)?;
             if output == Output::Table {
                 print::line(&format!(
                     "sound: {} events of {} accounts, {} rows, {} secrets, {} receipts; root {}",
@@ -55,8 +58,8 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
             Ok(0)
         }
         Command::Rebuild => {
-            progress("rebuilding: every event is folded anew");
-            let done = door.act("rebuild", &json!({}))?;
+            let work = || door.act("rebuild", &json!({}));
+            let done = progress::watch("folding every event anew", || door.progress(), work)?;
             if output == Output::Table {
                 print::line(&format!(
                     "rebuilt from {} events: {} rows, {} of them differed",
@@ -104,13 +107,6 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Long work is announced on a terminal; stdout stays the answer's.
-fn progress(what: &str) {
-    if std::io::stderr().is_terminal() {
-        eprintln!("domesday: {what}");
-    }
-}
-
 fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Failure> {
     let mut parameters = Vec::new();
     let limit = options.limit.map(|limit| limit.to_string());
@@ -119,6 +115,7 @@ fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Failure>
     let [from, to] = [from, to].map(|moment| moment.map(|moment| moment.to_string()));
     for (name, value) in [
         ("principal", &options.principal),
+        ("person", &options.person),
         ("target", &options.target),
         ("operation", &options.operation),
         ("outcome", &options.outcome),

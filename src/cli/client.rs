@@ -1,4 +1,4 @@
-//! Questions over HTTP/1.1, to an endpoint (signed) or to the socket of a running server.
+//! Questions over HTTP/1.1, to an endpoint (signed; also over TLS) or to the socket of a running server.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::Failure;
+use super::{Failure, tls};
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::secret::Secret;
 use crate::base::sigv4::{Credentials, Message, sign};
 use crate::base::text::percent_encode;
-use crate::service::audit::verify::DAMAGED;
+use crate::service::fault::DAMAGED;
 
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 256 << 20;
@@ -46,13 +46,17 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Asks a server at `http://HOST:PORT`, signed with the usual AWS credentials for the service `domesday`.
+/// Asks a server at `http://HOST:PORT` or `https://HOST`, signed with the usual AWS credentials for the
+/// service `domesday`.
 pub fn at_endpoint(endpoint: &str, ask: &Ask<'_>) -> Result<Value, Failure> {
-    let rest = endpoint.strip_prefix("http://").ok_or_else(|| {
-        Failure::new(format!(
-            "{endpoint}: this release speaks http:// only; put a TLS proxy in front, or use --data"
-        ))
-    })?;
+    let (port, rest) = match endpoint.split_once("://") {
+        Some(("http", rest)) => (80, rest),
+        Some(("https", rest)) => (443, rest),
+        _ => {
+            let why = format!("{endpoint}: an endpoint begins with http:// or https://");
+            return Err(Failure::new(why));
+        }
+    };
     let (authority, base) = match rest.split_once('/') {
         Some((authority, base)) => (authority, format!("/{}", base.trim_end_matches('/'))),
         None => (rest, String::new()),
@@ -71,10 +75,12 @@ pub fn at_endpoint(endpoint: &str, ask: &Ask<'_>) -> Result<Value, Failure> {
     };
     let added = sign(&message, &credentials()?, &region(), "domesday", SystemClock.now());
     // An IPv6 address has colons of its own, within brackets.
-    let address = match authority.rsplit(']').next() {
-        Some(rest) if rest.contains(':') => authority.to_owned(),
-        _ => format!("{authority}:80"),
+    let named = authority.rfind(':').filter(|at| authority.rfind(']').is_none_or(|end| end < *at));
+    let (address, host) = match named {
+        Some(at) => (authority.to_owned(), authority.get(..at).unwrap_or_default()),
+        None => (format!("{authority}:{port}"), authority),
     };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     runtime()?.block_on(async {
         let connected = tokio::time::timeout(CONNECT, TcpStream::connect(&address)).await;
         let stream = connected
@@ -82,6 +88,10 @@ pub fn at_endpoint(endpoint: &str, ask: &Ask<'_>) -> Result<Value, Failure> {
             .map_err(|error| {
                 Failure::new(format!("{endpoint}: {error}; is the server running?"))
             })?;
+        if port == 443 {
+            let stream = tls::over(stream, host).await?;
+            return send(stream, ask, authority, &path, &query, body, added).await;
+        }
         send(stream, ask, authority, &path, &query, body, added).await
     })
 }

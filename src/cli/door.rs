@@ -88,6 +88,26 @@ impl Door {
         Door::of_folder(common, &settings)
     }
 
+    /// The way for the acts of whoever has the machine: the folder, or the server that runs on it. A shell
+    /// that asks a server by DOMESDAY_ENDPOINT may do them all the same.
+    pub fn of_operator(common: &Common) -> Result<Self, Failure> {
+        if common.endpoint.is_some() {
+            return Err(Failure::new(
+                "this is for whoever has the machine: instead of --endpoint give --data, which also reaches a \
+                 server that runs on the folder",
+            ));
+        }
+        Door::of_folder(common, &Settings::read(None, std::env::vars())?)
+    }
+
+    /// How far long work is, in thousandths, where that is known here.
+    pub fn progress(&self) -> Option<u64> {
+        match self {
+            Door::Folder(service, _) => service.progress().thousandths(),
+            Door::Endpoint(_) | Door::Socket(..) => None,
+        }
+    }
+
     /// The socket of a server that runs on the folder, or the folder itself.
     fn of_folder(common: &Common, settings: &Settings) -> Result<Self, Failure> {
         let account = common.account.clone().or_else(|| settings.get("account"));
@@ -149,9 +169,7 @@ impl Door {
     /// Does an operator's act.
     pub fn act(&self, name: &str, body: &Value) -> Result<Value, Failure> {
         match self {
-            Door::Endpoint(_) => Err(Failure::new(format!(
-                "`{name}` is for whoever has the machine: use --data, which also reaches a running server"
-            ))),
+            Door::Endpoint(_) => Err(Failure::new(format!("`{name}` is no question"))),
             Door::Socket(socket, account) => {
                 let path = format!("/admin/v1/{name}");
                 let parameters: Vec<_> =

@@ -2,8 +2,9 @@
 //!
 //! - [`options`]: what can be given, by flag, variable or file, and in which order they count.
 //! - [`door`]: the three ways to a ledger: `--endpoint`, the socket of a running server, the folder itself.
-//! - [`client`]: questions over HTTP. [`mod@print`]: answers as tables, JSON, NDJSON or CSV.
+//! - [`client`]: questions over HTTP, `tls` below it. [`mod@print`]: answers as tables, JSON, NDJSON or CSV.
 //! - [`ask`]: the questions and acts. [`serve`], [`exec`]: the server, and a command beside one.
+//! - `progress`: how far long work is. `open_files`: the limit that a server needs raised.
 //! - [`first_credentials`]: what founding made up, told once.
 //!
 //! Exit status: 0 fine; 1 only for questions whose answer is no; 2 wrong use or failure; 3 the ledger is
@@ -14,15 +15,17 @@ pub mod client;
 pub mod door;
 pub mod exec;
 pub mod first_credentials;
+mod open_files;
 pub mod options;
 pub mod print;
+mod progress;
 pub mod serve;
+mod tls;
 
 use clap::{CommandFactory, Parser};
 
 use self::options::{Cli, Command};
-use crate::service::audit::verify::DAMAGED;
-use crate::service::fault::Fault;
+use crate::service::fault::{DAMAGED, Fault};
 use crate::service::founding::OpenError;
 
 /// How a command ends when it does not end well.

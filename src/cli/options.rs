@@ -112,6 +112,9 @@ pub struct LogOptions {
     /// Done by
     #[arg(long)]
     pub principal: Option<String>,
+    /// Done by this person, under whichever roles: chains of roles are followed to who began them
+    #[arg(long)]
+    pub person: Option<String>,
     /// About
     #[arg(long)]
     pub target: Option<String>,

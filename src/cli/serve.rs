@@ -13,7 +13,7 @@ use serde_json::json;
 use super::door::{open_folder, operator, place};
 use super::first_credentials::{self, Given};
 use super::options::{Common, FoundOptions, ServeOptions, Settings};
-use super::{Failure, print};
+use super::{Failure, open_files, print};
 use crate::ledger::AccountId;
 use crate::projection::directory::Directory;
 use crate::projection::tables::ACCOUNTS;
@@ -97,14 +97,15 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     let listener = TcpListener::bind(address)
         .map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))?;
     let bound = listener.local_addr()?;
+    open_files::raise();
     let service = open_folder(&place)?;
     let founded = match service.is_empty() {
         true => Some(service.found(founding, &operator())?),
         false => None,
     };
-    let account = match &founded {
-        Some(founded) => founded.digits.clone(),
-        None => first_account(&service)?,
+    let accounts = match &founded {
+        Some(founded) => vec![founded.digits.clone()],
+        None => accounts(&service)?,
     };
     let socket = match &place {
         Place::Memory => None,
@@ -124,7 +125,7 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     let told = match serving.is_finished() {
         true => Ok(()),
         false => {
-            tell_ready(&place, &url_of(bound), &account, founded.as_ref(), given, ready.as_deref())
+            tell_ready(&place, &url_of(bound), &accounts, founded.as_ref(), given, ready.as_deref())
         }
     };
     if !bound.ip().is_loopback() {
@@ -159,19 +160,19 @@ fn wait_for(socket: &Path, serving: &tokio::task::JoinHandle<std::io::Result<()>
 fn tell_ready(
     place: &Place,
     url: &str,
-    account: &str,
+    accounts: &[String],
     founded: Option<&Founded>,
     given: Given,
     ready: Option<&Path>,
 ) -> Result<(), Failure> {
     let new = if founded.is_some() { " (new)" } else { "" };
     print::line(&format!("domesday ready  {url}   data {}{new}", shown(place)))?;
-    print::line(&format!("Account  {account}   Console  {url}/console/ (not in this release)"))?;
+    print::line(&format!("{}   Console  {url}/console/ (not in this release)", listed(accounts)))?;
     if let Some(founded) = founded {
         first_credentials::tell(place, founded, given, url)?;
     }
     match ready {
-        Some(path) => write_ready(path, url, account),
+        Some(path) => write_ready(path, url, accounts.first().map_or("", String::as_str)),
         None => Ok(()),
     }
 }
@@ -205,15 +206,30 @@ fn stop_signal() -> std::io::Result<Stop> {
     }))
 }
 
-/// The digits of an account of the store, the first by its digits.
-fn first_account(service: &Arc<Service>) -> Result<String, Failure> {
+/// `Account  1...`, or the first few of several.
+fn listed(accounts: &[String]) -> String {
+    const SHOWN: usize = 8;
+    match accounts {
+        [] => "no account".to_owned(),
+        [only] => format!("Account  {only}"),
+        several => {
+            let shown: Vec<&str> = several.iter().take(SHOWN).map(String::as_str).collect();
+            let more = match several.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("Accounts  {}{more}", shown.join("  "))
+        }
+    }
+}
+
+/// The digits of the store's accounts, in their order.
+fn accounts(service: &Arc<Service>) -> Result<Vec<String>, Failure> {
     let view = service.now();
     let accounts: Vec<AccountId> =
         view.list(AccountId::SYSTEM, &ACCOUNTS, &()).map_err(Fault::from)?;
-    match accounts.first() {
-        None => Ok(String::new()),
-        Some(account) => Ok(Directory::new(&view, *account).digits().map_err(Fault::from)?),
-    }
+    let digits = accounts.into_iter().map(|account| Directory::new(&view, account).digits());
+    Ok(digits.collect::<Result<_, _>>().map_err(Fault::from)?)
 }
 
 /// A ready file that an earlier run left would tell its address for ours.
@@ -252,6 +268,14 @@ mod tests {
         let half = [("DOMESDAY_ROOT_ACCESS_KEY_ID", "AKIA")];
         let refused = founding(&settings(&half)).err().unwrap();
         assert!(refused.message.contains("together"), "{}", refused.message);
+    }
+
+    #[test]
+    fn several_accounts_are_all_named_or_counted() {
+        let accounts = |count| (0..count).map(|n| format!("{n:012}")).collect::<Vec<_>>();
+        assert_eq!(listed(&accounts(1)), "Account  000000000000");
+        assert_eq!(listed(&accounts(2)), "Accounts  000000000000  000000000001");
+        assert!(listed(&accounts(10)).ends_with("000000000007 and 2 more"));
     }
 
     #[test]

@@ -96,6 +96,11 @@ impl ProjectionError {
         }
     }
 
+    /// Whether it is the device that is full.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self.store_error(), Some(StoreError::NoSpace(_)))
+    }
+
     /// The error of the disk underneath, if it is one.
     pub fn store_error(&self) -> Option<&StoreError> {
         match self {

@@ -7,6 +7,10 @@ use crate::policy::DocumentError;
 use crate::projection::ProjectionError;
 use crate::store::StoreError;
 
+/// The code of a fault that tells of damage. The operator is told where; strangers are not (see
+/// `api::query`), and the command line ends with 3 for it.
+pub const DAMAGED: &str = "LedgerDamaged";
+
 /// A refusal or failure, as the caller is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -75,6 +79,7 @@ impl From<ProjectionError> for Fault {
             }
             (ProjectionError::NotAtHand, _) => Fault::new(NOT_AT_HAND, 500, error.to_string()),
             (_, Some(StoreError::NoSpace(_))) => Fault::unavailable("its disk is full"),
+            _ if error.is_damage() => Fault::new(DAMAGED, 500, error.to_string()),
             _ => Fault::internal(error),
         }
     }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::activity::ActivityBook;
+use super::audit::verify::Progress;
 use super::caller::{Caller, Identity, Source};
 use super::documents::{Catalogue, Documents};
 use super::fault::Fault;
@@ -47,6 +48,7 @@ use crate::projection::{ProjectionError, Projections, Reader, Transaction, rebui
 use crate::store::head::{DiskHead, HeadFile, MemoryHead};
 use crate::store::keys::SubjectKeys;
 use crate::store::memory::MemoryStore;
+use crate::store::reserve::Reserve;
 use crate::store::rocks::RocksStore;
 use crate::store::{Family, Store, StoreError};
 
@@ -141,6 +143,8 @@ pub struct Parts {
     pub activity_head: Arc<dyn HeadFile>,
     /// The subject keys.
     pub keys: Arc<SubjectKeys>,
+    /// What is set aside for a full disk.
+    pub reserve: Arc<Reserve>,
 }
 
 impl Parts {
@@ -155,12 +159,14 @@ impl Parts {
                     head: Arc::new(MemoryHead::default()),
                     activity_head: Arc::new(MemoryHead::default()),
                     keys: Arc::new(SubjectKeys::in_memory(master)),
+                    reserve: Arc::default(),
                 })
             }
             Place::Folder { data, master_key } => {
                 make_folder(data)?;
-                let ledger = RocksStore::open(&data.join("ledger"), Family::LEDGER)?;
-                let ledger: Arc<dyn Store> = Arc::new(ledger);
+                let reserve = Reserve::open(&data.join("reserve"))?;
+                let store = |name, families| open_store(&data.join(name), families, &reserve);
+                let ledger = store("ledger", Family::LEDGER)?;
                 let founded = LocalLog::new(ledger.clone()).head()? > 0;
                 let subjects = data.join("subjects.keys");
                 if founded && !subjects.exists() {
@@ -171,13 +177,34 @@ impl Parts {
                 let master = read_master_key(data, master_key, founded, random)?;
                 Ok(Parts {
                     ledger,
-                    activity: Arc::new(RocksStore::open(&data.join("activity"), Family::ACTIVITY)?),
+                    activity: store("activity", Family::ACTIVITY)?,
                     head: Arc::new(DiskHead::open(&data.join("HEAD"))?),
                     activity_head: Arc::new(DiskHead::open(&data.join("ACTIVITY"))?),
                     keys: Arc::new(SubjectKeys::open(&subjects, master)?),
+                    reserve: Arc::new(reserve),
                 })
             }
         }
+    }
+}
+
+/// Opens a store, on the reserve if the device is full: reads are answered then, and writes when there is
+/// room.
+fn open_store(
+    path: &Path,
+    families: &'static [Family],
+    reserve: &Reserve,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let opened = match RocksStore::open(path, families) {
+        Err(StoreError::NoSpace(_)) if reserve.spend()? => RocksStore::open(path, families),
+        opened => opened,
+    };
+    match opened {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(StoreError::NoSpace(why)) => {
+            Err(StoreError::NoSpace(format!("{why}; free some 32 MiB and start again")))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -266,14 +293,20 @@ pub fn start(
         rebuild::fold_aside(&ledger, 1, &mut |_| {})?;
         rebuild::swap(&projections)?;
     }
-    let activity =
-        ActivityBook::open(parts.activity, parts.activity_head, parts.keys.clone(), clock.clone())?;
+    let activity = ActivityBook::open(
+        parts.activity,
+        parts.activity_head,
+        parts.keys,
+        &parts.reserve,
+        clock.clone(),
+    )?;
     let writer = Writer {
         ledger: writer,
         projections: projections.clone(),
         random: random.clone(),
         on_lost_sync,
         full: false,
+        reserve: parts.reserve,
     };
     let (handle, thread) = writer.start()?;
     Ok(Arc::new(Service {
@@ -285,6 +318,7 @@ pub fn start(
         standings: Standings::default(),
         clock,
         random,
+        progress: Progress::default(),
         maintenance: Mutex::new(()),
     }))
 }

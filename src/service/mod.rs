@@ -72,6 +72,8 @@ pub struct Service {
     standings: Standings,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// How far the verification or rebuild is.
+    progress: audit::verify::Progress,
     /// Held by whoever uses the side of the rows that is not live: one verification or rebuild at a time.
     maintenance: Mutex<()>,
 }
@@ -116,6 +118,11 @@ impl Service {
     /// Who asked a moment ago.
     pub fn standings(&self) -> &Standings {
         &self.standings
+    }
+
+    /// How far the verification or rebuild is.
+    pub fn progress(&self) -> &audit::verify::Progress {
+        &self.progress
     }
 
     /// Waits for any other verification or rebuild to end, and keeps further ones waiting.

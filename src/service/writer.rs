@@ -8,7 +8,7 @@
 //! Order of a commit: new subject keys synced; events, rows, indexes and tree in one synced batch; HEAD
 //! synced; the new head published; answers. A failed sync stops the process: nothing may be acknowledged
 //! after it. A full disk does not: the store is closed and opened again when there is room, and until
-//! then writes get a retryable 503.
+//! then writes get a retryable 503, while a reserve keeps room for the receipts of reads.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use crate::identity::event::{Event, Origin};
 use crate::ledger::{AccountId, Actor, Entry, LedgerError, LedgerWriter};
 use crate::projection::fold::Meta;
 use crate::projection::{Overlay, ProjectionError, Projections, Transaction, View, rebuild};
+use crate::store::reserve::Reserve;
 use crate::store::{Batch, Family, StoreError};
 
 /// Jobs that may wait.
@@ -97,6 +98,8 @@ pub struct Writer {
     pub on_lost_sync: Box<dyn Fn(&LedgerError) + Send>,
     /// Whether the disk was full at the last commit, and the ledger has not been opened again since.
     pub full: bool,
+    /// While it is spent, what room there is belongs to the receipts.
+    pub reserve: Arc<Reserve>,
 }
 
 /// The writer's state while it gathers one batch.
@@ -126,6 +129,9 @@ impl Turn<'_> {
         act: &Act,
         body: impl FnOnce(&mut Transaction<'_>) -> Result<(T, Origin), Fault>,
     ) -> Result<T, Fault> {
+        if self.writer.full || self.writer.reserve.is_spent() {
+            return Err(Fault::unavailable("its disk is full"));
+        }
         let (position, at) = self.writer.ledger.next(act.account)?;
         let meta = Meta { account: act.account, position, at: act.happened_at.unwrap_or(at) };
         let mut tx = Transaction::new(&self.view, &self.overlay, &*self.writer.random, meta);
@@ -261,7 +267,7 @@ impl Writer {
     /// Opens the ledger again if there is room; otherwise it stays as it is, and reads go on.
     fn try_again(&mut self) {
         let store = self.ledger.reader().store().clone();
-        if !store.has_room() {
+        if self.reserve.is_spent() || !store.has_room() {
             return;
         }
         let reopened = store.reopen().map_err(LedgerError::from);

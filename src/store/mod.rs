@@ -10,6 +10,7 @@ pub mod head;
 pub mod keys;
 mod manifest;
 pub mod memory;
+pub mod reserve;
 pub mod rocks;
 
 use std::path::PathBuf;

@@ -7,6 +7,8 @@
 //! - `track_and_verify_wals` and `track_and_verify_wals_in_manifest`: a damaged or missing older log
 //!   refuses instead of opening with a hole. The first has no setter in the binding and is given as text.
 //! - `paranoid_checks`, block checksums, no recycled logs, no unordered or pipelined writes.
+//! - `avoid_flush_during_recovery`: opening writes the logs out as tables by default, which is more than a
+//!   device that was full may have room for.
 //!
 //! A flipped bit in the manifest can send RocksDB into an endless loop at open (measured with 11.8.1); its
 //! checksums are therefore looked at first (see `store::manifest`).
@@ -14,8 +16,10 @@
 //! No setting notices that the newest log is gone; the HEAD file does (see [`super::head`]).
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use parking_lot::RwLock;
+use rocksdb::properties::SIZE_ALL_MEM_TABLES;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
     DBRecoveryMode, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
@@ -29,9 +33,17 @@ use super::{
 /// Write-ahead log kept before memtables are flushed: bounds recovery to well under a second.
 const WAL_BYTES: u64 = 64 << 20;
 const MEMTABLE_BYTES: usize = 16 << 20;
+/// The activity book writes its tables in small portions: on a full device there is only a reserve for them.
+const ACTIVITY_MEMTABLE_BYTES: usize = 4 << 20;
 const CACHE_BYTES: usize = 64 << 20;
-/// What a device must take to count as having room: a log, a manifest and some to go on.
+/// What a device must take besides what memory holds to count as having room: a log, a manifest and some to
+/// go on.
 const ROOM_BYTES: usize = 4 << 20;
+
+/// How long a write that RocksDB holds up waits until it is tried again.
+const WAIT: Duration = Duration::from_millis(2);
+/// So many of these are a second, after which the device may be full.
+const WAITS_PER_PROBE: u32 = 500;
 
 /// A store in a folder of its own, open in one process at a time.
 pub struct RocksStore {
@@ -39,14 +51,16 @@ pub struct RocksStore {
     families: &'static [Family],
     cache: Cache,
     clearings: Clearings,
-    // `None` only while the store is being reopened, or after that failed.
-    db: RwLock<Option<DB>>,
+    // Or why it could not be opened again.
+    db: RwLock<Result<DB, StoreError>>,
 }
 
 impl RocksStore {
     /// Opens the folder, founding the store if it is empty.
     pub fn open(path: &Path, families: &'static [Family]) -> Result<Self, StoreError> {
         manifest::check(path)?;
+        // A probe that a kill left behind.
+        let _ = std::fs::remove_file(probe(path));
         let cache = Cache::new_lru_cache(CACHE_BYTES);
         let db = open_db(path, families, &cache)?;
         Ok(RocksStore {
@@ -54,24 +68,38 @@ impl RocksStore {
             families,
             cache,
             clearings: Clearings::default(),
-            db: RwLock::new(Some(db)),
+            db: RwLock::new(Ok(db)),
         })
     }
 
     fn with<T>(&self, body: impl FnOnce(&DB) -> Result<T, StoreError>) -> Result<T, StoreError> {
         // Recursive: a comparison walks two families at once on one thread.
         match self.db.read_recursive().as_ref() {
-            Some(db) => body(db),
-            None => Err(StoreError::Failed("it is closed; it will be opened again".into())),
+            Ok(db) => body(db),
+            Err(why) => Err(why.clone()),
         }
     }
+}
+
+/// Where room is tried: beside the store, so that RocksDB never meets the file.
+fn probe(store: &Path) -> PathBuf {
+    store.with_extension("room")
+}
+
+/// What memory holds that is only in the logs: opening the store may write it out as tables.
+fn unwritten(db: &DB, families: &[Family]) -> Result<usize, StoreError> {
+    families.iter().try_fold(0, |sum, family| {
+        let held = db.property_int_value_cf(handle(db, *family)?, SIZE_ALL_MEM_TABLES);
+        let held = held.map_err(classify)?.unwrap_or(0);
+        Ok(sum + usize::try_from(held).unwrap_or(usize::MAX))
+    })
 }
 
 fn open_db(path: &Path, families: &[Family], cache: &Cache) -> Result<DB, StoreError> {
     // From text first: this call makes a new Options and would drop what was set before.
     let mut options = Options::get_options_from_string(
         &mut Options::default(),
-        "track_and_verify_wals=true;max_manifest_file_size=16777216",
+        "track_and_verify_wals=true;max_manifest_file_size=16777216;avoid_flush_during_recovery=true",
     )
     .map_err(classify)?;
     options.create_if_missing(true);
@@ -84,11 +112,15 @@ fn open_db(path: &Path, families: &[Family], cache: &Cache) -> Result<DB, StoreE
     options.set_max_log_file_size(4 << 20);
     options.set_max_open_files(512);
     options.set_bytes_per_sync(1 << 20);
+    let memtable = match families.contains(&Family::Receipts) {
+        true => ACTIVITY_MEMTABLE_BYTES,
+        false => MEMTABLE_BYTES,
+    };
     let descriptors: Vec<_> = std::iter::once("default")
         .chain(families.iter().map(|family| family.name()))
         .map(|name| {
             let versioned = [Family::RowsA.name(), Family::RowsB.name()].contains(&name);
-            ColumnFamilyDescriptor::new(name, family_options(cache, versioned))
+            ColumnFamilyDescriptor::new(name, family_options(cache, memtable, versioned))
         })
         .collect();
     DB::open_cf_descriptors(&options, path, descriptors).map_err(|error| {
@@ -101,7 +133,7 @@ fn open_db(path: &Path, families: &[Family], cache: &Cache) -> Result<DB, StoreE
     })
 }
 
-fn family_options(cache: &Cache, versioned: bool) -> Options {
+fn family_options(cache: &Cache, memtable: usize, versioned: bool) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_block_size(16 << 10);
@@ -117,7 +149,7 @@ fn family_options(cache: &Cache, versioned: bool) -> Options {
         options.set_prefix_extractor(SliceTransform::create("stem", stem, Some(has_version)));
     }
     options.set_block_based_table_factory(&blocks);
-    options.set_write_buffer_size(MEMTABLE_BYTES);
+    options.set_write_buffer_size(memtable);
     options.set_compression_type(DBCompressionType::Lz4);
     options
 }
@@ -165,19 +197,35 @@ impl Store for RocksStore {
     }
 
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
-        self.with(|db| {
-            let mut writes = WriteBatch::default();
-            for (family, key, value) in batch.rows() {
-                let family = handle(db, *family)?;
-                match value {
-                    Some(value) => writes.put_cf(family, key, value),
-                    None => writes.delete_cf(family, key),
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        // RocksDB holds writes up until tables are written; on a full device that is for ever.
+        options.set_no_slowdown(true);
+        let mut waits = 0;
+        loop {
+            let written = self.with(|db| {
+                let mut writes = WriteBatch::default();
+                for (family, key, value) in batch.rows() {
+                    let family = handle(db, *family)?;
+                    match value {
+                        Some(value) => writes.put_cf(family, key, value),
+                        None => writes.delete_cf(family, key),
+                    }
                 }
+                match db.write_opt(writes, &options) {
+                    Err(error) if error.kind() == rocksdb::ErrorKind::Incomplete => Ok(false),
+                    outcome => outcome.map(|()| true).map_err(classify),
+                }
+            })?;
+            if written {
+                return Ok(());
             }
-            let mut options = WriteOptions::default();
-            options.set_sync(durability == Durability::Synced);
-            db.write_opt(writes, &options).map_err(classify)
-        })
+            waits += 1;
+            if waits % WAITS_PER_PROBE == 0 && !self.has_room() {
+                return Err(StoreError::NoSpace("tables cannot be written".into()));
+            }
+            std::thread::sleep(WAIT);
+        }
     }
 
     fn cleared(&self, family: Family) -> u64 {
@@ -195,19 +243,20 @@ impl Store for RocksStore {
     }
 
     fn has_room(&self) -> bool {
-        // Beside the store, so that RocksDB never meets the file.
-        let probe = self.path.with_extension("room");
-        let outcome = std::fs::write(&probe, vec![0; ROOM_BYTES]);
+        let probe = probe(&self.path);
+        let unwritten = self.with(|db| unwritten(db, self.families)).unwrap_or(0);
+        let outcome = std::fs::write(&probe, vec![0; ROOM_BYTES + unwritten]);
         let removed = std::fs::remove_file(&probe);
         outcome.is_ok() && removed.is_ok()
     }
 
     fn reopen(&self) -> Result<(), StoreError> {
         let mut db = self.db.write();
-        *db = None;
-        manifest::check(&self.path)?;
-        *db = Some(open_db(&self.path, self.families, &self.cache)?);
-        Ok(())
+        // Closed first: the folder is locked.
+        *db = Err(StoreError::Failed("it is closed".into()));
+        *db = manifest::check(&self.path)
+            .and_then(|()| open_db(&self.path, self.families, &self.cache));
+        db.as_ref().map(|_| ()).map_err(StoreError::clone)
     }
 }
 

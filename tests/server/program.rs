@@ -1,5 +1,6 @@
 //! Starts the program on a free port and asks it signed questions over plain sockets.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -23,25 +24,32 @@ pub struct Program {
 impl Program {
     /// Starts the program on a data folder; founding it if it is new.
     pub fn start(folder: &Path) -> Self {
+        Program::try_start(&data(folder), folder).unwrap()
+    }
+
+    /// As [`start`](Self::start), with the ready file in a folder of its own; what the program said, if it
+    /// ends before it is ready.
+    pub fn try_start(data: &Path, folder: &Path) -> Result<Self, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_domesday"));
-        command.arg("serve").arg("--data").arg(data(folder)).stderr(Stdio::inherit());
-        Self::await_ready(command.env_clear(), folder)
+        command.arg("serve").arg("--data").arg(data).env_clear();
+        Self::await_ready(&mut command, folder)
     }
 
     /// Starts the program with its data in memory and, if wanted, a key for the root user.
     pub fn start_in_memory(with_root_key: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_domesday"));
-        command.args(["serve", "--data", "memory:"]).stderr(Stdio::null()).env_clear();
+        command.args(["serve", "--data", "memory:"]).env_clear();
         if with_root_key {
             command.env("DOMESDAY_ROOT_ACCESS_KEY_ID", ROOT_KEY);
             command.env("DOMESDAY_ROOT_SECRET_ACCESS_KEY", SECRET);
         }
-        Self::await_ready(&mut command, folder.path())
+        Self::await_ready(&mut command, folder.path()).unwrap()
     }
 
-    fn await_ready(command: &mut Command, folder: &Path) -> Self {
+    fn await_ready(command: &mut Command, folder: &Path) -> Result<Self, String> {
         let ready = folder.join("ready.json");
+        let said = folder.join("said.txt");
         let _ = std::fs::remove_file(&ready);
         let child = command
             .args(["--listen", "127.0.0.1:0", "--ready-file"])
@@ -50,6 +58,7 @@ impl Program {
             .env("DOMESDAY_ADMIN_ACCESS_KEY_ID", KEY)
             .env("DOMESDAY_ADMIN_SECRET_ACCESS_KEY", SECRET)
             .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&said).unwrap())
             .spawn()
             .unwrap();
         let mut program = Program { child, address: String::new() };
@@ -60,14 +69,31 @@ impl Program {
             {
                 let url = found["url"].as_str().unwrap();
                 program.address = url.trim_start_matches("http://").trim_end_matches('/').into();
-                return program;
+                return Ok(program);
             }
-            if let Some(status) = program.child.try_wait().unwrap() {
-                panic!("the program ended before it was ready: {status}");
+            if program.has_ended() {
+                return Err(std::fs::read_to_string(&said).unwrap());
             }
             assert!(begun.elapsed() < Duration::from_secs(30), "the program is not ready");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Whether it ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// SIGTERM; it must end well, and soon.
+    pub fn stop(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let began = Instant::now();
+        while !self.has_ended() {
+            assert!(began.elapsed() < Duration::from_secs(10), "the program does not stop");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(self.child.wait().unwrap().success());
     }
 
     /// SIGKILL.
@@ -133,6 +159,35 @@ impl Client {
         request += form;
         self.stream.write_all(request.as_bytes())?;
         self.answer()
+    }
+
+    /// How often each user is listed.
+    pub fn users(&mut self) -> BTreeMap<String, usize> {
+        let mut listed: BTreeMap<String, usize> = BTreeMap::new();
+        let mut marker = String::new();
+        loop {
+            let mut parameters = vec![("MaxItems", "1000")];
+            if !marker.is_empty() {
+                parameters.push(("Marker", &marker));
+            }
+            let (status, body) = self.ask("/", "ListUsers", &parameters).unwrap();
+            assert_eq!(status, 200, "{body}");
+            for part in body.split("<UserName>").skip(1) {
+                *listed.entry(part.split('<').next().unwrap().to_owned()).or_default() += 1;
+            }
+            match body.split("<Marker>").nth(1) {
+                Some(rest) => marker = rest.split('<').next().unwrap().to_owned(),
+                None => return listed,
+            }
+        }
+    }
+
+    /// Every acknowledged user must be there, exactly once.
+    pub fn has_all<'a>(&mut self, acknowledged: impl IntoIterator<Item = &'a String>) {
+        let listed = self.users();
+        for name in acknowledged {
+            assert_eq!(listed.get(name), Some(&1), "{name} was acknowledged");
+        }
     }
 
     fn answer(&mut self) -> std::io::Result<(u16, String)> {

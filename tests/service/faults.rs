@@ -62,3 +62,30 @@ fn a_lost_sync_is_never_acknowledged_and_ends_the_process() {
     assert_eq!(fault.code, "ServiceFailure");
     assert!(lost.load(Ordering::SeqCst) > 0);
 }
+
+#[test]
+fn damage_that_a_question_meets_is_told_as_damage() {
+    use domesday::service::audit::{Question, run};
+    use domesday::service::fault::DAMAGED;
+    use domesday::store::{Batch, Durability, Family};
+    let (world, disk, _) = world_on_faulty_disk();
+    world.user("alice");
+    let key = world.head().to_be_bytes();
+    let mut frame = disk.get(Family::Events, &key).unwrap().unwrap();
+    let middle = frame.len() / 2;
+    frame[middle] ^= 1;
+    let mut batch = Batch::default();
+    batch.put(Family::Events, key, frame);
+    disk.commit(&batch, Durability::Synced).unwrap();
+    let operator = domesday::service::caller::Caller {
+        account: world.caller(&world.admin).unwrap().account,
+        ..world.service.operator("1@test", domesday::ledger::AccountId::SYSTEM).unwrap()
+    };
+    for (name, parameters) in [("events", vec![]), ("show", vec![("thing", "alice")])] {
+        let owned: Vec<_> =
+            parameters.iter().map(|(k, v): &(&str, &str)| ((*k).into(), (*v).into())).collect();
+        let question = Question::parse(name, &owned).unwrap();
+        let fault = run(&world.service, &operator, question, None).unwrap_err();
+        assert_eq!((fault.code, fault.status), (DAMAGED, 500), "{name}: {}", fault.message);
+    }
+}

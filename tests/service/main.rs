@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod account;
+#[path = "../campaign/mod.rs"]
+mod campaign;
 mod faults;
 mod flips;
 mod golden;

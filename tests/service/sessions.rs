@@ -266,3 +266,59 @@ fn whether_a_role_can_be_assumed_hangs_on_its_trust() {
     world.allow("bob", "iam:GetRole", "*");
     assert_eq!(can("bob", "iam:GetRole").0, "allowed");
 }
+
+#[test]
+fn the_log_follows_chains_of_roles_to_the_person() {
+    use domesday::service::audit::{Question, run};
+    let world = World::new(13);
+    let [alice, bob] = [world.user("alice"), world.user("bob")];
+    let may = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:CreateUser","sts:AssumeRole"],"Resource":"*"}]}"#;
+    let made = |name: &str, principal: &str| {
+        let arn = role(&world, name, &trust(&world, principal, ""));
+        let put = [("RoleName", name), ("PolicyName", "p"), ("PolicyDocument", may)];
+        world.ok(&world.admin, "PutRolePolicy", &put);
+        arn
+    };
+    let first = made("first", "root");
+    let second = made("second", "role/first");
+    world.allow("alice", "sts:AssumeRole", "*");
+    world.allow("bob", "sts:AssumeRole", "*");
+    let assume = |key: &Key, role: &str| {
+        let ask = [("RoleArn", role), ("RoleSessionName", "work")];
+        Key::of(&world.ok(key, "AssumeRole", &ask))
+    };
+    let of_bob = assume(&bob, &first);
+    let of_alice = assume(&assume(&alice, &first), &second);
+    world.ok(&of_bob, "CreateUser", &[("UserName", "by-bob")]);
+    world.ok(&of_alice, "CreateUser", &[("UserName", "by-alice")]);
+    world.refused(&of_alice, "DeleteUser", &[("UserName", "by-bob")], "AccessDenied");
+
+    let operator = domesday::service::caller::Caller {
+        account: world.caller(&world.admin).unwrap().account,
+        ..world.service.operator("1@test", domesday::ledger::AccountId::SYSTEM).unwrap()
+    };
+    let found = |parameters: &[(&str, &str)]| {
+        let owned: Vec<_> =
+            parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let question = Question::parse("events", &owned).unwrap();
+        let answer = run(&world.service, &operator, question, None).unwrap();
+        let events = answer["events"].as_array().unwrap().clone();
+        let target =
+            |event: &serde_json::Value| event["target"]["name"].as_str().unwrap().to_owned();
+        events.iter().map(target).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[("person", "alice")]), ["user/by-alice"]);
+    assert_eq!(found(&[("person", "user/bob")]), ["user/by-bob"]);
+    // The role did it, but no person is a role.
+    assert_eq!(found(&[("principal", "role/second")]), ["user/by-alice"]);
+    assert!(found(&[("person", "role/second")]).is_empty());
+    assert!(found(&[("person", "role/first")]).is_empty());
+    // Receipts of denials are written a moment after their answers.
+    let denied = [("person", "alice"), ("outcome", "denied")];
+    let waited = (0..100).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        Some(found(&denied)).filter(|found| !found.is_empty())
+    });
+    assert_eq!(waited.unwrap().len(), 1);
+    assert!(found(&[("person", "bob"), ("outcome", "denied")]).is_empty());
+}

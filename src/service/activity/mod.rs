@@ -13,7 +13,8 @@
 //!
 //! One thread writes (the [`pen`]). What must be durable before its answer (issued credentials, audit
 //! reads) waits for a sync; the rest is on disk within 100 ms. The [`queue`] is bounded: when the disk is
-//! slow, callers wait; when it is full, requests are refused rather than left without a receipt.
+//! slow, callers wait. When the disk is full, a reserve is given free for further receipts; when that is
+//! used up, too, requests are refused rather than left without a receipt.
 
 pub mod facts;
 mod pen;
@@ -30,10 +31,10 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use self::facts::Sessions;
-use self::pen::Pen;
+use self::pen::{Disk, Pen};
 use self::queue::{Note, Queue, Refused};
 use self::receipt::{Kind, LastUsed, Receipt};
-use self::session::{Session, open_session, seal_session};
+use self::session::{Session, StoredSession, open_session, seal_session};
 use super::fault::Fault;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
@@ -45,6 +46,7 @@ use crate::ledger::AccountId;
 use crate::projection::{ProjectionError, sealing};
 use crate::store::head::HeadFile;
 use crate::store::keys::SubjectKeys;
+use crate::store::reserve::Reserve;
 use crate::store::{self, Batch, Family, Store, StoreError};
 
 const CLEAN: &[u8] = b"stopped cleanly";
@@ -60,9 +62,12 @@ pub struct ActivityBook {
 }
 
 /// What the handle and the writer both look at.
+#[derive(Default)]
 struct Shared {
     /// Whether receipts cannot be kept now.
     failing: AtomicBool,
+    /// What cannot be written now never will be.
+    closing: AtomicBool,
     /// For how many days receipts are kept; 0 for ever.
     days: AtomicI64,
 }
@@ -76,15 +81,23 @@ impl ActivityBook {
         store: Arc<dyn Store>,
         head: Arc<dyn HeadFile>,
         keys: Arc<SubjectKeys>,
+        reserve: &Arc<Reserve>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ProjectionError> {
-        let shared = Arc::new(Shared { failing: AtomicBool::new(false), days: AtomicI64::new(0) });
-        let mut pen = Pen::load(store.clone(), head, clock.clone(), shared.clone())?;
+        let shared = Arc::<Shared>::default();
+        let disk = Disk { store: store.clone(), head, reserve: reserve.clone() };
+        let mut pen = Pen::load(disk, clock.clone(), shared.clone())?;
         let clean = store.get(Family::Meta, CLEAN)?.is_some();
         let mut batch = Batch::default();
         batch.delete(Family::Meta, CLEAN);
         let gap = (!clean && pen.number() > 0).then(|| gap(clock.now()));
-        pen.write(gap.iter(), batch)?;
+        match pen.write(gap.iter(), batch.clone()) {
+            Err(error) if error.is_no_space() && reserve.spend()? => {
+                store.reopen()?;
+                pen.write(gap.iter(), batch)?;
+            }
+            outcome => outcome?,
+        }
         let queue = Arc::new(Queue::default());
         let notes = queue.clone();
         let writer = std::thread::Builder::new()
@@ -196,6 +209,17 @@ impl ActivityBook {
         Ok(self.keys.get(&subject)?.map(|_| session))
     }
 
+    /// Who began a session, and with which access key, itself perhaps a session's; `None` for an access key
+    /// that is no session's.
+    pub fn began(
+        &self,
+        key: &UniqueId,
+    ) -> Result<Option<(UniqueId, Option<UniqueId>)>, ProjectionError> {
+        let bytes = self.store.get(Family::Sessions, key.as_str().as_bytes())?;
+        let stored: Option<StoredSession> = bytes.map(|bytes| codec::decode(&bytes)).transpose()?;
+        Ok(stored.map(|stored| (stored.began_by.1, stored.began_with)))
+    }
+
     /// When something was last used, at or before an instant.
     pub fn last_used(
         &self,
@@ -235,8 +259,9 @@ impl ActivityBook {
         segment::read(self.store.as_ref(), from, visit)
     }
 
-    /// Writes what is queued, marks the stop as clean, and ends the writer.
+    /// Writes what is queued, marks the stop as clean, and ends the writer. A full disk is not waited for.
     pub fn close(&self) {
+        self.shared.closing.store(true, Ordering::Relaxed);
         self.queue.close();
         if let Some(writer) = self.writer.lock().take() {
             let _ = writer.join();
@@ -312,9 +337,10 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let keys = Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap()));
         let clock = Arc::new(SimulatedClock::new(Timestamp::from_seconds(7200)));
-        let head = Arc::new(MemoryHead::default());
-        let try_open =
-            || ActivityBook::open(store.clone(), head.clone(), keys.clone(), clock.clone());
+        let (head, reserve) = (Arc::new(MemoryHead::default()), Arc::new(Reserve::default()));
+        let try_open = || {
+            ActivityBook::open(store.clone(), head.clone(), keys.clone(), &reserve, clock.clone())
+        };
         let open = || try_open().unwrap();
         let book = open();
         let key = UniqueId::parse("AKIAEXAMPLE").unwrap();
@@ -365,8 +391,10 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let keys = Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap()));
         let clock = Arc::new(SimulatedClock::new(Timestamp::from_seconds(0)));
-        let head = Arc::new(MemoryHead::default());
-        let open = || ActivityBook::open(store.clone(), head.clone(), keys.clone(), clock.clone());
+        let (head, reserve) = (Arc::new(MemoryHead::default()), Arc::new(Reserve::default()));
+        let open = || {
+            ActivityBook::open(store.clone(), head.clone(), keys.clone(), &reserve, clock.clone())
+        };
         let book = open().unwrap();
         let at = |name: &str| Receipt { at: clock.now(), ..receipt(name) };
         let write =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::queue::{Note, Queue};
 use super::receipt::Receipt;
@@ -14,18 +14,30 @@ use crate::base::time::Timestamp;
 use crate::identity::codec;
 use crate::projection::ProjectionError;
 use crate::store::head::{Head, HeadFile};
+use crate::store::reserve::Reserve;
 use crate::store::{Batch, Durability, Family, Store, StoreError};
 
 /// How often old segments are looked for, in seconds, and how many are removed in one commit.
 const FORGET_EVERY: i64 = 600;
 const FORGET_AT_ONCE: usize = 1_000;
-/// Between two attempts on a full disk.
+/// How often a full disk is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+/// Notes in one commit after the disk was full.
+const PORTION: usize = 50;
+
+/// Where the book is kept.
+pub struct Disk {
+    /// Its rows.
+    pub store: Arc<dyn Store>,
+    /// Its HEAD.
+    pub head: Arc<dyn HeadFile>,
+    /// What is given free for receipts when there is no other room.
+    pub reserve: Arc<Reserve>,
+}
 
 /// The writer's side: the end of the chain.
 pub struct Pen {
-    store: Arc<dyn Store>,
-    head: Arc<dyn HeadFile>,
+    disk: Disk,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
     tip: Tip,
@@ -35,13 +47,12 @@ pub struct Pen {
 impl Pen {
     /// Finds the end of the chain, and refuses a book that is short of its HEAD.
     pub fn load(
-        store: Arc<dyn Store>,
-        head: Arc<dyn HeadFile>,
+        disk: Disk,
         clock: Arc<dyn Clock>,
         shared: Arc<Shared>,
     ) -> Result<Self, ProjectionError> {
-        let tip = segment::last(store.as_ref())?;
-        let kept = match head.read()? {
+        let tip = segment::last(disk.store.as_ref())?;
+        let kept = match disk.head.read()? {
             None if tip.number > 0 => {
                 let lost = "the activity book's HEAD (ACTIVITY) is lost: restore it from a backup";
                 return Err(StoreError::Damaged(lost.into()).into());
@@ -57,7 +68,7 @@ impl Pen {
             ))
             .into());
         }
-        Ok(Pen { store, head, clock, shared, tip, forgot: Timestamp::EPOCH })
+        Ok(Pen { disk, clock, shared, tip, forgot: Timestamp::EPOCH })
     }
 
     /// Receipts so far.
@@ -73,21 +84,37 @@ impl Pen {
         mut batch: Batch,
     ) -> Result<(), ProjectionError> {
         let tip = segment::write(self.tip, receipts, &mut batch)?;
-        self.store.commit(&batch, Durability::Synced)?;
-        self.head.write(&Head { position: tip.number, root: [0; 32], tip: tip.chain })?;
+        self.disk.store.commit(&batch, Durability::Synced)?;
+        self.disk.head.write(&Head { position: tip.number, root: [0; 32], tip: tip.chain })?;
         self.tip = tip;
         Ok(())
     }
 
     /// Writes until the queue is closed and empty, then marks the stop as clean.
     pub fn run(mut self, queue: &Queue) {
-        while let Some(group) = queue.take() {
-            self.commit(&group);
-            self.forget();
+        let mut tried = Instant::now();
+        loop {
+            // A spent reserve is restored even if nobody asks anything: writes wait for that.
+            let spent = self.disk.reserve.is_spent();
+            let Some(group) = queue.take(spent.then_some(RETRY)) else { break };
+            if spent && tried.elapsed() >= RETRY {
+                if let Err(error) = self.disk.reserve.restore() {
+                    eprintln!("domesday: {error}");
+                }
+                tried = Instant::now();
+            }
+            if !group.is_empty() {
+                self.commit(&group);
+                self.forget();
+            }
         }
         let mut batch = Batch::default();
         batch.put(Family::Meta, CLEAN, *b"1");
-        if let Err(error) = self.store.commit(&batch, Durability::Synced) {
+        if self.shared.failing.load(Ordering::Relaxed) {
+            eprintln!(
+                "domesday: the newest receipts could not be kept; the next start records that"
+            );
+        } else if let Err(error) = self.disk.store.commit(&batch, Durability::Synced) {
             eprintln!("domesday: the activity book was not closed cleanly: {error}");
         }
     }
@@ -96,38 +123,52 @@ impl Pen {
     /// any other failure nobody knows what is durable: no receipt is kept, and no request answered, any
     /// more.
     fn commit(&mut self, group: &[Note]) {
-        let done = || group.iter().filter_map(|note| note.done.as_ref());
-        loop {
+        let outcome = loop {
             let receipts = group.iter().filter_map(|note| note.receipt.as_ref());
             let outcome = beside(group).and_then(|batch| self.write(receipts, batch));
-            let Err(error) = outcome else { break };
-            self.shared.failing.store(true, Ordering::Relaxed);
+            let Err(error) = outcome else { break Ok(()) };
             let failure = match error.store_error() {
-                Some(StoreError::NoSpace(_)) => None,
-                Some(other) => Some(other.clone()),
-                None => Some(StoreError::Failed(error.to_string())),
+                Some(full @ StoreError::NoSpace(_)) => match self.wait_for_room(full) {
+                    // What is too much for the room there is must not use all of it up in vain.
+                    Ok(()) if group.len() > PORTION => {
+                        return group.chunks(PORTION).for_each(|part| self.commit(part));
+                    }
+                    Ok(()) => continue,
+                    Err(failure) => failure,
+                },
+                Some(other) => other.clone(),
+                None => StoreError::Failed(error.to_string()),
             };
-            if let Some(failure) = failure {
-                eprintln!(
-                    "domesday: the activity book failed, and with it every request: {failure}"
-                );
-                for done in done() {
-                    let _ = done.send(Err(failure.clone()));
-                }
-                return;
-            }
-            eprintln!("domesday: receipts wait for the disk: {error}");
-            // Closed only when there is room to open it again: until then sessions can be read.
-            std::thread::sleep(RETRY);
-            if self.store.has_room()
-                && let Err(error) = self.store.reopen()
-            {
-                eprintln!("domesday: the activity book does not open: {error}");
-            }
+            eprintln!("domesday: the activity book failed, and with it every request: {failure}");
+            break Err(failure);
+        };
+        self.shared.failing.store(outcome.is_err(), Ordering::Relaxed);
+        for done in group.iter().filter_map(|note| note.done.as_ref()) {
+            let _ = done.send(outcome.clone());
         }
-        self.shared.failing.store(false, Ordering::Relaxed);
-        for done in done() {
-            let _ = done.send(Ok(()));
+    }
+
+    /// Opens the store again once there is room, if need be that of the reserve. Until then it stays as it
+    /// is, so that sessions can be read.
+    fn wait_for_room(&self, full: &StoreError) -> Result<(), StoreError> {
+        if self.disk.reserve.spend()? {
+            eprintln!("domesday: receipts are kept on the reserve: {full}");
+        } else {
+            self.shared.failing.store(true, Ordering::Relaxed);
+            eprintln!("domesday: receipts wait for the disk: {full}");
+        }
+        loop {
+            if self.disk.store.has_room() {
+                match self.disk.store.reopen() {
+                    Err(StoreError::NoSpace(_)) => {}
+                    outcome => return outcome,
+                }
+            }
+            if self.shared.closing.load(Ordering::Relaxed) {
+                return Err(full.clone());
+            }
+            self.shared.failing.store(true, Ordering::Relaxed);
+            std::thread::sleep(RETRY);
         }
     }
 
@@ -140,9 +181,9 @@ impl Pen {
         }
         let limit = now.plus_seconds(-days * 86_400);
         let mut batch = Batch::default();
-        let outcome = segment::forget(self.store.as_ref(), limit, FORGET_AT_ONCE, &mut batch)
+        let outcome = segment::forget(self.disk.store.as_ref(), limit, FORGET_AT_ONCE, &mut batch)
             .and_then(|count| {
-                self.store.commit(&batch, Durability::Buffered)?;
+                self.disk.store.commit(&batch, Durability::Buffered)?;
                 Ok(count)
             });
         match outcome {

@@ -85,15 +85,22 @@ impl Queue {
         Ok(())
     }
 
-    /// The notes of the next commit, once they have waited long enough or some are urgent; `None` when
-    /// the queue is closed and everything was taken.
-    pub fn take(&self) -> Option<Vec<Note>> {
+    /// The notes of the next commit, once they have waited long enough or some are urgent; none if there
+    /// are none for so long as `patience`; `None` when the queue is closed and everything was taken.
+    pub fn take(&self, patience: Option<Duration>) -> Option<Vec<Note>> {
         let mut state = self.state.lock();
         while state.notes.is_empty() {
             if state.closed {
                 return None;
             }
-            self.work.wait(&mut state);
+            match patience {
+                None => self.work.wait(&mut state),
+                Some(patience) => {
+                    if self.work.wait_for(&mut state, patience).timed_out() {
+                        return Some(Vec::new());
+                    }
+                }
+            }
         }
         if !state.urgent && !state.closed {
             let ready = |state: &mut State| !state.urgent && !state.closed;
@@ -132,11 +139,11 @@ mod tests {
         let queue = Queue::default();
         assert!(queue.try_push(note(false)).is_ok());
         let began = Instant::now();
-        assert_eq!(queue.take().map(|notes| notes.len()), Some(1));
+        assert_eq!(queue.take(None).map(|notes| notes.len()), Some(1));
         assert!(began.elapsed() >= LINGER);
         assert!(queue.push(note(false)).is_ok() && queue.push(note(true)).is_ok());
         let began = Instant::now();
-        assert_eq!(queue.take().map(|notes| notes.len()), Some(2));
+        assert_eq!(queue.take(None).map(|notes| notes.len()), Some(2));
         assert!(began.elapsed() < LINGER);
     }
 
@@ -151,11 +158,11 @@ mod tests {
             let queue = queue.clone();
             std::thread::spawn(move || queue.push(note(false)).is_ok())
         };
-        assert_eq!(queue.take().map(|notes| notes.len()), Some(GROUP));
+        assert_eq!(queue.take(None).map(|notes| notes.len()), Some(GROUP));
         assert!(waiting.join().unwrap());
         queue.close();
         assert!(matches!(queue.push(note(false)), Err(Refused::Closed)));
-        let rest = std::iter::from_fn(|| queue.take()).map(|notes| notes.len()).sum::<usize>();
+        let rest = std::iter::from_fn(|| queue.take(None)).map(|notes| notes.len()).sum::<usize>();
         assert_eq!(rest, MOST - GROUP + 1);
     }
 }

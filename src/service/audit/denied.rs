@@ -24,7 +24,7 @@ pub fn attempts(
     view: &View,
     filter: &Filter,
 ) -> Result<Value, Fault> {
-    let [principals, targets] = filter.ids(view, account)?;
+    let [principals, persons, targets] = filter.ids(view, account)?;
     let cut = view.cut();
     let mut shown = VecDeque::new();
     service.activity().receipts(1, &mut |number, receipt| {
@@ -43,6 +43,15 @@ pub fn attempts(
             && among(&principals, &receipt.principal.1)
             && among(&targets, &receipt.resource)
             && filter.operation.as_ref().is_none_or(|name| is_operation(&receipt.action, name));
+        let wanted = wanted
+            && match &persons {
+                None => true,
+                Some(ids) => {
+                    let (_, actor) = &receipt.principal;
+                    let activity = service.activity();
+                    ids.contains(&names::person(activity, actor, receipt.credential.as_ref())?)
+                }
+            };
         if wanted {
             let entry = entry(view, number, outcome, &receipt)?;
             if filter

@@ -6,10 +6,12 @@ use super::names;
 use crate::base::time::Timestamp;
 use crate::identity::Event;
 use crate::identity::change::{self, Sealed};
+use crate::identity::event::Origin;
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, Frame};
 use crate::projection::directory::{Directory, ERASED};
 use crate::projection::{Cut, ProjectionError, Reader, View, sealing};
+use crate::service::activity::ActivityBook;
 use crate::service::fault::Fault;
 use crate::service::moment::Moment;
 use crate::service::subject_of;
@@ -22,6 +24,8 @@ pub const LIMIT: usize = 10_000;
 pub struct Filter {
     /// Done by this principal, under whichever id bore the name.
     pub principal: Option<String>,
+    /// Done by this person, under whichever roles.
+    pub person: Option<String>,
     /// About this principal.
     pub target: Option<String>,
     /// Of this operation.
@@ -40,16 +44,16 @@ pub struct Filter {
 
 impl Filter {
     /// The ids that were given names for, each standing for every id that bore the name: those who did it,
-    /// and those it was about.
+    /// the persons behind them, and those it was about.
     pub fn ids(
         &self,
         view: &View,
         account: AccountId,
-    ) -> Result<[Option<Vec<UniqueId>>; 2], ProjectionError> {
+    ) -> Result<[Option<Vec<UniqueId>>; 3], ProjectionError> {
         let ids = |name: &Option<String>| {
             name.as_ref().map(|name| names::all_ids(view, account, name)).transpose()
         };
-        Ok([ids(&self.principal)?, ids(&self.target)?])
+        Ok([ids(&self.principal)?, ids(&self.person)?, ids(&self.target)?])
     }
 
     /// Whether an event of this position, recorded at this instant, is within the range.
@@ -66,8 +70,13 @@ impl Filter {
 }
 
 /// The events of an account that pass a filter, oldest first.
-pub fn events(account: AccountId, view: &View, filter: &Filter) -> Result<Value, Fault> {
-    let [principals, targets] = filter.ids(view, account)?;
+pub fn events(
+    activity: &ActivityBook,
+    account: AccountId,
+    view: &View,
+    filter: &Filter,
+) -> Result<Value, Fault> {
+    let [principals, persons, targets] = filter.ids(view, account)?;
     let last = view.position_of(account)?;
     let mut shown = std::collections::VecDeque::new();
     let mut failed: Option<ProjectionError> = None;
@@ -90,7 +99,17 @@ pub fn events(account: AccountId, view: &View, filter: &Filter) -> Result<Value,
                 .as_ref()
                 .is_none_or(|name| name.eq_ignore_ascii_case(&event.origin.operation));
             let by_ticket = filter.ticket.is_none() || filter.ticket == event.origin.ticket;
-            if by_operation && by_ticket && targets.as_ref().is_none_or(|ids| concerns(&event, ids))
+            let by_person = match &persons {
+                None => true,
+                Some(ids) => {
+                    let Origin { actor, credential, .. } = &event.origin;
+                    ids.contains(&names::person(activity, actor, credential.as_ref())?)
+                }
+            };
+            if by_operation
+                && by_ticket
+                && by_person
+                && targets.as_ref().is_none_or(|ids| concerns(&event, ids))
             {
                 shown.push_back(entry(view, position, frame, &event)?);
                 if shown.len() > filter.limit {

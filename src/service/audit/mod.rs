@@ -65,6 +65,7 @@ impl Question {
             "head" => Question::Head,
             "events" => Question::Events(log::Filter {
                 principal: read.take("principal")?,
+                person: read.take("person")?,
                 target: read.take("target")?,
                 operation: read.take("operation")?,
                 denied: match read.take("outcome")?.as_deref() {
@@ -177,7 +178,7 @@ pub fn run(
         Question::Events(filter) if filter.denied => {
             denied::attempts(service, caller.account, &view, &filter)
         }
-        Question::Events(filter) => log::events(caller.account, &view, &filter),
+        Question::Events(filter) => log::events(service.activity(), caller.account, &view, &filter),
         Question::Show { thing } => show::show(service, caller.account, &view, &thing),
         Question::Can(ask) => can::can(service, caller.account, &view, &ask),
     }

@@ -10,6 +10,7 @@ use crate::projection::directory::{Directory, Principal};
 use crate::projection::sealing::{NameKind, name_tag};
 use crate::projection::tables::{GroupRow, RoleRow, UserRow};
 use crate::projection::{ProjectionError, Reader, View};
+use crate::service::activity::ActivityBook;
 use crate::service::fault::Fault;
 
 /// A principal that a name was resolved to.
@@ -163,6 +164,27 @@ pub fn all_ids(
             Ok(ids)
         }
     }
+}
+
+/// The longest chain of roles that is followed; longer ones have no place in an hour's session.
+const LONGEST_CHAIN: usize = 100;
+
+/// The person behind an act: whoever began the first session of the chain that its credential is the end
+/// of. Without a session, the actor itself.
+pub fn person(
+    activity: &ActivityBook,
+    actor: &UniqueId,
+    credential: Option<&UniqueId>,
+) -> Result<UniqueId, ProjectionError> {
+    let mut person = actor.clone();
+    let mut key = credential.cloned();
+    for _ in 0..LONGEST_CHAIN {
+        let Some(began) = key.as_ref().map(|key| activity.began(key)).transpose()?.flatten() else {
+            break;
+        };
+        (person, key) = began;
+    }
+    Ok(person)
 }
 
 /// The id and name tag of a change that gives a principal its name.

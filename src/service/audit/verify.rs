@@ -1,6 +1,7 @@
 //! Verification of everything that is stored, and rebuilding of what is derived.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -16,12 +17,24 @@ use crate::service::Service;
 use crate::service::fault::Fault;
 use crate::store::StoreError;
 
-/// The code of a fault that tells of damage; the command line ends with 3 for it.
-pub const DAMAGED: &str = "LedgerDamaged";
+/// How far a verification or rebuild is: read by whoever waits for it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicU64,
+    of: AtomicU64,
+}
 
-/// What is damaged is the answer to a verification, not an internal failure.
-fn told(error: ProjectionError) -> Fault {
-    if error.is_damage() { Fault::new(DAMAGED, 500, error.to_string()) } else { error.into() }
+impl Progress {
+    fn tell(&self, done: u64, of: u64) {
+        self.of.store(of, Ordering::Relaxed);
+        self.done.store(done, Ordering::Relaxed);
+    }
+
+    /// The part of a thousand that is done; `None` before it begins.
+    pub fn thousandths(&self) -> Option<u64> {
+        let (done, of) = (self.done.load(Ordering::Relaxed), self.of.load(Ordering::Relaxed));
+        done.saturating_mul(1_000).checked_div(of).map(|part| part.min(1_000))
+    }
 }
 
 fn damage(what: impl Into<String>) -> ProjectionError {
@@ -33,7 +46,7 @@ fn damage(what: impl Into<String>) -> ProjectionError {
 pub fn verify(service: &Arc<Service>) -> Result<Value, Fault> {
     let _alone = service.maintain();
     // Inside the writer nothing is appended: head, rows and secrets are of one instant.
-    service.act_alone(|service, _| check(service).map_err(told))
+    service.act_alone(|service, _| check(service).map_err(Fault::from))
 }
 
 fn check(service: &Service) -> Result<Value, ProjectionError> {
@@ -42,6 +55,9 @@ fn check(service: &Service) -> Result<Value, ProjectionError> {
     let keys = service.projections().keys().clone();
     let view = &Projections::new(ledger.clone(), keys)?.now();
     let salt = random_bytes::<32>(service.random())?;
+    // Every event is read twice: as bytes, and to be folded.
+    let events = ledger.head().position;
+    let progress = service.progress();
     let mut accounts: Vec<AccountId> = Vec::new();
     let mut failed: Option<ProjectionError> = None;
     let verified = ledger_verify::verify(ledger, salt, &mut |position, frame| {
@@ -53,6 +69,7 @@ fn check(service: &Service) -> Result<Value, ProjectionError> {
             }
             Ok(())
         });
+        progress.tell(position, 2 * events);
         if !accounts.contains(&frame.header.account) {
             accounts.push(frame.header.account);
         }
@@ -67,7 +84,8 @@ fn check(service: &Service) -> Result<Value, ProjectionError> {
         (None, verified) => verified?,
     };
     let secrets = check_secrets(view, &accounts)?;
-    let folded = rebuild::fold_aside(ledger, 1, &mut |_| {})?;
+    let mut folding = |position| progress.tell(events + position, 2 * events);
+    let folded = rebuild::fold_aside(ledger, 1, &mut folding)?;
     let comparison = rebuild::compare(ledger, folded)?;
     rebuild::discard(ledger)?;
     if let Some((table, position)) = comparison.first {
@@ -141,16 +159,18 @@ fn check_secrets(view: &View, accounts: &[AccountId]) -> Result<u64, ProjectionE
 pub fn rebuild(service: &Arc<Service>) -> Result<Value, Fault> {
     let _alone = service.maintain();
     let ledger = service.ledger().clone();
-    let folded = rebuild::fold_aside(&ledger, 1, &mut |_| {}).map_err(told)?;
+    let (progress, events) = (service.progress(), ledger.head().position);
+    let folded = rebuild::fold_aside(&ledger, 1, &mut |position| progress.tell(position, events));
+    let folded = folded.map_err(Fault::from)?;
     // The rest alone inside the writer: what is staged beside a swap would go to the old rows.
     service.act_alone(move |service, _| {
         let ledger = service.ledger();
         let mut last = folded;
         if ledger.head().position > folded {
-            last = rebuild::fold_aside(ledger, folded + 1, &mut |_| {}).map_err(told)?;
+            last = rebuild::fold_aside(ledger, folded + 1, &mut |_| {}).map_err(Fault::from)?;
         }
-        let comparison = rebuild::compare(ledger, last).map_err(told)?;
-        rebuild::swap(service.projections()).map_err(told)?;
+        let comparison = rebuild::compare(ledger, last).map_err(Fault::from)?;
+        rebuild::swap(service.projections()).map_err(Fault::from)?;
         Ok(json!({
             "events": last,
             "rows": comparison.rows,
