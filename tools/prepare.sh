@@ -86,7 +86,7 @@ venv_stamp() {
 venv_with() {
     local stamp=$1/installed.txt
     [ ! -f "$stamp" ] || [ "$(venv_stamp "$@")" != "$(cat -- "$stamp")" ] || return 0
-    say "installing $(grep -c '^[^#]' "$2") packages from PyPI into ${1##*/}, for ${2##*/}"
+    say "installing what ${2#"$root"/} lists, from PyPI, into ${1##*/}"
     make_venv "$1" && "$1/bin/python" -m pip install -q -r "$2" >&2 && venv_stamp "$@" >"$stamp"
 }
 
