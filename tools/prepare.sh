@@ -198,7 +198,7 @@ find_rocksdb() {
     dir=$cache/$(rocksdb_cache_key)
     if [ ! -s "$dir/librocksdb.a" ]; then
         say "RocksDB is compiled once on this machine; that takes 10 to 25 minutes on two cores."
-        say "The result is kept in $dir"
+        say "The result is kept in $dir; interrupted, it begins anew."
         alone compile_rocksdb "$dir"
     fi
     export ROCKSDB_LIB_DIR=$dir ROCKSDB_STATIC=1
