@@ -15,15 +15,6 @@
 
 set -euo pipefail
 
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-cache=${XDG_CACHE_HOME:-${HOME:?set HOME, the build cache is kept below it}/.cache}/domesday
-mkdir -p -- "$cache"
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
-case $CARGO_TARGET_DIR in
-/*) ;;
-*) CARGO_TARGET_DIR=$PWD/$CARGO_TARGET_DIR ;;
-esac
-
 say() { printf '%s\n' "$*" >&2; }
 
 die() {
@@ -31,23 +22,72 @@ die() {
     exit 2
 }
 
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+cache=${XDG_CACHE_HOME:-${HOME:-}/.cache}
+[ "$cache" != /.cache ] ||
+    die "set HOME or XDG_CACHE_HOME: the build results are kept in a folder domesday below it"
+cache=$cache/domesday
+mkdir -p -- "$cache" && [ -w "$cache" ] ||
+    die "cannot write to $cache, where build results are kept: set XDG_CACHE_HOME to another folder"
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+case $CARGO_TARGET_DIR in
+/*) ;;
+*) CARGO_TARGET_DIR=$PWD/$CARGO_TARGET_DIR ;;
+esac
+
+# alone COMMAND... - runs the command while no other script of this user prepares anything: two at
+# once would delete each other's half-made folders. A compilation that outlives its killed script
+# holds the lock on, so that the next script waits for it and uses what it made.
+alone() (
+    if command -v flock >/dev/null; then
+        exec 9>"$cache/lock"
+        flock -n 9 || { say "waiting for another tools/run or tools/test to prepare" && flock 9; }
+    fi
+    # Programs do not inherit the lock: a compiler cache may leave a server running.
+    "$@" 9>&-
+)
+
 # apt_install PACKAGE... - installs system packages; the package lists are fetched only when the
 # first try fails, since an image often comes without them.
 apt_install() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
     say "installing $* (apt-get)"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get install -y -qq --no-install-recommends "$@" >&2 2>/dev/null ||
-        { apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends "$@" >&2; }
+    # A new machine's own updates hold dpkg's lock for a while.
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300
+        install -y -qq --no-install-recommends "$@")
+    "${install[@]}" >/dev/null 2>&1 || { apt-get update -qq >&2 && "${install[@]}" >&2; }
 }
 
-# make_venv DIR - a Python virtual environment at DIR, made anew unless a whole one is there.
+has_python() {
+    command -v python3 >/dev/null || apt_install python3 python3-venv ||
+        { say "python3 is missing (Debian, Ubuntu: apt-get install python3 python3-venv)" && false; }
+}
+
+# make_venv DIR - a new Python virtual environment at DIR.
 make_venv() {
-    "$1/bin/python" -m pip --version >/dev/null 2>&1 && return 0
-    command -v python3 >/dev/null || apt_install python3 python3-venv || return 1
+    has_python || return 1
     rm -rf -- "$1"
-    python3 -m venv "$1" >/dev/null 2>&1 ||
-        { apt_install python3-venv && rm -rf -- "$1" && python3 -m venv "$1" >&2; }
+    python3 -m venv "$1" >/dev/null 2>&1 && return 0
+    apt_install python3-venv || say "python3 cannot make a virtual environment as it is:"
+    rm -rf -- "$1"
+    python3 -m venv "$1" >&2
+}
+
+# All that decides whether a virtual environment still serves: its place, which the programs in it
+# name, its Python, and its packages.
+venv_stamp() {
+    printf '%s\n' "$1"
+    "$1/bin/python" --version 2>/dev/null
+    cat -- "$2"
+}
+
+# venv_with DIR FILE - a virtual environment at DIR with the PyPI packages that FILE lists. The stamp
+# is written last, so that an installation cut short is done again.
+venv_with() {
+    local stamp=$1/installed.txt
+    [ ! -f "$stamp" ] || [ "$(venv_stamp "$@")" != "$(cat -- "$stamp")" ] || return 0
+    say "installing what ${2#"$root"/} lists, from PyPI, into ${1##*/}"
+    make_venv "$1" && "$1/bin/python" -m pip install -q -r "$2" >&2 && venv_stamp "$@" >"$stamp"
 }
 
 # libclang as bindgen looks for it: in the usual folders, or in llvm-config's. libclang-cpp is
@@ -75,21 +115,18 @@ has_clang_headers() {
 find_libclang() {
     # A caller's own choice stands.
     [ -z "${LIBCLANG_PATH:-}" ] || return 0
-    local venv=$root/.venv-build site
+    local venv=$root/.venv-build
     if has_system_libclang || { apt_install libclang-dev && has_system_libclang; }; then
         has_clang_headers || use_gcc_headers
         return 0
     fi
-    if ! "$venv/bin/python" -c 'import clang' 2>/dev/null; then
-        say "libclang is missing: fetching it from PyPI into .venv-build"
-        make_venv "$venv" && "$venv/bin/python" -m pip install -q libclang==18.1.1 >&2 ||
-            die "no libclang, which the RocksDB bindings need. Any of these brings it:
+    alone venv_with "$venv" "$root/tools/libclang.txt" ||
+        die "no libclang, which the RocksDB bindings need. Any of these brings it:
   - as root: apt-get install libclang-dev
-  - Python with venv, so that this script can fetch PyPI's libclang
+  - Python with venv (python3-venv) and PyPI, so that this script can fetch libclang there
   - LIBCLANG_PATH=<folder that holds libclang.so>"
-    fi
-    site=$("$venv/bin/python" -c 'import clang, os; print(os.path.dirname(clang.__file__))')
-    export LIBCLANG_PATH=$site/native
+    LIBCLANG_PATH=$(cd -- "$venv"/lib/python3*/site-packages/clang/native && pwd)
+    export LIBCLANG_PATH
     use_gcc_headers
 }
 
@@ -133,12 +170,16 @@ heartbeat() {
 # compile_rocksdb DIR - leaves librocksdb.a in DIR.
 compile_rocksdb() (
     local began built
+    # Another script may have made it while this one waited.
+    [ ! -s "$1/librocksdb.a" ] || return 0
+    mkdir -p -- "$1"
     began=$(mktemp -- "$1/began.XXXXXX")
     trap 'rm -f -- "$began" "$1/librocksdb.a.$$"' EXIT
     heartbeat "$began" &
     # ROCKSDB_COMPILE: an earlier build against a kept library must not satisfy this one.
     (cd -- "$root" && ROCKSDB_COMPILE=1 cargo build --release --locked -p librocksdb-sys >&2) ||
-        die "RocksDB did not compile, see above. It needs a C++20 compiler (g++ 10 or later)"
+        die "RocksDB did not compile, for the reason above. It needs crates.io (once), a C++20
+compiler (g++ 10 or later) and 1 GB below $CARGO_TARGET_DIR"
     built=$(find "$CARGO_TARGET_DIR/release/build" -path '*/librocksdb-sys-*/out/librocksdb.a' \
         -printf '%T@ %p\n' | sort -rn | sed -n '1s/^[^ ]* //p')
     [ -s "$built" ] || die "the RocksDB build left no librocksdb.a below $CARGO_TARGET_DIR"
@@ -157,14 +198,24 @@ find_rocksdb() {
     dir=$cache/$(rocksdb_cache_key)
     if [ ! -s "$dir/librocksdb.a" ]; then
         say "RocksDB is compiled once on this machine; that takes 10 to 25 minutes on two cores."
-        say "The result is kept in $dir"
-        mkdir -p -- "$dir"
-        compile_rocksdb "$dir"
+        say "The result is kept in $dir; interrupted, it begins anew."
+        alone compile_rocksdb "$dir"
     fi
     export ROCKSDB_LIB_DIR=$dir ROCKSDB_STATIC=1
 }
 
-command -v cargo >/dev/null || die "cargo is missing: install Rust 1.90 or later (https://rustup.rs)"
+# An older cargo does not even understand Cargo.toml.
+check_rust() {
+    local need have
+    need=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+    { command -v cargo && command -v rustc; } >/dev/null ||
+        die "Rust is missing: install $need or later (https://rustup.rs)"
+    have=$(rustc --version | cut -d ' ' -f 2)
+    printf '%s\n' "$need" "$have" | sort -C -V ||
+        die "Rust $have is too old: install $need or later (https://rustup.rs)"
+}
+
+check_rust
 [ -n "${CXX:-}" ] || command -v c++ >/dev/null || apt_install g++ ||
     die "no C++ compiler: install g++ (Debian, Ubuntu: apt-get install g++)"
 find_libclang
