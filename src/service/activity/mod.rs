@@ -3,7 +3,7 @@
 //!
 //! | family | key | value |
 //! |---|---|---|
-//! | receipts | number of its last receipt, u64 big-endian | a [`segment`] |
+//! | receipts | number of its last receipt, u64 big-endian | a `segment` |
 //! | sessions | session access key id | [`session::StoredSession`] |
 //! | last-used | id, zero, complement of the hour | [`receipt::LastUsed`] in that hour |
 //!
@@ -11,8 +11,8 @@
 //! how many receipts there were and the last chain hash, since a database cannot notice that its newest
 //! rows are gone; a book short of it does not open.
 //!
-//! One thread writes (the [`pen`]). What must be durable before its answer (issued credentials, audit
-//! reads) waits for a sync; the rest is on disk within 100 ms. The [`queue`] is bounded: when the disk is
+//! One thread writes (the `pen`). What must be durable before its answer (issued credentials, audit
+//! reads) waits for a sync; the rest is on disk within 100 ms. The `queue` is bounded: when the disk is
 //! slow, callers wait. When the disk is full, a reserve is given free for further receipts; when that is
 //! used up, too, requests are refused rather than left without a receipt.
 
