@@ -15,6 +15,18 @@ use super::StoreError;
 const RESERVE_BYTES: u64 = 16 << 20;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
+/// Asks the file system for the space; where it cannot give space without data, writes it out: a file with
+/// a hole in it sets nothing aside.
+fn set_aside(file: &mut fs::File) -> std::io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(&*file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
+        Err(rustix::io::Errno::OPNOTSUPP) => {
+            (0..RESERVE_BYTES / ZEROS.len() as u64).try_for_each(|_| file.write_all(&ZEROS))
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
 /// The reserve of a data folder. One thread spends and restores it, any may ask.
 #[derive(Debug, Default)]
 pub struct Reserve {
@@ -66,9 +78,8 @@ impl Reserve {
         if !self.is_spent() {
             return Ok(true);
         }
-        // Written out: a file with a hole in it sets nothing aside.
         let written = fs::File::create(path).and_then(|mut file| {
-            (0..RESERVE_BYTES / ZEROS.len() as u64).try_for_each(|_| file.write_all(&ZEROS))?;
+            set_aside(&mut file)?;
             file.sync_all()
         });
         match written {
