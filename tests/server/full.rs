@@ -161,10 +161,7 @@ impl Program {
 fn soon(mut so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !so() {
-        if began.elapsed() > Duration::from_secs(20) {
-            let _ = std::process::Command::new("sh").arg("-c").arg("df -k /tmp/campaigns-disk; ls -l /tmp/campaigns-disk/*; cat /tmp/.tmp*/said.txt").status();
-            panic!("still refused");
-        }
+        assert!(began.elapsed() < Duration::from_secs(20), "still refused");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
