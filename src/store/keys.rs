@@ -60,7 +60,10 @@ struct State {
     /// Short texts that were opened with these keys a moment ago, by subject, field and sealed bytes.
     texts: HashMap<Vec<u8>, String>,
     records: u64,
-    unsynced: bool,
+    /// Records that were written and not yet synced, by their places.
+    unsynced: Vec<(u64, Vec<u8>)>,
+    /// Whether a sync failed since: what it was to make durable may be nowhere, and is written again.
+    lost: bool,
 }
 
 type Sealed = [u8; 72];
@@ -200,12 +203,17 @@ impl SubjectKeys {
             .map_err(|error| failed(&error))?;
         let sealed = Sealed::try_from(sealed.as_slice()).map_err(|error| failed(&error))?;
         let mut state = self.state.write();
+        if state.sealed.contains_key(subject) {
+            // Another thread was first; with two keys, what one of them sealed would not open.
+            drop(state);
+            return self.get(subject)?.ok_or_else(|| failed(&"a subject key is gone"));
+        }
         if let Some((path, file)) = &self.file {
-            file.write_all_at(&encode(subject, &sealed), state.records * RECORD as u64)
-                .map_err(|error| failure(path, &error))?;
+            let (place, record) = (state.records * RECORD as u64, encode(subject, &sealed));
+            file.write_all_at(&record, place).map_err(|error| failure(path, &error))?;
+            state.unsynced.push((place, record));
         }
         state.records += 1;
-        state.unsynced = true;
         state.sealed.insert(*subject, sealed);
         state.opened.insert(*subject, key.clone());
         Ok(key)
@@ -214,12 +222,17 @@ impl SubjectKeys {
     /// Makes the keys created so far durable. Nothing sealed with them may be acknowledged before.
     pub fn sync(&self) -> Result<(), StoreError> {
         let mut state = self.state.write();
-        if state.unsynced {
-            if let Some((path, file)) = &self.file {
-                file.sync_data().map_err(|error| failure(path, &error))?;
-            }
-            state.unsynced = false;
+        let Some((path, file)) = &self.file else { return Ok(()) };
+        if state.unsynced.is_empty() {
+            return Ok(());
         }
+        let again: &[(u64, Vec<u8>)] = if state.lost { &state.unsynced } else { &[] };
+        let written =
+            again.iter().try_for_each(|(place, record)| file.write_all_at(record, *place));
+        state.lost = true;
+        written.and_then(|()| file.sync_data()).map_err(|error| failure(path, &error))?;
+        state.lost = false;
+        state.unsynced.clear();
         Ok(())
     }
 }
@@ -294,5 +307,42 @@ mod tests {
         altered[60] ^= 1;
         std::fs::write(&path, altered).unwrap();
         assert!(SubjectKeys::open(&path, master).is_err());
+    }
+
+    #[test]
+    fn what_a_failed_sync_may_have_lost_is_written_again() {
+        let random = SeededRandom::new(6);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("subjects.keys");
+        let keys = SubjectKeys::open(&path, crypto::new_key(&random).unwrap()).unwrap();
+        let subject = Subject::new(&[1; 16], "AIDAEXAMPLE");
+        keys.get_or_create(&subject, &random).unwrap();
+        let written = std::fs::read(&path).unwrap();
+        // The pages of a sync that failed are gone, and the next sync would find nothing to do.
+        std::fs::write(&path, vec![0; RECORD]).unwrap();
+        keys.state.write().lost = true;
+        keys.sync().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), written);
+        assert!(keys.state.read().unsynced.is_empty() && !keys.state.read().lost);
+    }
+
+    #[test]
+    fn threads_that_are_first_at_once_get_one_key() {
+        let random = crate::base::random::OsRandom;
+        let keys = SubjectKeys::in_memory(crypto::new_key(&random).unwrap());
+        for number in 0..200u8 {
+            let subject = Subject::new(&[number; 16], "AIDAEXAMPLE");
+            let barrier = std::sync::Barrier::new(4);
+            let made = std::thread::scope(|scope| {
+                let make = || {
+                    barrier.wait();
+                    keys.get_or_create(&subject, &random).unwrap()
+                };
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+            });
+            let kept = keys.get(&subject).unwrap().unwrap();
+            assert!(made.iter().all(|key| *key == kept));
+        }
     }
 }
