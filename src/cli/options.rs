@@ -200,6 +200,9 @@ pub struct ServeOptions {
     /// Where to write url and account once ready, as JSON [variable DOMESDAY_READY_FILE]
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+    /// For how many days receipts of requests are kept; 0 keeps all [variable DOMESDAY_RECEIPT_DAYS; 0]
+    #[arg(long, value_name = "DAYS")]
+    pub receipt_days: Option<u32>,
     /// What founding uses.
     #[command(flatten)]
     pub found: FoundOptions,
@@ -223,6 +226,7 @@ const KEYS: &[(&str, bool)] = &[
     ("account", false),
     ("listen", false),
     ("ready_file", false),
+    ("receipt_days", false),
     ("config", false),
     ("account_id", false),
     ("account_name", false),

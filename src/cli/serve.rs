@@ -92,6 +92,7 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     if let Some(path) = &ready {
         unready(path)?;
     }
+    let days = receipt_days(options, &settings)?;
     let address = options.listen.clone().or_else(|| settings.get("listen"));
     let address = address.as_deref().unwrap_or(LISTEN);
     let listener = TcpListener::bind(address)
@@ -99,6 +100,7 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     let bound = listener.local_addr()?;
     open_files::raise();
     let service = open_folder(&place)?;
+    service.activity().keep_days(days);
     let founded = match service.is_empty() {
         true => Some(service.found(founding, &operator())?),
         false => None,
@@ -148,6 +150,17 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
 }
 
 /// Waits until the operator's socket takes connections, or the server has ended, for at most ten seconds.
+/// The retention of receipts that was given; what is no number of days is refused, not taken for "all".
+fn receipt_days(options: &ServeOptions, settings: &Settings) -> Result<u32, Failure> {
+    match (options.receipt_days, settings.get("receipt_days")) {
+        (Some(days), _) => Ok(days),
+        (None, None) => Ok(0),
+        (None, Some(text)) => text.parse().map_err(|_| {
+            Failure::new(format!("receipt_days is a number of days, 0 for all; not {text}"))
+        }),
+    }
+}
+
 fn wait_for(socket: &Path, serving: &tokio::task::JoinHandle<std::io::Result<()>>) {
     for _ in 0..2_000 {
         if serving.is_finished() || UnixStream::connect(socket).is_ok() {
