@@ -62,8 +62,17 @@ pub fn unseal(
 ) -> Result<Option<String>, ProjectionError> {
     let subject = subject(account, id);
     let Some(key) = keys.get(&subject)? else { return Ok(None) };
-    let plain = crypto::open(&key, &associated(&subject, field), &sealed.0)?;
-    Ok(Some(String::from_utf8(plain).map_err(|_| CryptoError::DoesNotOpen)?))
+    open(&key, &subject, field, sealed).map(Some)
+}
+
+fn open(
+    key: &SecretKey,
+    subject: &Subject,
+    field: &str,
+    sealed: &Sealed,
+) -> Result<String, ProjectionError> {
+    let plain = crypto::open(key, &associated(subject, field), &sealed.0)?;
+    Ok(String::from_utf8(plain).map_err(|_| CryptoError::DoesNotOpen)?)
 }
 
 /// As [`unseal`], for what is opened again and again: names and tags, but never secrets.
@@ -75,10 +84,7 @@ pub fn unseal_often(
     sealed: &Sealed,
 ) -> Result<Option<String>, ProjectionError> {
     let subject = subject(account, id);
-    keys.text(&subject, field, &sealed.0, |key| {
-        let plain = crypto::open(key, &associated(&subject, field), &sealed.0)?;
-        Ok(String::from_utf8(plain).map_err(|_| CryptoError::DoesNotOpen)?)
-    })
+    keys.text(&subject, field, &sealed.0, |key| open(key, &subject, field, sealed))
 }
 
 /// The field name under which the value of a tag is sealed.

@@ -294,6 +294,15 @@ pub fn caller_context(reader: &dyn Reader, caller: &Caller) -> Result<Context<'s
     Ok(context)
 }
 
+/// The values of a key; `None` if it is known to be absent.
+fn texts(values: &Values<'_>) -> Option<Vec<String>> {
+    match values {
+        Values::One(value) => Some(vec![value.to_string()]),
+        Values::Many(values) => Some(values.iter().map(ToString::to_string).collect()),
+        Values::Absent => None,
+    }
+}
+
 /// Keys whose values tell of a person; receipts seal them.
 fn is_personal(key: &str) -> bool {
     let lower = key.to_ascii_lowercase();
@@ -437,11 +446,7 @@ impl Judge<'_> {
         let mut plain = Vec::new();
         let mut personal = serde_json::Map::new();
         for (key, values) in context.iter() {
-            let values = match values {
-                Values::One(value) => vec![value.to_string()],
-                Values::Many(values) => values.iter().map(ToString::to_string).collect(),
-                Values::Absent => continue,
-            };
+            let Some(values) = texts(values) else { continue };
             if is_personal(key) {
                 personal.insert(key.to_owned(), values.into());
             } else {
@@ -503,11 +508,7 @@ impl Judge<'_> {
         let items: Vec<_> = context
             .iter()
             .filter_map(|(key, values)| {
-                let values: Vec<_> = match values {
-                    Values::One(value) => vec![value.to_string()],
-                    Values::Many(values) => values.iter().map(ToString::to_string).collect(),
-                    Values::Absent => return None,
-                };
+                let values = texts(values)?;
                 let values: Vec<_> =
                     values.into_iter().map(|value| serde_json::json!({ "value": value })).collect();
                 Some(serde_json::json!({ "key": key, "values": { "items": values } }))

@@ -14,7 +14,7 @@ use crate::projection::{ProjectionError, View};
 use crate::service::Service;
 use crate::service::authorize::{Bound, Grants};
 use crate::service::fault::Fault;
-use crate::service::operations::sts::find_role;
+use crate::service::operations::sts::{NEED_TRUST, find_role};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,9 +78,7 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
         }
     };
     // A role of this account must trust whoever assumes it; of others nothing is told here.
-    let trusting = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
-        .iter()
-        .any(|action| action.eq_ignore_ascii_case(&ask.action));
+    let trusting = NEED_TRUST.iter().any(|action| action.eq_ignore_ascii_case(&ask.action));
     let role = if trusting { find_role(directory, &ask.resource)? } else { None };
     let trust = match role.filter(|(owner, _)| *owner == account) {
         None => None,
