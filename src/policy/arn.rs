@@ -37,6 +37,21 @@ pub(super) enum ArnGlob {
     Fields(Box<[Glob; 6]>),
 }
 
+/// What the literal text that a pattern begins with says about the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// Everything fits, a request on no resource in particular too.
+    Any,
+    /// Nothing fits.
+    Never,
+    /// Only the text itself fits.
+    Exact,
+    /// Whatever begins with the text fits.
+    Prefix,
+    /// What fits begins with the text; the pattern has to be asked.
+    Ask,
+}
+
 /// What to do with an ARN pattern of fewer than six fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Short {
@@ -88,6 +103,34 @@ impl ArnGlob {
         match <[Glob; 6]>::try_from(fields) {
             Ok(fields) => ArnGlob::Fields(Box::new(fields)),
             Err(_) => ArnGlob::Never,
+        }
+    }
+
+    /// The literal text that every ARN that fits begins with, and what that says.
+    pub fn literal(&self) -> (String, Fit) {
+        match self {
+            ArnGlob::Any => (String::new(), Fit::Any),
+            ArnGlob::Never => (String::new(), Fit::Never),
+            ArnGlob::Exact(text) => (text.to_string(), Fit::Exact),
+            ArnGlob::Tail(head, tail) => {
+                let fit = match tail {
+                    Glob::Any | Glob::Prefix(_) => Fit::Prefix,
+                    Glob::Exact(_) => Fit::Exact,
+                    Glob::Pieces(_) => Fit::Ask,
+                };
+                (format!("{head}{}", tail.literal()), fit)
+            }
+            ArnGlob::Fields(globs) => {
+                let mut text = String::new();
+                for glob in globs.iter() {
+                    text.push_str(glob.literal());
+                    if !matches!(glob, Glob::Exact(_)) {
+                        break;
+                    }
+                    text.push(':');
+                }
+                (text, Fit::Ask)
+            }
         }
     }
 

@@ -25,11 +25,15 @@
 //! Sources differ on which missing gate AWS names when several are missing. Here: SCP first, then
 //! the caller's side, then the resource's, except that a trust policy comes before the identity side.
 
+use smallvec::SmallVec;
+
 use super::document::{Probe, Statement};
 use super::grammar::{DocumentKind, Effect};
+use super::index::Item;
 use super::pattern::Truth;
 use super::principal::{Principal, Reach};
-use super::request::{Attached, Label, Policies, Request};
+use super::request::{Policies, Request};
+use super::set::{Label, PolicySet};
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,25 +99,51 @@ pub struct Deciding<'a> {
     /// The type of its policy.
     pub policy_type: PolicyType,
     /// The policy, as the caller labelled it.
-    pub label: Label<'a>,
+    pub label: &'a Label,
     /// The statement: its index, Sid and position.
     pub statement: &'a Statement,
 }
+
+/// Where a statement that decided stands: what is needed of it while deciding.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    policy_type: PolicyType,
+    set: &'a PolicySet,
+    number: u32,
+}
+
+impl<'a> Place<'a> {
+    fn is(&self, other: &Place<'_>) -> bool {
+        self.number == other.number && std::ptr::eq(self.set, other.set)
+    }
+
+    fn look(&self) -> Option<Deciding<'a>> {
+        let (attached, statement) = self.set.find(self.number)?;
+        Some(Deciding { policy_type: self.policy_type, label: &attached.label, statement })
+    }
+}
+
+/// A decision rarely has more, and then pays for an allocation.
+type Places<'a> = SmallVec<[Place<'a>; 4]>;
 
 /// What was decided, and by what.
 #[derive(Clone, Debug)]
 pub struct Decision<'a> {
     /// The answer.
     pub outcome: Outcome,
-    /// With an explicit denial the denying statements only; with an Allow every allowing statement;
-    /// with an implicit denial none.
-    pub deciding: Vec<Deciding<'a>>,
     /// The type of policy that denied, or the first gate that lacked an Allow.
     pub blocked_by: Option<PolicyType>,
     by_type: [Option<Outcome>; PolicyType::COUNT],
+    places: Places<'a>,
 }
 
-impl Decision<'_> {
+impl<'a> Decision<'a> {
+    /// With an explicit denial the denying statements only; with an Allow every allowing statement;
+    /// with an implicit denial none. In the order of types, policies and statements.
+    pub fn deciding(&self) -> impl Iterator<Item = Deciding<'a>> {
+        self.places.iter().filter_map(Place::look)
+    }
+
     /// Whether the request may go on.
     pub fn is_allowed(&self) -> bool {
         self.outcome == Outcome::Allowed
@@ -179,10 +209,10 @@ pub(super) fn decide_assuming<'a>(
     assume: Assume,
 ) -> (Decision<'a>, Vec<Deciding<'a>>) {
     let mut scan = Scan::new(request, policies, assume);
-    let mut open = Vec::new();
+    let mut open = Places::new();
     scan.open = Some(&mut open);
     let decision = scan.decide(request, policies);
-    (decision, open)
+    (decision, open.iter().filter_map(Place::look).collect())
 }
 
 /// Which gates allow.
@@ -230,14 +260,16 @@ struct Tally {
     denied: bool,
 }
 
-/// One pass over all statements.
+/// One pass over all policies.
 struct Scan<'r, 'a> {
     probe: Probe<'r>,
     assume: Assume,
-    allows: Vec<Deciding<'a>>,
-    denies: Vec<Deciding<'a>>,
+    allows: Places<'a>,
+    denies: Places<'a>,
     by_type: [Option<Outcome>; PolicyType::COUNT],
-    open: Option<&'r mut Vec<Deciding<'a>>>,
+    /// Where statements are collected that hang on keys nobody supplied. They are looked for among all
+    /// statements; a decision alone takes those that the index names.
+    open: Option<&'r mut Places<'a>>,
 }
 
 impl<'r, 'a> Scan<'r, 'a> {
@@ -248,8 +280,8 @@ impl<'r, 'a> Scan<'r, 'a> {
         Scan {
             probe: request.probe(bounded),
             assume,
-            allows: Vec::new(),
-            denies: Vec::new(),
+            allows: Places::new(),
+            denies: Places::new(),
             by_type: [None; PolicyType::COUNT],
             open: None,
         }
@@ -258,40 +290,37 @@ impl<'r, 'a> Scan<'r, 'a> {
     fn decide(mut self, request: &Request<'_>, policies: &Policies<'a>) -> Decision<'a> {
         let mut blocked_by = None;
         let mut outcome = Outcome::Allowed;
-        let mut deciding = Vec::new();
+        let mut places = Places::new();
         if !request.asks("sts:getcalleridentity") {
             let gates = self.gates(request.principal(), policies);
             if let Some(first) = self.denies.first() {
                 blocked_by = Some(first.policy_type);
                 outcome = Outcome::ExplicitDeny;
-                deciding = self.denies;
+                places = self.denies;
             } else if let Some(gate) = gates.missing(request, policies) {
                 blocked_by = Some(gate);
                 outcome = Outcome::ImplicitDeny;
             } else {
-                deciding = self.allows;
+                places = self.allows;
             }
         }
-        Decision { outcome, deciding, blocked_by, by_type: self.by_type }
+        Decision { outcome, blocked_by, by_type: self.by_type, places }
     }
 
     fn gates(&mut self, caller: &Principal<'_>, policies: &Policies<'a>) -> Gates {
         let member = caller.account().is_some();
         let root = caller.is_root();
         let resource_type = match policies.resource {
-            Some(attached) if attached.document.kind() != DocumentKind::Trust => {
-                PolicyType::Resource
-            }
+            Some(set) if set.kind() != Some(DocumentKind::Trust) => PolicyType::Resource,
             None if !policies.resource_must_allow => PolicyType::Resource,
             _ => PolicyType::Trust,
         };
-        let no_policies: &[Attached<'a>] = &[];
         let federated = matches!(caller, Principal::FederatedUser { .. });
-        let session = policies.session.or(federated.then_some(no_policies));
         let mut gates = Gates {
             identity: root,
             boundary: true,
-            session: true,
+            // What a session of GetFederationToken was not passed, it does not have.
+            session: policies.session.is_some() || !federated,
             scp: true,
             endpoint: true,
             resource: None,
@@ -301,17 +330,26 @@ impl<'r, 'a> Scan<'r, 'a> {
         if member {
             gates.scp = self.levels(PolicyType::Scp, policies.scp);
         }
-        if let Some(attached) = policies.resource {
-            gates.resource = self.gate(resource_type, &[attached]).granted;
+        if let Some(resource) = policies.resource {
+            gates.resource = self.gate(resource_type, resource).granted;
         }
         if member && !root {
-            gates.identity = self.gate(PolicyType::Identity, policies.identity).granted.is_some();
+            match policies.identity {
+                Some(identity) => {
+                    gates.identity = self.gate(PolicyType::Identity, identity).granted.is_some();
+                }
+                None => self.note(PolicyType::Identity, false, false),
+            }
             if let Some(boundary) = policies.boundary {
                 gates.boundary = self.gate(PolicyType::Boundary, boundary).granted.is_some();
             }
         }
-        if let (true, Some(session)) = (member, session) {
-            gates.session = self.gate(PolicyType::Session, session).granted.is_some();
+        match policies.session {
+            Some(session) if member => {
+                gates.session = self.gate(PolicyType::Session, session).granted.is_some();
+            }
+            None if federated => self.note(PolicyType::Session, false, false),
+            _ => {}
         }
         if let Some(endpoint) = policies.endpoint {
             gates.endpoint = self.gate(PolicyType::Endpoint, endpoint).granted.is_some();
@@ -320,7 +358,7 @@ impl<'r, 'a> Scan<'r, 'a> {
     }
 
     /// An organisation's policies: every level must allow, and an RCP level always does.
-    fn levels(&mut self, policy_type: PolicyType, levels: &[&'a [Attached<'a>]]) -> bool {
+    fn levels(&mut self, policy_type: PolicyType, levels: &[&'a PolicySet]) -> bool {
         let (mut all_allow, mut denied) = (true, false);
         for level in levels {
             let tally = self.scan(policy_type, level);
@@ -333,8 +371,8 @@ impl<'r, 'a> Scan<'r, 'a> {
         all_allow
     }
 
-    fn gate(&mut self, policy_type: PolicyType, policies: &[Attached<'a>]) -> Tally {
-        let tally = self.scan(policy_type, policies);
+    fn gate(&mut self, policy_type: PolicyType, set: &'a PolicySet) -> Tally {
+        let tally = self.scan(policy_type, set);
         self.note(policy_type, tally.granted.is_some(), tally.denied);
         tally
     }
@@ -349,43 +387,85 @@ impl<'r, 'a> Scan<'r, 'a> {
         }
     }
 
-    fn scan(&mut self, policy_type: PolicyType, policies: &[Attached<'a>]) -> Tally {
+    fn scan(&mut self, policy_type: PolicyType, set: &'a PolicySet) -> Tally {
         let mut tally = Tally { granted: None, denied: false };
-        for Attached { document, label } in policies {
-            for statement in document.statements() {
+        if self.open.is_some() {
+            for (number, statement) in set.statements() {
                 let truth = statement.applies(&self.probe);
-                if truth == Truth::NO {
-                    continue;
-                }
-                let effect = statement.effect();
-                let reach = match effect {
-                    Effect::Allow => {
-                        statement.grants_to(&self.probe, policy_type.names_principals())
-                    }
-                    Effect::Deny => statement
-                        .denies_to(&self.probe, policy_type.names_principals())
-                        .then_some(Reach::Direct),
-                };
-                if reach.is_none() {
-                    continue;
-                }
-                let this = Deciding { policy_type, label: *label, statement };
-                if let (true, Some(open)) = (truth.open, &mut self.open) {
-                    open.push(this);
-                }
-                match effect {
-                    _ if !self.assume.applies(truth, effect) => {}
-                    Effect::Allow => {
-                        tally.granted = tally.granted.max(reach);
-                        self.allows.push(this);
-                    }
-                    Effect::Deny => {
-                        tally.denied = true;
-                        self.denies.push(this);
-                    }
+                if truth != Truth::NO {
+                    let place = Place { policy_type, set, number };
+                    self.weigh(&mut tally, place, statement, truth);
                 }
             }
+            return tally;
         }
+        let probe = self.probe;
+        let resource = probe.resource.map(|arn| arn.text);
+        let named = policy_type.names_principals();
+        set.candidates(probe.action, resource, |number, item| {
+            let place = Place { policy_type, set, number };
+            if !item.asks() && !named {
+                match item.denies() {
+                    true => self.deny(&mut tally, place),
+                    false => self.allow(&mut tally, place, Reach::Direct),
+                }
+            } else if let Some((_, statement)) = set.find(number)
+                && asked(statement, item, &probe)
+            {
+                self.weigh(&mut tally, place, statement, Truth::YES);
+            }
+        });
         tally
     }
+
+    /// What a statement that fits the request comes to for the caller.
+    fn weigh(&mut self, tally: &mut Tally, place: Place<'a>, statement: &Statement, truth: Truth) {
+        let named = place.policy_type.names_principals();
+        let effect = statement.effect();
+        let reach = match effect {
+            Effect::Allow => statement.grants_to(&self.probe, named),
+            Effect::Deny => statement.denies_to(&self.probe, named).then_some(Reach::Direct),
+        };
+        let Some(reach) = reach else { return };
+        if let (true, Some(open)) = (truth.open, &mut self.open) {
+            open.push(place);
+        }
+        match effect {
+            _ if !self.assume.applies(truth, effect) => {}
+            Effect::Allow => self.allow(tally, place, reach),
+            Effect::Deny => self.deny(tally, place),
+        }
+    }
+
+    fn allow(&mut self, tally: &mut Tally, place: Place<'a>, reach: Reach) {
+        tally.granted = tally.granted.max(Some(reach));
+        insert(&mut self.allows, place);
+    }
+
+    fn deny(&mut self, tally: &mut Tally, place: Place<'a>) {
+        tally.denied = true;
+        insert(&mut self.denies, place);
+    }
+}
+
+/// What the index could not say: whether the statement fits.
+fn asked(statement: &Statement, item: &Item, probe: &Probe<'_>) -> bool {
+    (!item.asks_action() || statement.names(probe.action))
+        && item.asks_resource().is_none_or(|pattern| statement.covers(probe, pattern).holds)
+        && (!item.asks_rest() || statement.conditions_hold(probe).holds)
+}
+
+/// Once each, in the order of the set; a long list comes by another one.
+fn insert<'a>(places: &mut Places<'a>, place: Place<'a>) {
+    let mut at = places.len();
+    while let Some(before) = at.checked_sub(1).and_then(|before| places.get(before)) {
+        if before.is(&place) {
+            return;
+        }
+        if before.number < place.number || !std::ptr::eq(before.set, place.set) {
+            break;
+        }
+        at -= 1;
+    }
+    places.insert(at, place);
 }

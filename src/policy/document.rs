@@ -1,10 +1,13 @@
 //! A policy document, parsed and compiled once.
 
+use std::sync::OnceLock;
+
 use super::arn::{Arn, ArnGlob, Short};
 use super::condition::Condition;
 use super::context::{Context, Key};
 use super::error::{DocumentError, Locator, Position};
 use super::grammar::{self, Choice, DocumentKind, Effect, Parts, Rules, Spot, StatementParts};
+use super::index::Index;
 use super::pattern::{Glob, Syntax, Truth};
 use super::principal::{Binding, Entry, Named, Principal, Principals, Reach, Scheme};
 
@@ -16,6 +19,8 @@ pub struct Document {
     statements: Box<[Statement]>,
     /// Every context key the document refers to, sorted by lower-case name, once each.
     keys: Box<[Key]>,
+    /// Made when the document is first asked for it.
+    index: OnceLock<Index>,
 }
 
 impl Document {
@@ -71,7 +76,13 @@ impl Document {
         let mut keys: Vec<Key> = statements.iter().flat_map(Statement::keys).cloned().collect();
         keys.sort_by(|one, other| one.lower.cmp(&other.lower));
         keys.dedup_by(|one, other| one.lower == other.lower);
-        Ok(Document { kind, id: id.map(Into::into), statements, keys: keys.into() })
+        Ok(Document {
+            kind,
+            id: id.map(Into::into),
+            statements,
+            keys: keys.into(),
+            index: OnceLock::new(),
+        })
     }
 
     /// What the document is for.
@@ -108,6 +119,20 @@ impl Document {
 
     pub(super) fn keys(&self) -> &[Key] {
         &self.keys
+    }
+
+    /// How much there is to index: the statements and their actions and resources.
+    pub(super) fn weight(&self) -> usize {
+        let one = |statement: &Statement| {
+            let resources = statement.resources().map_or(0, |(_, globs)| globs.len());
+            1 + statement.actions.len() + resources
+        };
+        self.statements.iter().map(one).sum()
+    }
+
+    /// The index over the statements of this document alone.
+    pub(super) fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::of(&self.statements))
     }
 }
 
@@ -207,22 +232,40 @@ impl Statement {
 
     /// Whether action, resource and conditions fit the request; principals are asked separately.
     pub(super) fn applies(&self, probe: &Probe<'_>) -> Truth {
-        let named = self.actions.iter().any(|glob| glob.matches(probe.action, probe.context).holds);
-        if named == self.not_action {
+        if !self.names(probe.action) {
             return Truth::NO;
         }
-        let mut all = self.covers(probe);
+        match self.covers(probe, None) {
+            Truth::NO => Truth::NO,
+            covers => covers.and(self.conditions_hold(probe)),
+        }
+    }
+
+    /// Whether the statement is about the action (lower case).
+    pub(super) fn names(&self, action: &str) -> bool {
+        // Actions have wildcards, but no variables.
+        let nothing = Context::new();
+        self.actions.iter().any(|glob| glob.matches(action, &nothing).holds) != self.not_action
+    }
+
+    /// Whether the conditions hold.
+    pub(super) fn conditions_hold(&self, probe: &Probe<'_>) -> Truth {
+        let mut all = Truth::YES;
         for condition in &self.conditions {
-            if all == Truth::NO {
-                return all;
-            }
             all = all.and(condition.holds(probe.context));
+            if all == Truth::NO {
+                break;
+            }
         }
         all
     }
 
-    fn covers(&self, probe: &Probe<'_>) -> Truth {
+    /// Whether the statement is about the resource: by one of its patterns alone, or by all.
+    pub(super) fn covers(&self, probe: &Probe<'_>, pattern: Option<usize>) -> Truth {
         let Some((not, globs)) = &self.resources else { return Truth::YES };
+        if let Some(glob) = pattern.and_then(|pattern| globs.get(pattern)) {
+            return glob.matches(probe.resource, probe.context);
+        }
         let mut named = Truth::NO;
         for glob in globs {
             named = named.or(glob.matches(probe.resource, probe.context));
@@ -231,6 +274,21 @@ impl Statement {
             }
         }
         if *not { named.not() } else { named }
+    }
+
+    /// The compiled actions, in lower case, and whether they are those of `NotAction`.
+    pub(super) fn actions(&self) -> (bool, &[Glob]) {
+        (self.not_action, &self.actions)
+    }
+
+    /// The compiled resources, and whether they are those of `NotResource`.
+    pub(super) fn resources(&self) -> Option<(bool, &[ArnGlob])> {
+        self.resources.as_ref().map(|(not, globs)| (*not, &**globs))
+    }
+
+    /// Whether it has neither conditions nor principals.
+    pub(super) fn is_unconditional(&self) -> bool {
+        self.conditions.is_empty() && matches!(self.principals, Principals::Unnamed)
     }
 
     /// How the statement grants to the caller; `named` says that its policy is of a type that names

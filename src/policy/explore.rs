@@ -8,7 +8,8 @@
 
 use super::context::{Context, Key, Lookup};
 use super::decide::{Assume, Deciding, Decision, Outcome, decide_assuming};
-use super::request::{Attached, Policies, Request};
+use super::request::{Policies, Request};
+use super::set::PolicySet;
 
 /// A decision and what it hangs on.
 #[derive(Clone, Debug)]
@@ -43,35 +44,31 @@ pub fn explore<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Exploratio
         best = decide_assuming(request, policies, Assume::Best).0.outcome;
         worst = decide_assuming(request, policies, Assume::Worst).0.outcome;
     }
-    let single = |attached: Option<&'a [Attached<'a>]>| attached.into_iter().flatten();
-    let own = policies
-        .identity
-        .iter()
-        .chain(single(policies.boundary))
-        .chain(policies.resource.iter())
-        .chain(single(policies.session))
-        .chain(single(policies.endpoint));
-    let organization = policies.scp.iter().chain(policies.rcp).copied().flatten();
+    let own = [
+        policies.identity,
+        policies.boundary,
+        policies.resource,
+        policies.session,
+        policies.endpoint,
+    ];
+    let organization = policies.scp.iter().chain(policies.rcp).copied();
     Exploration {
         best,
         worst,
         open,
-        missing_keys: missing(request.context(), own),
+        missing_keys: missing(request.context(), own.into_iter().flatten()),
         missing_organization_keys: missing(request.context(), organization),
         decision,
     }
 }
 
-fn missing<'a, 'p>(
-    context: &Context<'_>,
-    policies: impl Iterator<Item = &'p Attached<'a>>,
-) -> Vec<&'a str>
-where
-    'a: 'p,
-{
+fn missing<'a>(context: &Context<'_>, sets: impl Iterator<Item = &'a PolicySet>) -> Vec<&'a str> {
     let unknown = |key: &&Key| matches!(context.look(key), Lookup::Missing { open: true });
-    let mut keys: Vec<&Key> =
-        policies.flat_map(|attached| attached.document.keys()).filter(unknown).collect();
+    let mut keys: Vec<&Key> = sets
+        .flat_map(PolicySet::attached)
+        .flat_map(|attached| attached.document.keys())
+        .filter(unknown)
+        .collect();
     keys.sort_by(|one, other| one.lower.cmp(&other.lower));
     keys.dedup_by(|one, other| one.lower == other.lower);
     keys.into_iter().map(|key| &*key.name).collect()

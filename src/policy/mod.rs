@@ -1,8 +1,9 @@
 //! The IAM policy language, and the one function that decides.
 //!
 //! A [`Document`] is parsed once: wildcards, variables, numbers, dates and address ranges are compiled
-//! there, so that a decision only compares. A [`Request`] asks whether a [`Principal`] may do an
-//! action on a resource in a [`Context`]; [`Policies`] are the documents that have a say, by type;
+//! there, so that a decision only compares. A [`PolicySet`] holds the documents of one type that judge
+//! a principal, with an index over their statements. A [`Request`] asks whether a [`Principal`] may do an
+//! action on a resource in a [`Context`]; [`Policies`] are the sets that have a say;
 //! [`decide()`] answers. [`explore()`] answers the same and adds what other context could change.
 //!
 //! No I/O and no clock: what a decision depends on is in its arguments, so that a recorded decision
@@ -11,7 +12,8 @@
 //!
 //! Read in this order: `json` (text with positions), `grammar`, `rules` and `resource_form` (what a
 //! document may say, and AWS's errors), `pattern`, `arn`, `condition` and `moment` (matching),
-//! `principal` (who a policy names), `document` (all of it compiled), `request`, `decide`, `explore`.
+//! `principal` (who a policy names), `document` (all of it compiled), `index` and `set` (many of
+//! them together), `request`, `decide`, `explore`.
 
 mod arn;
 mod condition;
@@ -21,6 +23,7 @@ mod document;
 mod error;
 mod explore;
 mod grammar;
+mod index;
 mod json;
 mod moment;
 mod pattern;
@@ -28,6 +31,7 @@ mod principal;
 mod request;
 mod resource_form;
 mod rules;
+mod set;
 
 pub use context::{Context, Values};
 pub use decide::{Deciding, Decision, Outcome, PolicyType, decide};
@@ -36,4 +40,5 @@ pub use error::{DocumentError, Position};
 pub use explore::{Exploration, explore};
 pub use grammar::{DocumentKind, Effect};
 pub use principal::{Binding, Principal};
-pub use request::{Attached, Label, Policies, Request};
+pub use request::{Policies, Request};
+pub use set::{Attached, Label, PolicySet};

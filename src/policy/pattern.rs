@@ -129,6 +129,18 @@ impl Glob {
         }
     }
 
+    /// The literal text that every match begins with.
+    pub fn literal(&self) -> &str {
+        match self {
+            Glob::Any => "",
+            Glob::Exact(text) | Glob::Prefix(text) => text,
+            Glob::Pieces(pieces) => match pieces.first() {
+                Some(Piece::Text(text)) => text,
+                _ => "",
+            },
+        }
+    }
+
     pub fn matches(&self, text: &str, context: &Context<'_>) -> Truth {
         match self {
             Glob::Any => Truth::YES,

@@ -1,11 +1,43 @@
 //! What is asked, and the policies that have a say.
 
-use std::borrow::Cow;
+use arrayvec::ArrayString;
 
 use super::arn::Arn;
 use super::context::Context;
-use super::document::{Document, Probe};
+use super::document::Probe;
 use super::principal::{Principal, is_account};
+use super::set::PolicySet;
+
+/// A text in lower case; on the stack unless it is longer than any action's name.
+#[derive(Clone, Debug)]
+enum Lower<'a> {
+    Same(&'a str),
+    Short(ArrayString<64>),
+    Long(Box<str>),
+}
+
+impl<'a> Lower<'a> {
+    fn of(text: &'a str) -> Self {
+        if !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Lower::Same(text);
+        }
+        match ArrayString::from(text) {
+            Ok(mut short) => {
+                short.make_ascii_lowercase();
+                Lower::Short(short)
+            }
+            Err(_) => Lower::Long(text.to_ascii_lowercase().into()),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Lower::Same(text) => text,
+            Lower::Short(text) => text,
+            Lower::Long(text) => text,
+        }
+    }
+}
 
 /// One question: may this principal do this action on this resource, in this context?
 ///
@@ -15,7 +47,7 @@ use super::principal::{Principal, is_account};
 pub struct Request<'a> {
     principal: Principal<'a>,
     action: &'a str,
-    lower_action: Cow<'a, str>,
+    lower_action: Lower<'a>,
     resource: &'a str,
     arn: Option<Arn<'a>>,
     resource_account: Option<&'a str>,
@@ -31,16 +63,19 @@ impl<'a> Request<'a> {
         resource: &'a str,
         context: &'a Context<'a>,
     ) -> Self {
-        let lower_action = if action.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Cow::Owned(action.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(action)
-        };
         let arn = Arn::parse(resource);
         let resource_account = arn.and_then(|Arn { fields: [.., account, _], .. }| {
             is_account(account).then_some(account)
         });
-        Request { principal, action, lower_action, resource, arn, resource_account, context }
+        Request {
+            principal,
+            action,
+            lower_action: Lower::of(action),
+            resource,
+            arn,
+            resource_account,
+            context,
+        }
     }
 
     /// The same request on a resource of this account (12 digits).
@@ -79,13 +114,13 @@ impl<'a> Request<'a> {
     }
 
     pub(super) fn asks(&self, lower_action: &str) -> bool {
-        self.lower_action == lower_action
+        self.lower_action.as_str() == lower_action
     }
 
     pub(super) fn probe(&self, bounded: bool) -> Probe<'_> {
         Probe {
             principal: &self.principal,
-            action: &self.lower_action,
+            action: self.lower_action.as_str(),
             resource: self.arn.as_ref(),
             context: self.context,
             bounded,
@@ -93,55 +128,28 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Where a document comes from, in the words of the caller; handed back in [`super::Decision`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Label<'a> {
-    /// The policy's name or ARN.
-    pub policy: &'a str,
-    /// The version, such as `v3`; empty for inline policies.
-    pub version: &'a str,
-    /// How it applies, such as `user alice, inline` or `group admins`.
-    pub via: &'a str,
-}
-
-/// A document and where it comes from.
-#[derive(Clone, Copy, Debug)]
-pub struct Attached<'a> {
-    /// The parsed document.
-    pub document: &'a Document,
-    /// Its origin.
-    pub label: Label<'a>,
-}
-
-impl<'a> Attached<'a> {
-    /// A document with its label.
-    pub fn new(document: &'a Document, label: Label<'a>) -> Self {
-        Attached { document, label }
-    }
-}
-
 /// Every policy that applies to a request, by type. `None` (or no levels) means that the type does
-/// not apply; an empty list applies and grants nothing.
+/// not apply; an empty set applies and grants nothing.
 ///
 /// The caller decides what applies: no SCPs for the management account, for service-linked roles and
 /// for principals outside the organisation; a group's policies are identity policies of its members.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policies<'a> {
     /// Policies of the user and its groups, or of the role; for a federated session those of the
-    /// user who began it.
-    pub identity: &'a [Attached<'a>],
+    /// user who began it. `None` grants nothing.
+    pub identity: Option<&'a PolicySet>,
     /// The permissions boundary.
-    pub boundary: Option<&'a [Attached<'a>]>,
+    pub boundary: Option<&'a PolicySet>,
     /// The resource's own policy; for sts:AssumeRole... the role's trust policy.
-    pub resource: Option<Attached<'a>>,
+    pub resource: Option<&'a PolicySet>,
     /// Policies passed when the session was made, which together are one union.
-    pub session: Option<&'a [Attached<'a>]>,
+    pub session: Option<&'a PolicySet>,
     /// Service control policies by level, root first; each level must allow.
-    pub scp: &'a [&'a [Attached<'a>]],
+    pub scp: &'a [&'a PolicySet],
     /// Resource control policies by level; each level has RCPFullAWSAccess, so that they only deny.
-    pub rcp: &'a [&'a [Attached<'a>]],
+    pub rcp: &'a [&'a PolicySet],
     /// The policy of the VPC endpoint the request came through.
-    pub endpoint: Option<&'a [Attached<'a>]>,
+    pub endpoint: Option<&'a PolicySet>,
     /// The resource's policy must itself allow, also within the account: role trust policies (where
     /// a missing policy then denies) and KMS keys.
     pub resource_must_allow: bool,

@@ -16,8 +16,8 @@ use crate::identity::change::{PolicyRef, Sealed};
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::policy::{
-    Attached, Context, Decision, Document, Label, Outcome, Policies, PolicyType, Request, Values,
-    decide,
+    Attached, Context, Decision, Document, Label, Outcome, Policies, PolicySet, PolicyType,
+    Request, Values, decide,
 };
 use crate::projection::directory::Directory;
 use crate::projection::fold::same_key;
@@ -25,28 +25,15 @@ use crate::projection::tables::{ATTACHED, INLINE_POLICIES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
 use crate::projection::{Reader, View, sealing};
 
-/// A document with the origin that reasons name.
-#[derive(Clone, Debug)]
-pub struct Grant {
-    /// The parsed document.
-    pub document: Arc<Document>,
-    /// The policy's ARN or, inline, its name.
-    pub policy: String,
-    /// `v3`, or empty for inline policies.
-    pub version: String,
-    /// `user alice`, `group admins`, ...
-    pub via: String,
-}
-
 /// The policies that judge a principal, whatever it asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Grants {
     /// Of the user and its groups, or of the role.
-    pub identity: Vec<Grant>,
+    pub identity: PolicySet,
     /// The permissions boundary; `None` if it has none.
-    pub boundary: Option<Vec<Grant>>,
+    pub boundary: Option<PolicySet>,
     /// The session's policies; `None` if it has none.
-    pub session: Option<Vec<Grant>>,
+    pub session: Option<PolicySet>,
 }
 
 /// Collects the policies of an owner: its inline ones and the managed ones attached to it.
@@ -56,15 +43,11 @@ fn owned(
     digits: &str,
     owner: &UniqueId,
     via: &str,
-    grants: &mut Vec<Grant>,
+    grants: &mut Vec<Attached>,
 ) -> Result<(), Fault> {
     for inline in directory.reader.list(directory.account, &INLINE_POLICIES, owner)? {
-        grants.push(Grant {
-            document: documents.identity(directory.reader, &inline.document)?,
-            policy: inline.name,
-            version: String::new(),
-            via: via.to_owned(),
-        });
+        let document = documents.identity(directory.reader, &inline.document)?;
+        grants.push(Attached::new(document, Label::new(&inline.name, "", via)));
     }
     for attached in directory.reader.list(directory.account, &ATTACHED, owner)? {
         grants.extend(managed(documents, directory, digits, &attached.policy, via)?);
@@ -78,14 +61,10 @@ fn managed(
     digits: &str,
     policy: &PolicyRef,
     via: &str,
-) -> Result<Option<Grant>, Fault> {
+) -> Result<Option<Attached>, Fault> {
     let found = documents.managed(directory.reader, directory.account, digits, policy)?;
-    Ok(found.map(|found| Grant {
-        document: found.document,
-        policy: found.arn,
-        version: found.version,
-        via: via.to_owned(),
-    }))
+    Ok(found
+        .map(|found| Attached::new(found.document, Label::new(&found.arn, &found.version, via))))
 }
 
 /// A boundary that no longer exists bounds to nothing: it applies and grants nothing.
@@ -94,7 +73,7 @@ fn boundary(
     directory: &Directory<'_>,
     digits: &str,
     policy: Option<&PolicyRef>,
-) -> Result<Option<Vec<Grant>>, Fault> {
+) -> Result<Option<PolicySet>, Fault> {
     let Some(policy) = policy else { return Ok(None) };
     Ok(Some(
         managed(documents, directory, digits, policy, "permissions boundary")?
@@ -114,11 +93,13 @@ impl Grants {
         let mut grants = Grants::default();
         let Some(found) = directory.by_id::<UserRow>(user)? else { return Ok(grants) };
         let via = format!("user {}", found.name);
-        owned(documents, directory, &digits, user, &via, &mut grants.identity)?;
+        let mut identity = Vec::new();
+        owned(documents, directory, &digits, user, &via, &mut identity)?;
         for group in directory.groups_of(user)? {
             let via = format!("group {}", group.name);
-            owned(documents, directory, &digits, &group.row.id, &via, &mut grants.identity)?;
+            owned(documents, directory, &digits, &group.row.id, &via, &mut identity)?;
         }
+        grants.identity = PolicySet::new(identity);
         grants.boundary = boundary(documents, directory, &digits, found.row.boundary.as_ref())?;
         Ok(grants)
     }
@@ -133,7 +114,9 @@ impl Grants {
         let mut grants = Grants::default();
         let Some(found) = directory.by_id::<RoleRow>(role)? else { return Ok(grants) };
         let via = format!("role {}", found.name);
-        owned(documents, directory, &digits, role, &via, &mut grants.identity)?;
+        let mut identity = Vec::new();
+        owned(documents, directory, &digits, role, &via, &mut identity)?;
+        grants.identity = PolicySet::new(identity);
         grants.boundary = boundary(documents, directory, &digits, found.row.boundary.as_ref())?;
         Ok(grants)
     }
@@ -155,72 +138,36 @@ impl Grants {
         {
             let mut passed = Vec::new();
             if let Some(text) = &session.inline_policy {
-                passed.push(Grant {
-                    document: documents.session(text)?,
-                    policy: "session policy".into(),
-                    version: String::new(),
-                    via: "session".into(),
-                });
+                let label = Label::new("session policy", "", "session");
+                passed.push(Attached::new(documents.session(text)?, label));
             }
             for policy in &session.managed_policies {
                 passed.extend(managed(documents, &directory, &caller.digits, policy, "session")?);
             }
-            grants.session = Some(passed);
+            grants.session = Some(PolicySet::new(passed));
         }
         Ok(grants)
-    }
-}
-
-fn attached(grants: &[Grant]) -> Vec<Attached<'_>> {
-    grants
-        .iter()
-        .map(|grant| {
-            let label = Label { policy: &grant.policy, version: &grant.version, via: &grant.via };
-            Attached::new(&grant.document, label)
-        })
-        .collect()
-}
-
-/// The evaluator's inputs, held so that [`Policies`] can borrow them.
-pub struct Bound<'a> {
-    identity: Vec<Attached<'a>>,
-    boundary: Option<Vec<Attached<'a>>>,
-    session: Option<Vec<Attached<'a>>>,
-    resource: Option<Attached<'a>>,
-    needs_trust: bool,
-}
-
-impl<'a> Bound<'a> {
-    /// Borrows grants.
-    pub fn new(grants: &'a Grants) -> Self {
-        Bound {
-            identity: attached(&grants.identity),
-            boundary: grants.boundary.as_deref().map(attached),
-            session: grants.session.as_deref().map(attached),
-            resource: None,
-            needs_trust: false,
-        }
-    }
-
-    /// And a role that must trust the caller. One without a trust policy trusts nobody.
-    pub fn and_trust(mut self, role: &'a str, policy: Option<&'a Document>) -> Self {
-        let label = Label { policy: role, version: "", via: "trust policy" };
-        self.resource = policy.map(|document| Attached::new(document, label));
-        self.needs_trust = true;
-        self
     }
 
     /// As the evaluator takes them.
     pub fn policies(&self) -> Policies<'_> {
         Policies {
-            identity: &self.identity,
-            boundary: self.boundary.as_deref(),
-            resource: self.resource,
-            session: self.session.as_deref(),
-            resource_must_allow: self.needs_trust,
+            identity: Some(&self.identity),
+            boundary: self.boundary.as_ref(),
+            session: self.session.as_ref(),
             ..Policies::default()
         }
     }
+
+    /// The same for what needs a role's trust besides.
+    pub fn policies_and_trust<'a>(&'a self, trust: Option<&'a PolicySet>) -> Policies<'a> {
+        Policies { resource: trust, resource_must_allow: true, ..self.policies() }
+    }
+}
+
+/// The trust policy of a role, as the evaluator takes it; `None` trusts nobody.
+pub fn trust_of(role: &str, policy: Option<Arc<Document>>) -> Option<PolicySet> {
+    policy.map(|document| PolicySet::of(document, Label::new(role, "", "trust policy")))
 }
 
 /// The condition keys that follow from the caller and the request, without those of the operation.
@@ -384,13 +331,14 @@ impl Judge<'_> {
             None => None,
             Some(trust) => Some(self.documents.trust(self.reader, trust)?),
         };
-        let mut bound = Bound::new(grants);
-        if check.needs_trust {
-            bound = bound.and_trust(&check.resource, trust.as_deref());
-        }
+        let trust = trust_of(&check.resource, trust);
+        let policies = match check.needs_trust {
+            true => grants.policies_and_trust(trust.as_ref()),
+            false => grants.policies(),
+        };
         let owner = check.owner.as_ref().map(|(_, digits)| digits.as_str());
         let (decision, because) =
-            verdict(caller, action, (&check.resource, owner), &bound, &context);
+            verdict(caller, action, (&check.resource, owner), &policies, &context);
         let receipt = self.receipt(caller, action, check, &context, &decision)?;
         judgement.receipts.push(receipt);
         if decision.is_allowed() {
@@ -482,12 +430,11 @@ impl Judge<'_> {
             position: self.position,
             evaluator: EVALUATOR,
             deciding: decision
-                .deciding
-                .iter()
+                .deciding()
                 .map(|deciding| {
                     (
-                        deciding.label.policy.to_owned(),
-                        deciding.label.version.to_owned(),
+                        deciding.label.policy.to_string(),
+                        deciding.label.version.to_string(),
                         u32::try_from(deciding.statement.index()).unwrap_or(u32::MAX),
                     )
                 })
@@ -515,12 +462,11 @@ impl Judge<'_> {
             })
             .collect();
         let statements: Vec<_> = decision
-            .deciding
-            .iter()
+            .deciding()
             .map(|deciding| {
                 serde_json::json!({
-                    "policy": deciding.label.policy,
-                    "version": deciding.label.version,
+                    "policy": &*deciding.label.policy,
+                    "version": &*deciding.label.version,
                     "statement": deciding.statement.index(),
                     "sid": deciding.statement.sid(),
                 })
@@ -563,7 +509,7 @@ pub fn verdict<'a>(
     caller: &Caller,
     action: &str,
     (resource, owner): (&str, Option<&str>),
-    bound: &'a Bound<'_>,
+    policies: &Policies<'a>,
     context: &Context<'_>,
 ) -> (Decision<'a>, Option<String>) {
     let session_arn = caller.arn();
@@ -571,7 +517,7 @@ pub fn verdict<'a>(
     if let Some(digits) = owner {
         request = request.owned_by(digits);
     }
-    let mut decision = decide(&request, &bound.policies());
+    let mut decision = decide(&request, policies);
     let mut because = decision.because(action);
     if caller.is_operator() {
         decision.outcome = Outcome::Allowed;

@@ -5,9 +5,11 @@
 //! `policies.trust` (the resource policy is a trust policy), `policies.must_allow` and
 //! `policies.bindings` (ARN to unique id, `null` for gone).
 
+use std::sync::Arc;
+
 use domesday::policy::{
     Attached, Binding, Context, Decision, Document, DocumentKind, Label, Outcome, Policies,
-    Principal, Request, decide,
+    PolicySet, Principal, Request, decide,
 };
 use serde_json::Value;
 
@@ -66,80 +68,53 @@ fn parse(document: &Value, kind: DocumentKind, bindings: &Value) -> Document {
         .unwrap_or_else(|error| panic!("{}: {document}", error.detail()))
 }
 
-/// Owned documents of a case, from which [`Policies`] borrow.
-struct Parsed {
-    identity: Vec<Document>,
-    boundary: Option<Vec<Document>>,
-    resource: Option<Document>,
-    session: Option<Vec<Document>>,
-    scp: Vec<Vec<Document>>,
-    rcp: Vec<Vec<Document>>,
-    endpoint: Option<Vec<Document>>,
+fn set<'d>(
+    documents: impl IntoIterator<Item = &'d Value>,
+    kind: DocumentKind,
+    bindings: &Value,
+) -> PolicySet {
+    let attach = |document| {
+        Attached::new(Arc::new(parse(document, kind, bindings)), Label::new("p", "", ""))
+    };
+    documents.into_iter().map(attach).collect()
 }
 
-fn list(value: &Value, kind: DocumentKind, bindings: &Value) -> Option<Vec<Document>> {
+fn list(value: &Value, kind: DocumentKind, bindings: &Value) -> Option<PolicySet> {
     match value {
         Value::Null => None,
-        Value::Array(documents) => {
-            Some(documents.iter().map(|d| parse(d, kind, bindings)).collect())
-        }
-        document => Some(vec![parse(document, kind, bindings)]),
+        Value::Array(documents) => Some(set(documents, kind, bindings)),
+        document => Some(set([document], kind, bindings)),
     }
 }
 
-fn levels(value: &Value, kind: DocumentKind) -> Vec<Vec<Document>> {
-    value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|level| list(level, kind, &Value::Null))
-        .collect()
-}
-
-fn attach(documents: &[Document]) -> Vec<Attached<'_>> {
-    documents
-        .iter()
-        .map(|document| Attached::new(document, Label { policy: "p", ..Label::default() }))
-        .collect()
+fn levels(value: &Value, kind: DocumentKind) -> Vec<PolicySet> {
+    let levels = value.as_array().into_iter().flatten();
+    levels.filter_map(|level| list(level, kind, &Value::Null)).collect()
 }
 
 /// Runs `with` over the request and policies of a case.
 pub fn with_case<R>(case: &Value, with: impl FnOnce(&Request<'_>, &Policies<'_>) -> R) -> R {
     let policies = &case["policies"];
+    let bindings = &policies["bindings"];
     let resource_kind =
         if policies["trust"] == true { DocumentKind::Trust } else { DocumentKind::Resource };
-    let parsed = Parsed {
-        identity: list(&policies["identity"], DocumentKind::Identity, &Value::Null)
-            .unwrap_or_default(),
-        boundary: list(&policies["boundary"], DocumentKind::Identity, &Value::Null),
-        resource: policies["resource"]
-            .is_object()
-            .then(|| parse(&policies["resource"], resource_kind, &policies["bindings"])),
-        session: list(&policies["session"], DocumentKind::Session, &Value::Null),
-        scp: levels(&policies["scp"], DocumentKind::Scp),
-        rcp: levels(&policies["rcp"], DocumentKind::Rcp),
-        endpoint: list(&policies["endpoint"], DocumentKind::Endpoint, &policies["bindings"]),
-    };
-    let optional = |documents: &'_ Option<Vec<Document>>| documents.is_some();
-    let identity = attach(&parsed.identity);
-    let boundary = attach(parsed.boundary.as_deref().unwrap_or_default());
-    let session = attach(parsed.session.as_deref().unwrap_or_default());
-    let endpoint = attach(parsed.endpoint.as_deref().unwrap_or_default());
-    let scp: Vec<_> = parsed.scp.iter().map(|level| attach(level)).collect();
-    let scp: Vec<&[Attached<'_>]> = scp.iter().map(Vec::as_slice).collect();
-    let rcp: Vec<_> = parsed.rcp.iter().map(|level| attach(level)).collect();
-    let rcp: Vec<&[Attached<'_>]> = rcp.iter().map(Vec::as_slice).collect();
+    let unbound = |name: &str, kind| list(&policies[name], kind, &Value::Null);
+    let identity = unbound("identity", DocumentKind::Identity);
+    let boundary = unbound("boundary", DocumentKind::Identity);
+    let session = unbound("session", DocumentKind::Session);
+    let endpoint = list(&policies["endpoint"], DocumentKind::Endpoint, bindings);
+    let resource = &policies["resource"];
+    let resource = resource.is_object().then(|| set([resource], resource_kind, bindings));
+    let scp = levels(&policies["scp"], DocumentKind::Scp);
+    let rcp = levels(&policies["rcp"], DocumentKind::Rcp);
     let set = Policies {
-        identity: &identity,
-        boundary: optional(&parsed.boundary).then_some(&boundary),
-        resource: parsed
-            .resource
-            .as_ref()
-            .map(|document| Attached::new(document, Label::default())),
-        session: optional(&parsed.session).then_some(&session),
-        scp: &scp,
-        rcp: &rcp,
-        endpoint: optional(&parsed.endpoint).then_some(&endpoint),
+        identity: identity.as_ref(),
+        boundary: boundary.as_ref(),
+        resource: resource.as_ref(),
+        session: session.as_ref(),
+        scp: &scp.iter().collect::<Vec<_>>(),
+        rcp: &rcp.iter().collect::<Vec<_>>(),
+        endpoint: endpoint.as_ref(),
         resource_must_allow: policies["must_allow"] == true || policies["trust"] == true,
     };
     let request = &case["request"];
@@ -175,14 +150,14 @@ fn sound(decision: &Decision<'_>) {
     match decision.outcome {
         Outcome::Allowed => {
             assert!(decision.blocked_by.is_none() && decision.because("a:B").is_none());
-            assert!(decision.deciding.iter().all(|d| d.statement.effect() == Effect::Allow));
+            assert!(decision.deciding().all(|d| d.statement.effect() == Effect::Allow));
         }
         Outcome::ImplicitDeny => {
-            assert!(decision.deciding.is_empty() && decision.blocked_by.is_some())
+            assert!(decision.deciding().next().is_none() && decision.blocked_by.is_some())
         }
         Outcome::ExplicitDeny => {
-            assert!(!decision.deciding.is_empty());
-            assert!(decision.deciding.iter().all(|d| d.statement.effect() == Effect::Deny));
+            assert!(decision.deciding().next().is_some());
+            assert!(decision.deciding().all(|d| d.statement.effect() == Effect::Deny));
             let blocked_by = decision.blocked_by.unwrap();
             assert_eq!(decision.of(blocked_by), Some(Outcome::ExplicitDeny));
         }

@@ -140,7 +140,7 @@ fn deciding_statements_and_gates() {
     with_case(&case("iam:GetUser", json!({}), policies.clone()), |request, policies| {
         let decision = decide(request, policies);
         let sids: Vec<_> =
-            decision.deciding.iter().map(|d| (d.policy_type, d.statement.sid().unwrap())).collect();
+            decision.deciding().map(|d| (d.policy_type, d.statement.sid().unwrap())).collect();
         assert_eq!(
             sids,
             [
@@ -155,9 +155,9 @@ fn deciding_statements_and_gates() {
     with_case(&case("iam:GetRole", json!({}), policies), |request, policies| {
         let decision = decide(request, policies);
         assert_eq!(decision.outcome, Outcome::ExplicitDeny);
-        let [only] = decision.deciding[..] else { panic!("one statement") };
+        let [only] = decision.deciding().collect::<Vec<_>>()[..] else { panic!("one statement") };
         assert_eq!(
-            (only.statement.index(), only.statement.effect(), only.label.policy),
+            (only.statement.index(), only.statement.effect(), &*only.label.policy),
             (2, Effect::Deny, "p")
         );
         assert_eq!(decision.of(PolicyType::Identity), Some(Outcome::ExplicitDeny));

@@ -12,7 +12,7 @@ use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::{ProjectionError, View};
 use crate::service::Service;
-use crate::service::authorize::{Bound, Grants};
+use crate::service::authorize::{Grants, trust_of};
 use crate::service::fault::Fault;
 use crate::service::operations::sts::{NEED_TRUST, find_role};
 
@@ -84,19 +84,18 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
         None => None,
         Some((_, role)) => Some(service.documents().trust(view, &role.row.trust)?),
     };
-    let mut bound = Bound::new(&grants);
-    if let Some(trust) = &trust {
-        bound = bound.and_trust(&ask.resource, Some(trust));
-    }
+    let trust = trust_of(&ask.resource, trust);
+    let policies = match &trust {
+        Some(trust) => grants.policies_and_trust(Some(trust)),
+        None => grants.policies(),
+    };
     let request = Request::new(principal, &ask.action, &ask.resource, &context);
-    let policies = bound.policies();
     let explored = explore(&request, &policies);
     let conditional = explored.is_conditional();
     let statements = explored
         .decision
-        .deciding
-        .iter()
-        .map(|deciding| statement(account, view, deciding, found.as_ref()))
+        .deciding()
+        .map(|deciding| statement(account, view, &deciding, found.as_ref()))
         .collect::<Result<Vec<_>, Fault>>()?;
     let missing: Vec<&str> = if conditional { explored.missing_keys } else { Vec::new() };
     Ok(json!({
@@ -159,9 +158,9 @@ fn statement(
     let start = deciding.statement.start();
     Ok(json!({
         "policy_type": deciding.policy_type.noun(),
-        "policy": deciding.label.policy,
-        "version": deciding.label.version,
-        "via": deciding.label.via,
+        "policy": &*deciding.label.policy,
+        "version": &*deciding.label.version,
+        "via": &*deciding.label.via,
         "statement": deciding.statement.index(),
         "sid": deciding.statement.sid(),
         "line": start.line,
@@ -204,7 +203,7 @@ fn brought_by(
                 }
                 _ => continue,
             };
-            if named == deciding.label.policy {
+            if named == *deciding.label.policy {
                 return Ok(Some(position));
             }
         }

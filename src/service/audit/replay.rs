@@ -15,7 +15,7 @@ use crate::projection::view::ReadTables;
 use crate::projection::{Cut, View, sealing};
 use crate::service::activity::receipt::{EVALUATOR, Kind, Receipt};
 use crate::service::authenticate::{self, NoCredential};
-use crate::service::authorize::{Bound, Grants, verdict};
+use crate::service::authorize::{Grants, trust_of, verdict};
 use crate::service::caller::{Caller, Identity, Source};
 use crate::service::fault::Fault;
 use crate::service::operations::sts::NEED_TRUST;
@@ -139,22 +139,23 @@ fn decide(
 ) -> Result<Outcome, Fault> {
     let documents = service.documents();
     let grants = Grants::of_caller(documents, view, &asked.caller)?;
-    let mut bound = Bound::new(&grants);
-    let trust = match NEED_TRUST.contains(&receipt.action.as_str()) {
+    let needs_trust = NEED_TRUST.contains(&receipt.action.as_str());
+    let role = match needs_trust {
         false => None,
-        true => {
-            let role = view.get(receipt.account, &ROLES, &receipt.resource)?;
-            Some(role.map(|role| documents.trust(view, &role.trust)).transpose()?)
-        }
+        true => view.get(receipt.account, &ROLES, &receipt.resource)?,
     };
-    if let Some(trust) = &trust {
-        bound = bound.and_trust(&asked.resource, trust.as_deref());
-    }
+    let trust = role.map(|role| documents.trust(view, &role.trust)).transpose()?;
+    let trust = trust_of(&asked.resource, trust);
+    let policies = match needs_trust {
+        true => grants.policies_and_trust(trust.as_ref()),
+        false => grants.policies(),
+    };
     let owner = match receipt.account == asked.caller.account {
         true => None,
         false => Some(Directory::new(view, receipt.account).digits()?),
     };
     let resource = (asked.resource.as_str(), owner.as_deref());
-    let (decision, _) = verdict(&asked.caller, &receipt.action, resource, &bound, &asked.context);
+    let (decision, _) =
+        verdict(&asked.caller, &receipt.action, resource, &policies, &asked.context);
     Ok(decision.outcome)
 }
