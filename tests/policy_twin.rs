@@ -19,6 +19,8 @@ mod explored;
 mod generate;
 #[path = "policy_twin/twin.rs"]
 mod twin;
+#[path = "policy_twin/workload.rs"]
+mod workload;
 
 use std::cell::Cell;
 

@@ -13,13 +13,17 @@ pub(super) struct Arn<'a> {
 impl<'a> Arn<'a> {
     /// `None` for a text that is no ARN, such as `*`.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.splitn(6, ':');
+        let mut colons = memchr::memchr_iter(b':', text.as_bytes());
         let mut fields = [""; 6];
-        for field in &mut fields {
-            *field = parts.next()?;
+        let mut from = 0;
+        for field in fields.iter_mut().take(5) {
+            let colon = colons.next()?;
+            *field = text.get(from..colon)?;
+            from = colon + 1;
         }
-        let [scheme, ..] = fields;
-        (scheme == "arn").then_some(Arn { text, fields })
+        let [scheme, .., last] = &mut fields;
+        *last = text.get(from..)?;
+        (*scheme == "arn").then_some(Arn { text, fields })
     }
 }
 
@@ -48,6 +52,8 @@ pub(super) enum Fit {
     Exact,
     /// Whatever begins with the text fits.
     Prefix,
+    /// What fits begins with the text, and goes on as [`ArnGlob::runs`] says.
+    Runs,
     /// What fits begins with the text; the pattern has to be asked.
     Ask,
 }
@@ -116,6 +122,7 @@ impl ArnGlob {
                 let fit = match tail {
                     Glob::Any | Glob::Prefix(_) => Fit::Prefix,
                     Glob::Exact(_) => Fit::Exact,
+                    Glob::Pieces(_) if self.runs().is_some() => Fit::Runs,
                     Glob::Pieces(_) => Fit::Ask,
                 };
                 (format!("{head}{}", tail.literal()), fit)
@@ -131,6 +138,15 @@ impl ArnGlob {
                 }
                 (text, Fit::Ask)
             }
+        }
+    }
+
+    /// After the literal beginning and a `*`: the texts that must follow, each after a `*` but the
+    /// last, with which everything ends. `None` for a pattern of another form.
+    pub fn runs(&self) -> Option<Vec<&str>> {
+        match self {
+            ArnGlob::Tail(_, tail) => tail.runs(),
+            _ => None,
         }
     }
 

@@ -10,8 +10,8 @@
 //! - the statements about any service (`*`, `NotAction`), for all other actions.
 //!
 //! Each list holds one [`Item`] for each resource pattern of its statements. An item knows the literal
-//! text that the pattern begins with and most patterns end there (`arn:aws:s3:::logs/*`), so that
-//! neither statement nor pattern is touched to say yes or no. Short lists are walked; in long ones,
+//! text that the pattern begins with, and most patterns say no more (`arn:aws:s3:::logs/*`) or only what
+//! must follow after other wildcards, so that neither statement nor pattern is touched to say yes or no. Short lists are walked; in long ones,
 //! sorted by that text, the patterns that fit are found by bisection: every text that a string begins
 //! with sorts before it, and is the beginning of each one sorted in between.
 //!
@@ -62,6 +62,8 @@ impl Item {
     /// The statement has conditions or names principals.
     const ASK_REST: u16 = 16;
     const DENY: u16 = 32;
+    /// What the resource goes on with stands in `texts` after the literal text.
+    const RUNS: u16 = 64;
 
     fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
@@ -182,7 +184,15 @@ impl Index {
         {
             return false;
         }
-        (!item.is(Item::EXACT) || resource.len() == length) && self.literal(item) == beginning
+        let exact = item.is(Item::EXACT) && resource.len() != length;
+        if exact || self.literal(item) != beginning {
+            return false;
+        }
+        !item.is(Item::RUNS) || {
+            let start = usize::try_from(item.text).unwrap_or(usize::MAX).saturating_add(length);
+            let runs = self.texts.get(start..).unwrap_or_default();
+            goes_on(runs, resource.get(length..).unwrap_or_default()).unwrap_or(false)
+        }
     }
 
     fn literal(&self, item: &Item) -> &[u8] {
@@ -193,6 +203,48 @@ impl Index {
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         let length = usize::try_from(length).unwrap_or_default();
         self.texts.get(start..start.saturating_add(length)).unwrap_or_default()
+    }
+}
+
+/// Packs the texts that follow after each `*`: how many, and each with its length before it.
+/// `None` for more or longer ones than a byte and two can count.
+fn pack(runs: &[&str]) -> Option<Vec<u8>> {
+    let mut packed = vec![u8::try_from(runs.len()).ok()?];
+    for text in runs {
+        packed.extend(u16::try_from(text.len()).ok()?.to_le_bytes());
+        packed.extend(text.as_bytes());
+    }
+    Some(packed)
+}
+
+/// Whether a text is any characters and the first packed text, any and the second, and so on; with the
+/// last it ends. Each is taken where it is first found: what comes after has most room then.
+fn goes_on(packed: &[u8], mut text: &[u8]) -> Option<bool> {
+    let (count, mut packed) = packed.split_first()?;
+    for left in (0..*count).rev() {
+        let (length, rest) = packed.split_first_chunk::<2>()?;
+        let (wanted, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+        if left == 0 {
+            return Some(text.ends_with(wanted));
+        }
+        packed = rest;
+        match find(wanted, text) {
+            Some(after) => text = after,
+            None => return Some(false),
+        }
+    }
+    Some(true)
+}
+
+/// What follows after the first place where `wanted` stands.
+fn find<'t>(wanted: &[u8], mut text: &'t [u8]) -> Option<&'t [u8]> {
+    let Some(first) = wanted.first() else { return Some(text) };
+    loop {
+        text = text.get(memchr::memchr(*first, text)?..)?;
+        match text.strip_prefix(wanted) {
+            Some(after) => return Some(after),
+            None => text = text.get(1..)?,
+        }
     }
 }
 
@@ -250,18 +302,18 @@ impl<'d> Builder<'d> {
         if !statement.is_unconditional() {
             flags |= Item::ASK_REST;
         }
-        let mut item = |literal: &[u8], more: u16, pattern: u32| Item {
+        let mut item = |literal: &[u8], runs: &[u8], more: u16, pattern: u32| Item {
             tail: literal.last_chunk::<4>().map_or(0, |tail| u32::from_le_bytes(*tail)),
             length: u16::try_from(literal.len()).unwrap_or(u16::MAX),
             flags: flags | more,
-            text: self.literal(literal),
+            text: self.literal(&[literal, runs].concat()),
             parent: NONE,
             statement: number,
             pattern,
         };
         match statement.resources() {
-            None => vec![item(b"", Item::ANY, NONE)],
-            Some((true, _)) => vec![item(b"", Item::ANY | Item::ASK_RESOURCE, NONE)],
+            None => vec![item(b"", b"", Item::ANY, NONE)],
+            Some((true, _)) => vec![item(b"", b"", Item::ANY | Item::ASK_RESOURCE, NONE)],
             Some((false, patterns)) => {
                 let mut items = Vec::with_capacity(patterns.len());
                 for (pattern, glob) in (0..).zip(patterns) {
@@ -272,10 +324,14 @@ impl<'d> Builder<'d> {
                     };
                     items.extend(match fit {
                         Fit::Never => None,
-                        Fit::Any => Some(item(b"", Item::ANY, pattern)),
-                        Fit::Exact => Some(item(kept, Item::EXACT, pattern)),
-                        Fit::Prefix => Some(item(kept, 0, pattern)),
-                        Fit::Ask => Some(item(kept, Item::ASK_RESOURCE, pattern)),
+                        Fit::Any => Some(item(b"", b"", Item::ANY, pattern)),
+                        Fit::Exact => Some(item(kept, b"", Item::EXACT, pattern)),
+                        Fit::Prefix => Some(item(kept, b"", 0, pattern)),
+                        Fit::Runs => match glob.runs().and_then(|runs| pack(&runs)) {
+                            Some(runs) => Some(item(kept, &runs, Item::RUNS, pattern)),
+                            None => Some(item(kept, b"", Item::ASK_RESOURCE, pattern)),
+                        },
+                        Fit::Ask => Some(item(kept, b"", Item::ASK_RESOURCE, pattern)),
                     });
                 }
                 items

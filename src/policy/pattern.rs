@@ -141,6 +141,23 @@ impl Glob {
         }
     }
 
+    /// Where nothing but literal text and `*` follows the literal beginning: the texts after each `*`,
+    /// the last of them empty where the pattern ends with `*`.
+    pub fn runs(&self) -> Option<Vec<&str>> {
+        let Glob::Pieces(pieces) = self else { return None };
+        let mut texts: Vec<&str> = Vec::new();
+        for piece in pieces {
+            match (piece, texts.last_mut()) {
+                (Piece::Run, _) => texts.push(""),
+                // The literal beginning.
+                (Piece::Text(_), None) => {}
+                (Piece::Text(text), Some(last)) => *last = text,
+                (Piece::One | Piece::Variable(_), _) => return None,
+            }
+        }
+        Some(texts)
+    }
+
     pub fn matches(&self, text: &str, context: &Context<'_>) -> Truth {
         match self {
             Glob::Any => Truth::YES,
@@ -225,6 +242,9 @@ fn walk(pieces: &[Piece], text: &str, context: &Context<'_>, ignore_case: bool) 
             None if text.is_empty() => return Truth::YES,
             None => None,
             Some((Piece::Run, [])) => return Truth::YES,
+            Some((Piece::Run, [Piece::Text(end)])) if !ignore_case => {
+                return text.ends_with(&**end).into();
+            }
             Some((Piece::Run, after)) => {
                 last_run = Some((after, text));
                 pieces = after;
