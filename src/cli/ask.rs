@@ -5,16 +5,19 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::door::{Door, moment};
 use super::options::{
-    AccountCommand, CanOptions, Command, Common, LogOptions, Output, RecoverCommand,
+    AccountCommand, CanOptions, Command, Common, LogOptions, OrganizationCommand, Output,
+    RecoverCommand,
 };
-use super::{print, progress};
+use super::{organization, print, progress};
 
 /// Runs one of them.
 pub fn run(common: &Common, command: &Command) -> Result<u8, Failure> {
     let door = match command {
-        Command::Verify | Command::Rebuild | Command::Account(_) | Command::Recover(_) => {
-            Door::of_operator(common)?
-        }
+        Command::Verify
+        | Command::Rebuild
+        | Command::Account(_)
+        | Command::Organization(OrganizationCommand::Set { .. })
+        | Command::Recover(_) => Door::of_operator(common)?,
         _ => Door::find(common)?,
     };
     let outcome = answer(&door, common.output, command);
@@ -77,6 +80,7 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
             print::object(output, &door.act("account-create", &body)?)?;
             Ok(0)
         }
+        Command::Organization(command) => organization::run(door, output, command),
         Command::Recover(RecoverCommand::Admin { user }) => {
             let made = door.act("recover-admin", &json!({ "user": user }))?;
             if output == Output::Table {

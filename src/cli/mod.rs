@@ -17,6 +17,7 @@ pub mod exec;
 pub mod first_credentials;
 mod open_files;
 pub mod options;
+pub mod organization;
 pub mod print;
 mod progress;
 pub mod serve;

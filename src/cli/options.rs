@@ -64,6 +64,9 @@ pub enum Command {
     /// Further accounts
     #[command(subcommand)]
     Account(AccountCommand),
+    /// The organisation's service and resource control policies over an account
+    #[command(subcommand)]
+    Organization(OrganizationCommand),
     /// How many events there are: @N
     Head(AtMoment),
     /// Who changed what, when, from where
@@ -175,6 +178,22 @@ pub enum AccountCommand {
         /// An administrator for daily work; empty makes none
         #[arg(long, default_value = "admin")]
         admin: String,
+    },
+}
+
+/// `organization ...`
+#[derive(Subcommand, Debug)]
+pub enum OrganizationCommand {
+    /// Replace them by those of a file: {"scp": [[POLICY...] for each level], "rcp": ...}
+    Set {
+        /// JSON; a policy is a document, {"file": PATH} or {"name": ..., "policy": ...}
+        file: String,
+    },
+    /// What they are; in the form that `set` takes
+    Show {
+        /// When
+        #[command(flatten)]
+        at: AtMoment,
     },
 }
 

@@ -432,6 +432,14 @@ changes! {
         /// The role.
         role: UniqueId,
     }
+
+    /// The organisation's policies over the account were replaced.
+    110 v 1 OrganizationPoliciesSet {
+        /// Service control policies, name and document, by level, root first.
+        service_control: Vec<Vec<(String, DocumentHash)>>,
+        /// Resource control policies likewise.
+        resource_control: Vec<Vec<(String, DocumentHash)>>,
+    }
 }
 
 /// Why stored changes cannot be read.

@@ -358,7 +358,7 @@ impl<'r, 'a> Scan<'r, 'a> {
     }
 
     /// An organisation's policies: every level must allow, and an RCP level always does.
-    fn levels(&mut self, policy_type: PolicyType, levels: &[&'a PolicySet]) -> bool {
+    fn levels(&mut self, policy_type: PolicyType, levels: &'a [PolicySet]) -> bool {
         let (mut all_allow, mut denied) = (true, false);
         for level in levels {
             let tally = self.scan(policy_type, level);

@@ -51,7 +51,7 @@ pub fn explore<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Exploratio
         policies.session,
         policies.endpoint,
     ];
-    let organization = policies.scp.iter().chain(policies.rcp).copied();
+    let organization = policies.scp.iter().chain(policies.rcp);
     Exploration {
         best,
         worst,

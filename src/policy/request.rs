@@ -145,9 +145,9 @@ pub struct Policies<'a> {
     /// Policies passed when the session was made, which together are one union.
     pub session: Option<&'a PolicySet>,
     /// Service control policies by level, root first; each level must allow.
-    pub scp: &'a [&'a PolicySet],
+    pub scp: &'a [PolicySet],
     /// Resource control policies by level; each level has RCPFullAWSAccess, so that they only deny.
-    pub rcp: &'a [&'a PolicySet],
+    pub rcp: &'a [PolicySet],
     /// The policy of the VPC endpoint the request came through.
     pub endpoint: Option<&'a PolicySet>,
     /// The resource's policy must itself allow, also within the account: role trust policies (where

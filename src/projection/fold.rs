@@ -381,6 +381,13 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
             to.remove(&INLINE_POLICIES, &(c.owner.clone(), c.name.clone()));
             Ok(())
         }
+        Change::OrganizationPoliciesSet(c) => {
+            let row = OrganizationRow {
+                service_control: c.service_control.clone(),
+                resource_control: c.resource_control.clone(),
+            };
+            to.put(&ORGANIZATION, &(), &row)
+        }
         Change::BoundarySet(c) => to.set_boundary(&c.owner, Some(&c.policy)),
         Change::BoundaryCleared(c) => to.set_boundary(&c.owner, None),
 

@@ -219,6 +219,15 @@ pub struct CatalogueRow {
     pub source: String,
 }
 
+/// The organisation's policies over an account: name and document, by level, root first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct OrganizationRow {
+    /// Service control policies.
+    pub service_control: Vec<Vec<(String, DocumentHash)>>,
+    /// Resource control policies.
+    pub resource_control: Vec<Vec<(String, DocumentHash)>>,
+}
+
 /// The account itself.
 pub const ACCOUNT: Table<(), AccountRow> = Table::new(1, "account");
 /// Name tag to unique id, for everything that has a name.
@@ -264,6 +273,8 @@ pub const INSTANCE_PROFILES: Table<UniqueId, InstanceProfileRow> =
 pub const PROFILES_OF: Table<(UniqueId, UniqueId), UniqueId> = Table::new(19, "profiles of roles");
 /// How many there are of what is counted: a quota must not cost more the fuller an account is.
 pub const COUNTS: Table<Counted, u64> = Table::new(20, "counts");
+/// The organisation's policies over the account.
+pub const ORGANIZATION: Table<(), OrganizationRow> = Table::new(24, "organisation policies");
 
 /// Accounts by digits (index over all accounts).
 pub const ACCOUNTS: Table<String, AccountId> = Table::new(30, "accounts");

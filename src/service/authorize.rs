@@ -7,6 +7,7 @@ use super::activity::receipt::{EVALUATOR, Kind, Receipt};
 use super::caller::{Caller, Identity};
 use super::documents::Documents;
 use super::fault::Fault;
+use super::organization::{Organization, resource_control_reaches};
 use super::standing::Standings;
 use super::subject_of;
 use super::target::{Check, Target, Value};
@@ -34,6 +35,8 @@ pub struct Grants {
     pub boundary: Option<PolicySet>,
     /// The session's policies; `None` if it has none.
     pub session: Option<PolicySet>,
+    /// What the organisation has to say in the principal's account.
+    pub organization: Organization,
 }
 
 /// Collects the policies of an owner: its inline ones and the managed ones attached to it.
@@ -83,6 +86,12 @@ fn boundary(
 }
 
 impl Grants {
+    /// The policies of an account's root user: it has none of its own.
+    pub fn of_root(documents: &Documents, directory: &Directory<'_>) -> Result<Grants, Fault> {
+        let organization = Organization::of(documents, directory.reader, directory.account)?;
+        Ok(Grants { organization, ..Grants::default() })
+    }
+
     /// The policies of a user, without those of a session.
     pub fn of_user(
         documents: &Documents,
@@ -90,7 +99,7 @@ impl Grants {
         user: &UniqueId,
     ) -> Result<Grants, Fault> {
         let digits = directory.digits()?;
-        let mut grants = Grants::default();
+        let mut grants = Grants::of_root(documents, directory)?;
         let Some(found) = directory.by_id::<UserRow>(user)? else { return Ok(grants) };
         let via = format!("user {}", found.name);
         let mut identity = Vec::new();
@@ -111,13 +120,16 @@ impl Grants {
         role: &UniqueId,
     ) -> Result<Grants, Fault> {
         let digits = directory.digits()?;
-        let mut grants = Grants::default();
+        let mut grants = Grants::of_root(documents, directory)?;
         let Some(found) = directory.by_id::<RoleRow>(role)? else { return Ok(grants) };
         let via = format!("role {}", found.name);
         let mut identity = Vec::new();
         owned(documents, directory, &digits, role, &via, &mut identity)?;
         grants.identity = PolicySet::new(identity);
         grants.boundary = boundary(documents, directory, &digits, found.row.boundary.as_ref())?;
+        if found.row.path.starts_with("/aws-service-role/") {
+            grants.organization.scp.clear();
+        }
         Ok(grants)
     }
 
@@ -129,7 +141,9 @@ impl Grants {
     ) -> Result<Grants, Fault> {
         let directory = Directory::new(reader, caller.account);
         let mut grants = match &caller.identity {
-            Identity::Root { .. } | Identity::Operator { .. } => Grants::default(),
+            Identity::Root { .. } | Identity::Operator { .. } => {
+                Grants::of_root(documents, &directory)?
+            }
             Identity::User { id, .. } => Grants::of_user(documents, &directory, id)?,
             Identity::RoleSession { role, .. } => Grants::of_role(documents, &directory, role)?,
         };
@@ -155,6 +169,7 @@ impl Grants {
             identity: Some(&self.identity),
             boundary: self.boundary.as_ref(),
             session: self.session.as_ref(),
+            scp: &self.organization.scp,
             ..Policies::default()
         }
     }
@@ -332,10 +347,19 @@ impl Judge<'_> {
             Some(trust) => Some(self.documents.trust(self.reader, trust)?),
         };
         let trust = trust_of(&check.resource, trust);
-        let policies = match check.needs_trust {
+        let mut policies = match check.needs_trust {
             true => grants.policies_and_trust(trust.as_ref()),
             false => grants.policies(),
         };
+        let foreign = match &check.owner {
+            Some((owner, _)) if *owner != caller.account => {
+                Some(Organization::of(self.documents, self.reader, *owner)?)
+            }
+            _ => None,
+        };
+        if resource_control_reaches(action) {
+            policies.rcp = &foreign.as_ref().unwrap_or(&grants.organization).rcp;
+        }
         let owner = check.owner.as_ref().map(|(_, digits)| digits.as_str());
         let (decision, because) =
             verdict(caller, action, (&check.resource, owner), &policies, &context);

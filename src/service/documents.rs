@@ -61,6 +61,19 @@ impl Documents {
         })
     }
 
+    /// A document of the organisation's.
+    pub fn organization(
+        &self,
+        reader: &dyn Reader,
+        hash: &DocumentHash,
+        kind: DocumentKind,
+    ) -> Result<Arc<Document>, Fault> {
+        let form = if kind == DocumentKind::Scp { 4 } else { 6 };
+        self.cached((*hash, form), || {
+            Document::parse(&text_of(reader, hash)?, kind).map_err(Fault::internal)
+        })
+    }
+
     /// An inline session policy, as it was passed.
     pub fn session(&self, text: &str) -> Result<Arc<Document>, Fault> {
         let hash = crate::base::crypto::content_hash(text.as_bytes());
@@ -141,7 +154,8 @@ pub struct ManagedDocument {
     pub document: Arc<Document>,
 }
 
-fn text_of(reader: &dyn Reader, hash: &DocumentHash) -> Result<String, Fault> {
+/// The text of a document that is kept.
+pub fn text_of(reader: &dyn Reader, hash: &DocumentHash) -> Result<String, Fault> {
     let bytes = reader.content(hash)?;
     String::from_utf8(bytes).map_err(|_| ProjectionError::Content { hash: hex(hash) }.into())
 }

@@ -27,6 +27,7 @@ pub mod limits;
 pub mod moment;
 pub mod operation;
 pub mod operations;
+pub mod organization;
 pub mod parameters;
 pub mod password;
 pub mod standing;

@@ -112,8 +112,8 @@ pub fn with_case<R>(case: &Value, with: impl FnOnce(&Request<'_>, &Policies<'_>)
         boundary: boundary.as_ref(),
         resource: resource.as_ref(),
         session: session.as_ref(),
-        scp: &scp.iter().collect::<Vec<_>>(),
-        rcp: &rcp.iter().collect::<Vec<_>>(),
+        scp: &scp,
+        rcp: &rcp,
         endpoint: endpoint.as_ref(),
         resource_must_allow: policies["must_allow"] == true || policies["trust"] == true,
     };

@@ -95,6 +95,11 @@ fn samples() -> Vec<Change> {
         InstanceProfileDeleted { profile: profile.clone() }.into(),
         ProfileRoleAdded { profile: profile.clone(), role: role.clone() }.into(),
         ProfileRoleRemoved { profile, role }.into(),
+        OrganizationPoliciesSet {
+            service_control: vec![vec![("FullAWSAccess".into(), hash)], vec![]],
+            resource_control: vec![vec![("p".into(), hash)]],
+        }
+        .into(),
     ]
 }
 

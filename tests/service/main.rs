@@ -13,5 +13,6 @@ mod histories;
 mod life;
 mod managed;
 mod model;
+mod organization;
 mod sessions;
 mod world;

@@ -15,6 +15,7 @@ use crate::service::Service;
 use crate::service::authorize::{Grants, trust_of};
 use crate::service::fault::Fault;
 use crate::service::operations::sts::{NEED_TRUST, find_role};
+use crate::service::organization::resource_control_reaches;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
     let root = ask.principal == "root" || ask.principal == arn::root(&digits);
     let mut context = known(ask, &digits);
     let (grants, found) = if root {
-        (Grants::default(), None)
+        (Grants::of_root(service.documents(), &directory)?, None)
     } else {
         let found = names::one(directory, &ask.principal)?;
         let grants = match found.kind {
@@ -85,10 +86,13 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
         Some((_, role)) => Some(service.documents().trust(view, &role.row.trust)?),
     };
     let trust = trust_of(&ask.resource, trust);
-    let policies = match &trust {
+    let mut policies = match &trust {
         Some(trust) => grants.policies_and_trust(Some(trust)),
         None => grants.policies(),
     };
+    if resource_control_reaches(&ask.action) {
+        policies.rcp = &grants.organization.rcp;
+    }
     let request = Request::new(principal, &ask.action, &ask.resource, &context);
     let explored = explore(&request, &policies);
     let conditional = explored.is_conditional();

@@ -28,6 +28,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::founding::Founding;
 use super::moment::Moment;
+use super::organization;
 use super::target::Target;
 use crate::base::text::hex;
 use crate::identity::id::UniqueId;
@@ -52,6 +53,8 @@ pub enum Question {
     },
     /// May a principal do something?
     Can(can::Ask),
+    /// The organisation's policies over the account.
+    Organization,
 }
 
 impl Question {
@@ -93,6 +96,7 @@ impl Question {
                 resource: read.need("resource")?,
                 context: read.take_all_pairs("context")?,
             }),
+            "organization" => Question::Organization,
             other => {
                 return Err(Fault::new(
                     "InvalidAction",
@@ -181,6 +185,7 @@ pub fn run(
         Question::Events(filter) => log::events(service.activity(), caller.account, &view, &filter),
         Question::Show { thing } => show::show(service, caller.account, &view, &thing),
         Question::Can(ask) => can::can(service, caller.account, &view, &ask),
+        Question::Organization => organization::show(&view, caller.account),
     }
 }
 
@@ -269,6 +274,7 @@ pub fn act(
             let password = service.recover_root(caller.account, operator)?;
             Ok(json!({ "root_password": password.expose() }))
         }
+        "organization-set" => organization::set(service, caller.account, &body, operator),
         "verify" => verify::verify(service),
         "rebuild" => verify::rebuild(service),
         other => Err(Fault::validation(format!("There is no act {other:?}."))),

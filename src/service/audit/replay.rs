@@ -19,6 +19,7 @@ use crate::service::authorize::{Grants, trust_of, verdict};
 use crate::service::caller::{Caller, Identity, Source};
 use crate::service::fault::Fault;
 use crate::service::operations::sts::NEED_TRUST;
+use crate::service::organization::{Organization, resource_control_reaches};
 use crate::service::{Service, subject_of};
 
 /// What came of deciding again.
@@ -146,10 +147,14 @@ fn decide(
     };
     let trust = role.map(|role| documents.trust(view, &role.trust)).transpose()?;
     let trust = trust_of(&asked.resource, trust);
-    let policies = match needs_trust {
+    let mut policies = match needs_trust {
         true => grants.policies_and_trust(trust.as_ref()),
         false => grants.policies(),
     };
+    let organization = Organization::of(documents, view, receipt.account)?;
+    if resource_control_reaches(&receipt.action) {
+        policies.rcp = &organization.rcp;
+    }
     let owner = match receipt.account == asked.caller.account {
         true => None,
         false => Some(Directory::new(view, receipt.account).digits()?),

@@ -119,6 +119,10 @@ fn contents(change: &Change) -> Vec<DocumentHash> {
         Change::PolicyCreated(c) => vec![c.document],
         Change::PolicyVersionCreated(c) => vec![c.document],
         Change::InlinePolicyPut(c) => vec![c.document],
+        Change::OrganizationPoliciesSet(c) => {
+            let levels = c.service_control.iter().chain(&c.resource_control).flatten();
+            levels.map(|(_, document)| *document).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::workload::{Answer, Condition, Principal, Request, SERVICES};
+use super::workload::{Answer, Condition, Principal, Request, SERVICES};
 
 /// A principal's statements by action.
 pub struct Floor {
