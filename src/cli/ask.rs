@@ -186,6 +186,11 @@ fn can(door: &Door, output: Output, options: &CanOptions) -> Result<u8, Failure>
                 text(statement, "via")
             ))?;
         }
+        for (name, word) in [("needs", "needed"), ("almost", "almost")] {
+            for change in field(&answer, name).as_array().into_iter().flatten() {
+                print::line(&format!("  {word}: {}", change.as_str().unwrap_or_default()))?;
+            }
+        }
         for key in field(&answer, "missing_context").as_array().into_iter().flatten() {
             print::line(&format!(
                 "  unknown: {} (give it by --context)",

@@ -160,6 +160,7 @@ enum Test {
 #[derive(Debug)]
 pub(super) struct Condition {
     key: Key,
+    family: Family,
     negated: bool,
     quantifier: Quantifier,
     if_exists: bool,
@@ -190,8 +191,8 @@ impl Condition {
             Family::Address => Test::Address(operands.filter_map(network).collect()),
             Family::Null => Test::Null(operands.filter_map(boolean).collect()),
         };
-        let Operator { negated, quantifier, if_exists, .. } = operator;
-        Condition { key: Key::new(key), negated, quantifier, if_exists, test }
+        let Operator { family, negated, quantifier, if_exists } = operator;
+        Condition { key: Key::new(key), family, negated, quantifier, if_exists, test }
     }
 
     pub fn holds(&self, context: &Context<'_>) -> Truth {
@@ -267,6 +268,22 @@ impl Condition {
                 .is_ok_and(|address| networks.iter().any(|network| network.contains(&address)))
                 .into(),
         }
+    }
+
+    /// The operator and the key, as in `StringEquals aws:RequestedRegion`; of operators that mean the
+    /// same, the first.
+    pub fn name(&self) -> String {
+        let quantifier = match self.quantifier {
+            Quantifier::Single => "",
+            Quantifier::All => "ForAllValues:",
+            Quantifier::Any => "ForAnyValue:",
+        };
+        let if_exists = if self.if_exists { "IfExists" } else { "" };
+        let known = OPERATORS
+            .iter()
+            .find(|(_, family, negated)| *family == self.family && *negated == self.negated);
+        let operator = known.map_or("", |(name, ..)| name);
+        format!("{quantifier}{operator}{if_exists} {}", self.key.name)
     }
 
     /// The key itself and the keys of variables in the operands.

@@ -71,11 +71,20 @@ impl PolicyType {
     const COUNT: usize = 8;
 
     /// Whether the statements say whom they are about, so that one that does not is about nobody.
-    fn names_principals(self) -> bool {
+    pub(super) fn names_principals(self) -> bool {
         matches!(
             self,
             PolicyType::Rcp | PolicyType::Trust | PolicyType::Resource | PolicyType::Endpoint
         )
+    }
+
+    /// What goes before [`PolicyType::noun`]: a role has one trust policy.
+    pub fn article(self) -> &'static str {
+        match self {
+            PolicyType::Trust => "the",
+            PolicyType::Identity => "an",
+            _ => "a",
+        }
     }
 
     /// What AWS's denial messages call a policy of this type.
@@ -164,12 +173,7 @@ impl<'a> Decision<'a> {
             Outcome::Allowed => None,
             Outcome::ImplicitDeny => Some(format!("because no {noun} allows the {action} action")),
             Outcome::ExplicitDeny => {
-                let article = match policy_type {
-                    PolicyType::Trust => "the",
-                    PolicyType::Identity => "an",
-                    _ => "a",
-                };
-                Some(format!("with an explicit deny in {article} {noun}"))
+                Some(format!("with an explicit deny in {} {noun}", policy_type.article()))
             }
         }
     }
@@ -215,6 +219,13 @@ pub(super) fn decide_assuming<'a>(
     (decision, open.iter().filter_map(Place::look).collect())
 }
 
+/// Every type of policy whose Allow is missing, whether or not something denies.
+pub(super) fn lacking(request: &Request<'_>, policies: &Policies<'_>) -> Vec<PolicyType> {
+    let mut scan = Scan::new(request, policies, Assume::Missing);
+    let gates = scan.gates(request.principal(), policies);
+    gates.missing(request, policies).collect()
+}
+
 /// Which gates allow.
 struct Gates {
     identity: bool,
@@ -227,29 +238,30 @@ struct Gates {
 }
 
 impl Gates {
-    /// The first gate that lacks an Allow.
-    fn missing(&self, request: &Request<'_>, policies: &Policies<'_>) -> Option<PolicyType> {
-        let first = |gates: &[(bool, PolicyType)]| {
-            gates.iter().find(|(passes, _)| !passes).map(|(_, policy_type)| *policy_type)
-        };
+    /// The gates that lack an Allow, the one that is named first.
+    fn missing(
+        &self,
+        request: &Request<'_>,
+        policies: &Policies<'_>,
+    ) -> impl Iterator<Item = PolicyType> + use<> {
         let named = self.resource.is_some();
-        if request.principal().account().is_none() {
-            return first(&[(named, self.resource_type), (self.endpoint, PolicyType::Endpoint)]);
-        }
-        if request.asks("sts:getsessiontoken") {
-            return None;
-        }
+        let member = request.principal().account().is_some();
         let same = request.is_same_account();
-        let makes_up = |reach| same && self.resource >= Some(reach);
-        first(&[
-            (self.scp, PolicyType::Scp),
-            (named || !(same && policies.resource_must_allow), self.resource_type),
+        let free = request.asks("sts:getsessiontoken") && member;
+        let makes_up = |reach| !member || (same && self.resource >= Some(reach));
+        let trust = named || !(same && policies.resource_must_allow);
+        [
+            (self.scp || !member, PolicyType::Scp),
+            (trust, self.resource_type),
             (self.identity || makes_up(Reach::Entity), PolicyType::Identity),
             (self.boundary || makes_up(Reach::Direct), PolicyType::Boundary),
             (self.session || makes_up(Reach::Direct), PolicyType::Session),
-            (named || same, self.resource_type),
+            (named || same || !trust, self.resource_type),
             (self.endpoint, PolicyType::Endpoint),
-        ])
+        ]
+        .into_iter()
+        .filter(move |(passes, _)| !free && !passes)
+        .map(|(_, policy_type)| policy_type)
     }
 }
 
@@ -297,7 +309,7 @@ impl<'r, 'a> Scan<'r, 'a> {
                 blocked_by = Some(first.policy_type);
                 outcome = Outcome::ExplicitDeny;
                 places = self.denies;
-            } else if let Some(gate) = gates.missing(request, policies) {
+            } else if let Some(gate) = gates.missing(request, policies).next() {
                 blocked_by = Some(gate);
                 outcome = Outcome::ImplicitDeny;
             } else {

@@ -260,6 +260,12 @@ impl Statement {
         all
     }
 
+    /// The conditions that do not hold, by operator and key.
+    pub(super) fn unmet(&self, probe: &Probe<'_>) -> Vec<String> {
+        let unmet = self.conditions.iter().filter(|one| !one.holds(probe.context).holds);
+        unmet.map(Condition::name).collect()
+    }
+
     /// Whether the statement is about the resource: by one of its patterns alone, or by all.
     pub(super) fn covers(&self, probe: &Probe<'_>, pattern: Option<usize>) -> Truth {
         let Some((not, globs)) = &self.resources else { return Truth::YES };

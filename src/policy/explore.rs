@@ -7,9 +7,19 @@
 //! answer may be called conditional although no real request could turn it; the reverse cannot be.
 
 use super::context::{Context, Key, Lookup};
-use super::decide::{Assume, Deciding, Decision, Outcome, decide_assuming};
+use super::decide::{Assume, Deciding, Decision, Outcome, PolicyType, decide_assuming, lacking};
+use super::grammar::Effect;
 use super::request::{Policies, Request};
 use super::set::PolicySet;
+
+/// What stands between a request and an Allow.
+#[derive(Clone, Copy, Debug)]
+pub enum Need<'a> {
+    /// The statement that denies must go, or no longer fit the request.
+    Without(Deciding<'a>),
+    /// A policy of this type must allow the action on the resource.
+    Allow(PolicyType),
+}
 
 /// A decision and what it hangs on.
 #[derive(Clone, Debug)]
@@ -20,6 +30,11 @@ pub struct Exploration<'a> {
     pub best: Outcome,
     /// The least favourable one.
     pub worst: Outcome,
+    /// For a denial: what would have to be otherwise, all of it together.
+    pub needs: Vec<Need<'a>>,
+    /// For a denial that lacks an Allow: the statements that would give one if their conditions held,
+    /// with the conditions (operator and key) that do not.
+    pub almost: Vec<(Deciding<'a>, Vec<String>)>,
     /// The statements about this principal, action and resource that hang on unknown keys.
     pub open: Vec<Deciding<'a>>,
     /// Every key that any policy refers to, for whatever action, and that the context neither has nor
@@ -44,6 +59,13 @@ pub fn explore<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Exploratio
         best = decide_assuming(request, policies, Assume::Best).0.outcome;
         worst = decide_assuming(request, policies, Assume::Worst).0.outcome;
     }
+    let (mut needs, mut almost) = (Vec::new(), Vec::new());
+    if !decision.is_allowed() {
+        let lacking = lacking(request, policies);
+        almost = nearly(request, policies, &lacking);
+        needs.extend(decision.deciding().map(Need::Without));
+        needs.extend(lacking.into_iter().map(Need::Allow));
+    }
     let own = [
         policies.identity,
         policies.boundary,
@@ -55,11 +77,49 @@ pub fn explore<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Exploratio
     Exploration {
         best,
         worst,
+        needs,
+        almost,
         open,
         missing_keys: missing(request.context(), own.into_iter().flatten()),
         missing_organization_keys: missing(request.context(), organization),
         decision,
     }
+}
+
+/// The statements of the lacking types that only their conditions keep from allowing.
+fn nearly<'a>(
+    request: &Request<'_>,
+    policies: &Policies<'a>,
+    lacking: &[PolicyType],
+) -> Vec<(Deciding<'a>, Vec<String>)> {
+    let probe = request.probe(false);
+    let of = |policy_type| -> Vec<&'a PolicySet> {
+        match policy_type {
+            PolicyType::Identity => policies.identity.into_iter().collect(),
+            PolicyType::Boundary => policies.boundary.into_iter().collect(),
+            PolicyType::Session => policies.session.into_iter().collect(),
+            PolicyType::Endpoint => policies.endpoint.into_iter().collect(),
+            PolicyType::Trust | PolicyType::Resource => policies.resource.into_iter().collect(),
+            PolicyType::Scp => policies.scp.iter().collect(),
+            PolicyType::Rcp => Vec::new(),
+        }
+    };
+    let mut found = Vec::new();
+    for policy_type in lacking.iter().copied() {
+        let named = policy_type.names_principals();
+        for (attached, statement) in of(policy_type).into_iter().flat_map(PolicySet::each) {
+            if statement.effect() == Effect::Allow
+                && statement.names(probe.action)
+                && statement.covers(&probe, None).holds
+                && statement.grants_to(&probe, named).is_some()
+            {
+                let deciding = Deciding { policy_type, label: &attached.label, statement };
+                found.push((deciding, statement.unmet(&probe)));
+            }
+        }
+    }
+    found.retain(|(_, unmet)| !unmet.is_empty());
+    found
 }
 
 fn missing<'a>(context: &Context<'_>, sets: impl Iterator<Item = &'a PolicySet>) -> Vec<&'a str> {

@@ -121,6 +121,13 @@ impl PolicySet {
         (0..).zip(all)
     }
 
+    /// Every statement with its policy.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&Attached, &Statement)> {
+        self.attached.iter().flat_map(|attached| {
+            attached.document.statements().iter().map(move |statement| (attached, statement))
+        })
+    }
+
     /// The policy and the statement that bear a number.
     pub(super) fn find(&self, number: u32) -> Option<(&Attached, &Statement)> {
         let (policy, statement) = self.places.get(usize::try_from(number).ok()?)?;

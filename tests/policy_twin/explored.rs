@@ -1,6 +1,6 @@
 //! What decisions say beyond their outcome: statements, gates, sentences, open questions.
 
-use domesday::policy::{Effect, Outcome, PolicyType, decide, explore};
+use domesday::policy::{Effect, Need, Outcome, PolicyType, decide, explore};
 use serde_json::{Value, json};
 
 use crate::ask::with_case;
@@ -268,5 +268,45 @@ fn an_unknown_variable_is_open_too_and_organisation_keys_are_apart() {
         assert_eq!((explored.best, explored.worst), (Outcome::Allowed, Outcome::ImplicitDeny));
         assert_eq!(explored.missing_keys, ["aws:username"]);
         assert_eq!(explored.missing_organization_keys, ["aws:PrincipalOrgID"]);
+    });
+}
+
+#[test]
+fn a_denial_says_all_that_is_needed_and_what_comes_near() {
+    let no =
+        policy(json!({"Sid": "No", "Effect": "Deny", "Action": "iam:GetUser", "Resource": "*"}));
+    let office = policy(json!({
+        "Sid": "Office", "Effect": "Allow", "Action": "iam:*", "Resource": "*",
+        "Condition": {
+            "IpAddress": {"aws:SourceIp": "10.0.0.0/8"},
+            "StringEquals": {"aws:RequestedRegion": "us-east-1"},
+        },
+    }));
+    let policies = json!({"identity": [no, office], "boundary": [], "scp": [[full()], []]});
+    let context = json!({"aws:SourceIp": "11.0.0.1", "aws:RequestedRegion": "us-east-1"});
+    with_case(&case("iam:GetUser", context.clone(), policies), |request, policies| {
+        let explored = explore(request, policies);
+        let needs: Vec<String> = explored
+            .needs
+            .iter()
+            .map(|need| match need {
+                Need::Without(deciding) => deciding.statement.sid().unwrap().to_owned(),
+                Need::Allow(kind) => kind.noun().to_owned(),
+            })
+            .collect();
+        let kinds =
+            ["No", "service control policy", "identity-based policy", "permissions boundary"];
+        assert_eq!(needs, kinds);
+        let [(near, unmet)] = &explored.almost[..] else { panic!("one comes near") };
+        assert_eq!(near.statement.sid(), Some("Office"));
+        assert_eq!(unmet, &["IpAddress aws:SourceIp"]);
+    });
+    // What is needed is enough, and nothing is needed for an Allow.
+    let enough =
+        json!({"identity": [office, full()], "boundary": [full()], "scp": [[full()], [full()]]});
+    with_case(&case("iam:GetUser", context, enough), |request, policies| {
+        let explored = explore(request, policies);
+        assert_eq!(explored.decision.outcome, Outcome::Allowed);
+        assert!(explored.needs.is_empty() && explored.almost.is_empty());
     });
 }

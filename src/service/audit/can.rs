@@ -7,7 +7,9 @@ use super::{names, show};
 use crate::identity::change::Change;
 use crate::identity::{Event, arn};
 use crate::ledger::{AccountId, Frame};
-use crate::policy::{self, Context, Deciding, Decision, Outcome, Request, explore};
+use crate::policy::{
+    self, Context, Deciding, Decision, Exploration, Need, Outcome, Request, explore,
+};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::{ProjectionError, View};
@@ -101,6 +103,7 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
         .deciding()
         .map(|deciding| statement(account, view, &deciding, found.as_ref()))
         .collect::<Result<Vec<_>, Fault>>()?;
+    let [needs, almost] = would_change(&explored, ask);
     let missing: Vec<&str> = if conditional { explored.missing_keys } else { Vec::new() };
     Ok(json!({
         "principal": found.map_or_else(|| arn::root(&digits), |found| found.arn),
@@ -112,7 +115,28 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
         "missing_context": missing,
         "because": because(&explored.decision, &ask.action),
         "statements": statements,
+        "needs": needs,
+        "almost": almost,
     }))
+}
+
+/// What would turn a denial into an Allow, all of it together; and the statements that would give a missing
+/// Allow if their conditions held.
+fn would_change(explored: &Exploration<'_>, ask: &Ask) -> [Vec<String>; 2] {
+    let place = |deciding: &Deciding<'_>| {
+        let Deciding { label, statement, .. } = deciding;
+        let version = if label.version.is_empty() { "" } else { " " };
+        format!("statement {} of {}{version}{}", statement.index(), label.policy, label.version)
+    };
+    let asked = format!("{} on {}", ask.action, ask.resource);
+    let need = |need: &Need<'_>| match need {
+        Need::Without(deciding) => format!("{} must no longer deny {asked}", place(deciding)),
+        Need::Allow(kind) => format!("{} {} must allow {asked}", kind.article(), kind.noun()),
+    };
+    let almost = |(deciding, unmet): &(Deciding<'_>, Vec<String>)| {
+        format!("{} does, under conditions that do not hold: {}", place(deciding), unmet.join(", "))
+    };
+    [explored.needs.iter().map(need).collect(), explored.almost.iter().map(almost).collect()]
 }
 
 fn word(outcome: Outcome) -> &'static str {
