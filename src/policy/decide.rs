@@ -133,7 +133,7 @@ impl<'a> Place<'a> {
 }
 
 /// A decision rarely has more, and then pays for an allocation.
-type Places<'a> = SmallVec<[Place<'a>; 4]>;
+type Places<'a> = SmallVec<[Place<'a>; 2]>;
 
 /// What was decided, and by what.
 #[derive(Clone, Debug)]
@@ -299,7 +299,7 @@ impl<'r, 'a> Scan<'r, 'a> {
         }
     }
 
-    fn decide(mut self, request: &Request<'_>, policies: &Policies<'a>) -> Decision<'a> {
+    fn decide(&mut self, request: &Request<'_>, policies: &Policies<'a>) -> Decision<'a> {
         let mut blocked_by = None;
         let mut outcome = Outcome::Allowed;
         let mut places = Places::new();
@@ -308,12 +308,12 @@ impl<'r, 'a> Scan<'r, 'a> {
             if let Some(first) = self.denies.first() {
                 blocked_by = Some(first.policy_type);
                 outcome = Outcome::ExplicitDeny;
-                places = self.denies;
+                places = std::mem::take(&mut self.denies);
             } else if let Some(gate) = gates.missing(request, policies).next() {
                 blocked_by = Some(gate);
                 outcome = Outcome::ImplicitDeny;
             } else {
-                places = self.allows;
+                places = std::mem::take(&mut self.allows);
             }
         }
         Decision { outcome, blocked_by, by_type: self.by_type, places }
