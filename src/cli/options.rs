@@ -219,7 +219,8 @@ pub struct ServeOptions {
     /// Where to write url and account once ready, as JSON [variable DOMESDAY_READY_FILE]
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-    /// For how many days receipts of requests are kept; 0 keeps all [variable DOMESDAY_RECEIPT_DAYS; 0]
+    /// For how many days receipts of requests are kept at least; a day or two later they are gone. 0 keeps
+    /// all [variable DOMESDAY_RECEIPT_DAYS; 0]
     #[arg(long, value_name = "DAYS")]
     pub receipt_days: Option<u32>,
     /// What founding uses.

@@ -109,7 +109,8 @@ impl ActivityBook {
     }
 
     /// Keeps receipts for so many days only, from now on; 0 for ever, which is how a book opens. Segments
-    /// whose last receipt is older are removed; what was last used when is not forgotten with them.
+    /// whose last receipt is older are removed, a day or two later, since a clock must prove itself first;
+    /// what was last used when is not forgotten with them.
     pub fn keep_days(&self, days: u32) {
         self.shared.days.store(i64::from(days), Ordering::Relaxed);
     }
@@ -385,48 +386,111 @@ mod tests {
         assert!(try_open().is_err_and(|error| error.is_damage()));
     }
 
-    #[test]
-    fn old_segments_go_and_the_chain_goes_on() {
-        let random = SeededRandom::new(1);
-        let store = Arc::new(MemoryStore::default());
-        let keys = Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap()));
-        let clock = Arc::new(SimulatedClock::new(Timestamp::from_seconds(0)));
-        let (head, reserve) = (Arc::new(MemoryHead::default()), Arc::new(Reserve::default()));
-        let open = || {
-            ActivityBook::open(store.clone(), head.clone(), keys.clone(), &reserve, clock.clone())
-        };
-        let book = open().unwrap();
-        let at = |name: &str| Receipt { at: clock.now(), ..receipt(name) };
-        let write =
-            |book: &ActivityBook, name: &str| book.note_durably(at(name), Vec::new()).unwrap();
-        write(&book, "1");
-        write(&book, "2");
-        clock.advance(40 * 86_400);
-        write(&book, "3");
-        book.keep_days(30);
-        write(&book, "4");
-        // After this one the removal that followed the fourth is over.
-        write(&book, "5");
-        let numbers = |book: &ActivityBook| {
+    /// A book on a clock of its own, whose receipts are named by their number.
+    struct Aging {
+        store: Arc<MemoryStore>,
+        clock: Arc<SimulatedClock>,
+        head: Arc<MemoryHead>,
+        keys: Arc<SubjectKeys>,
+    }
+
+    impl Aging {
+        fn new() -> Self {
+            let random = SeededRandom::new(1);
+            Aging {
+                store: Arc::default(),
+                clock: Arc::new(SimulatedClock::new(Timestamp::parse("2026-01-01").unwrap())),
+                head: Arc::default(),
+                keys: Arc::new(SubjectKeys::in_memory(new_key(&random).unwrap())),
+            }
+        }
+
+        fn open(&self) -> ActivityBook {
+            let (head, reserve) = (self.head.clone(), Arc::new(Reserve::default()));
+            let (keys, clock) = (self.keys.clone(), self.clock.clone());
+            let book = ActivityBook::open(self.store.clone(), head, keys, &reserve, clock).unwrap();
+            book.keep_days(30);
+            book
+        }
+
+        /// Writes a receipt, and another, after which the removal that followed the first is over.
+        fn write(&self, book: &ActivityBook) {
+            for _ in 0..2 {
+                let receipt = Receipt { at: self.clock.now(), ..receipt("r") };
+                book.note_durably(receipt, Vec::new()).unwrap();
+            }
+        }
+
+        fn pass(&self, book: &ActivityBook, days: i64) {
+            for _ in 0..days {
+                self.clock.advance(86_400);
+                self.write(book);
+            }
+        }
+
+        fn numbers(&self, book: &ActivityBook) -> Vec<u64> {
             let mut numbers = Vec::new();
-            book.receipts(1, &mut |number, receipt| {
-                numbers.push((number, receipt.request));
+            book.receipts(1, &mut |number, _| {
+                numbers.push(number);
                 Ok(true)
             })
             .unwrap();
             numbers
-        };
-        let left = [(3, "3".to_owned()), (4, "4".to_owned()), (5, "5".to_owned())];
-        assert_eq!(numbers(&book), left);
+        }
+    }
+
+    #[test]
+    fn old_segments_go_and_the_chain_goes_on() {
+        let world = Aging::new();
+        let book = world.open();
+        world.write(&book);
+        world.clock.advance(40 * 86_400);
+        world.write(&book);
+        // Nothing shows yet that the forty days have passed.
+        assert_eq!(world.numbers(&book), [1, 2, 3, 4]);
+        world.pass(&book, 1);
+        assert_eq!(world.numbers(&book), [3, 4, 5, 6]);
         book.close();
-        let book = open().unwrap();
-        assert_eq!(numbers(&book), left);
-        write(&book, "6");
-        assert_eq!(numbers(&book).len(), 4);
+        let book = world.open();
+        assert_eq!(world.numbers(&book), [3, 4, 5, 6]);
+        world.write(&book);
+        assert_eq!(world.numbers(&book).len(), 6);
         // The first segment that is left cannot be removed unnoticed.
         let mut batch = Batch::default();
         batch.delete(Family::Receipts, 3u64.to_be_bytes());
-        store.commit(&batch, Durability::Synced).unwrap();
+        world.store.commit(&batch, Durability::Synced).unwrap();
         assert!(book.receipts(1, &mut |_, _| Ok(true)).is_err());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_and_comes_back_takes_no_receipt_with_it() {
+        let world = Aging::new();
+        let mut book = world.open();
+        world.pass(&book, 10);
+        let all = world.numbers(&book).len();
+        assert_eq!(all, 20);
+        let before = world.clock.now();
+        for (there, year) in ["2099-01-01", "1970-01-02", "2199-01-01"].iter().enumerate() {
+            // A start during the jump makes no difference, nor do hours.
+            book.close();
+            world.clock.set(Timestamp::parse(year).unwrap());
+            book = world.open();
+            for _ in 0..20 {
+                world.clock.advance(3_600);
+                world.write(&book);
+            }
+            assert_eq!(world.numbers(&book).len(), all + 40 * (there + 1), "{year}");
+            world.clock.set(before);
+        }
+        // Twenty days on, all are kept; those of the jumps go when those around them do.
+        world.pass(&book, 20);
+        assert_eq!(world.numbers(&book).first(), Some(&1));
+        world.pass(&book, 9);
+        let first = *world.numbers(&book).first().unwrap();
+        assert!((3..=20).contains(&first), "{first}");
+        world.pass(&book, 30);
+        let first = *world.numbers(&book).first().unwrap();
+        assert!(first > 20 + 120, "{first}");
+        assert!(world.numbers(&book).len() >= 60);
     }
 }

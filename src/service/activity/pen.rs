@@ -18,7 +18,7 @@ use crate::store::reserve::Reserve;
 use crate::store::{Batch, Durability, Family, Store, StoreError};
 
 /// How often old segments are looked for, in seconds, and how many are removed in one commit.
-const FORGET_EVERY: i64 = 600;
+const FORGET_EVERY: u64 = 600;
 const FORGET_AT_ONCE: usize = 1_000;
 /// How often a full disk is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -176,14 +176,15 @@ impl Pen {
     fn forget(&mut self) {
         let days = self.shared.days.load(Ordering::Relaxed);
         let now = self.clock.now();
-        if days == 0 || now < self.forgot.plus_seconds(FORGET_EVERY) {
+        // In either direction: a clock that jumped ahead may come back.
+        if days == 0 || now.seconds().abs_diff(self.forgot.seconds()) < FORGET_EVERY {
             return;
         }
-        let limit = now.plus_seconds(-days * 86_400);
+        let store = self.disk.store.as_ref();
         let mut batch = Batch::default();
-        let outcome = segment::forget(self.disk.store.as_ref(), limit, FORGET_AT_ONCE, &mut batch)
-            .and_then(|count| {
-                self.disk.store.commit(&batch, Durability::Buffered)?;
+        let outcome =
+            segment::forget(store, now, days, FORGET_AT_ONCE, &mut batch).and_then(|count| {
+                store.commit(&batch, Durability::Buffered)?;
                 Ok(count)
             });
         match outcome {

@@ -11,6 +11,7 @@
 
 use super::receipt::Receipt;
 use crate::base::crypto::content_hash;
+use crate::base::time::Timestamp;
 use crate::identity::codec;
 use crate::projection::ProjectionError;
 use crate::store::{Batch, Cursor, Family, Store, StoreError};
@@ -64,6 +65,13 @@ struct Segment {
     receipts: Vec<Receipt>,
 }
 
+impl Segment {
+    /// The time that its last receipt bears.
+    fn at(&self) -> Timestamp {
+        self.receipts.last().map(|receipt| receipt.at).unwrap_or_default()
+    }
+}
+
 /// Reads a segment; `previous` is where the chain stands before it, if that is known.
 fn parse(key: &[u8], value: &[u8], previous: Option<Tip>) -> Result<Segment, ProjectionError> {
     let last = <[u8; 8]>::try_from(key).map(u64::from_be_bytes).map_err(|_| altered())?;
@@ -99,10 +107,18 @@ fn walk(
     from: u64,
     visit: &mut dyn FnMut(Segment) -> Result<bool, ProjectionError>,
 ) -> Result<(), ProjectionError> {
-    let begins = begins(store)?;
-    let mut previous = (from <= begins.number + 1).then_some(begins);
     let mut outcome = Ok(());
     store.walk(Family::Receipts, &mut |cursor: &mut dyn Cursor| {
+        // Only now: the cursor stands on one state of the book, and segments that are removed meanwhile
+        // are still in it.
+        let begins = match begins(store) {
+            Ok(begins) => begins,
+            Err(error) => {
+                outcome = Err(error);
+                return Ok(());
+            }
+        };
+        let mut previous = (from <= begins.number + 1).then_some(begins);
         cursor.seek(&from.max(begins.number + 1).to_be_bytes())?;
         while let Some((key, value)) = cursor.current() {
             let step = parse(key, value, previous).and_then(|segment| {
@@ -151,23 +167,35 @@ pub fn last(store: &dyn Store) -> Result<Tip, ProjectionError> {
     }
 }
 
-/// Adds to a batch the removal of the oldest segments whose last receipt is of before `limit`, at most
-/// `most` of them; the newest segment stays in any case.
+/// How long a time must have passed before anything is removed for it, in seconds.
+const PROOF: i64 = 86_400;
+
+/// Adds to a batch the removal of the oldest segments that are older than so many days, at most `most` of
+/// them; the newest segment stays in any case.
+///
+/// A clock may jump far ahead and come back. So not the clock says what is old but the book: the newest
+/// receipt that is a day old by the clock. What was kept before a jump keeps its age until the clock has
+/// stood there for a day; and receipts that bear a time that has not come are as old as those after them.
 pub fn forget(
     store: &dyn Store,
-    limit: crate::base::time::Timestamp,
+    now: Timestamp,
+    days: i64,
     most: usize,
     batch: &mut Batch,
 ) -> Result<usize, ProjectionError> {
+    let Some(proven) = proven(store, now.plus_seconds(-PROOF))? else { return Ok(0) };
+    let limit = proven.plus_seconds(-days * 86_400);
     let newest = last(store)?.number;
+    let untimely = untimely(store, now, limit)?;
     let mut gone: Option<Tip> = None;
     let mut count = 0;
     walk(store, 1, &mut |segment| {
-        let old = segment.receipts.last().is_some_and(|receipt| receipt.at < limit);
-        if !old || segment.tip.number == newest || count >= most {
+        let number = segment.tip.number;
+        let old = segment.at() < limit || number <= untimely;
+        if !old || number == newest || count >= most {
             return Ok(false);
         }
-        batch.delete(Family::Receipts, segment.tip.number.to_be_bytes());
+        batch.delete(Family::Receipts, number.to_be_bytes());
         gone = Some(segment.tip);
         count += 1;
         Ok(true)
@@ -176,4 +204,52 @@ pub fn forget(
         batch.put(Family::Meta, BEGINS, [tip.number.to_be_bytes().as_slice(), &tip.chain].concat());
     }
     Ok(count)
+}
+
+/// The segment that holds a receipt, or the next one there is.
+fn holding(store: &dyn Store, number: u64) -> Result<Option<Segment>, ProjectionError> {
+    let mut found = None;
+    walk(store, number, &mut |segment| {
+        found = Some(segment);
+        Ok(false)
+    })?;
+    Ok(found)
+}
+
+/// A time up to `until` that a receipt bears and none of those after it disproves by an earlier one. Looks
+/// at the newest segment and then ever further back, each time twice as far: near enough, and never too
+/// late.
+fn proven(store: &dyn Store, until: Timestamp) -> Result<Option<Timestamp>, ProjectionError> {
+    let oldest = begins(store)?.number + 1;
+    let newest = last(store)?.number;
+    let mut least = Timestamp::from_micros(u64::MAX);
+    let mut back = 0;
+    while let Some(number) = newest.checked_sub(back).filter(|number| *number >= oldest)
+        && let Some(segment) = holding(store, number)?
+    {
+        least = least.min(segment.at());
+        if least <= until {
+            return Ok(Some(least));
+        }
+        back = back * 2 + 1;
+    }
+    Ok(None)
+}
+
+/// The last receipt of those that begin the book with times that have not come, if what follows them is of
+/// before `limit`; 0 otherwise.
+fn untimely(store: &dyn Store, now: Timestamp, limit: Timestamp) -> Result<u64, ProjectionError> {
+    let Some(first) = holding(store, 1)?.filter(|segment| segment.at() > now) else { return Ok(0) };
+    let Some(newest) = holding(store, last(store)?.number)? else { return Ok(0) };
+    // Between one whose time has not come and a later one whose time has, there are two such neighbours.
+    let (mut before, mut after) = (first.tip.number, newest);
+    while after.at() <= now && after.first > before + 1 {
+        let middle = before + (after.first - before) / 2;
+        match holding(store, middle)? {
+            Some(segment) if segment.at() > now => before = segment.tip.number,
+            Some(segment) => after = segment,
+            None => return Ok(0),
+        }
+    }
+    Ok(if after.at() < limit { after.first - 1 } else { 0 })
 }
