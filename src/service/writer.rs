@@ -50,7 +50,7 @@ impl Job {
         Job { work, alone: false }
     }
 
-    /// A job that no other shares a group with: verification, and the swap of a rebuild.
+    /// A job that no other shares a group with: the swap of a rebuild.
     pub fn alone(work: Work) -> Self {
         Job { work, alone: true }
     }

@@ -18,7 +18,8 @@ pub struct MemoryStore {
 
 impl Store for MemoryStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.families.read().get(&family).and_then(|rows| rows.get(key)).cloned())
+        // Also within a walk of the same thread.
+        Ok(self.families.read_recursive().get(&family).and_then(|rows| rows.get(key)).cloned())
     }
 
     fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError> {

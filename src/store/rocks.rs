@@ -42,6 +42,8 @@ const ROOM_BYTES: usize = 4 << 20;
 
 /// How long a write that RocksDB holds up waits until it is tried again.
 const WAIT: Duration = Duration::from_millis(2);
+/// How long opening again waits for readers.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// So many of these are a second, after which the device may be full.
 const WAITS_PER_PROBE: u32 = 500;
 
@@ -251,7 +253,10 @@ impl Store for RocksStore {
     }
 
     fn reopen(&self) -> Result<(), StoreError> {
-        let mut db = self.db.write();
+        // A long walk, such as a verification's, is not waited for: who waits keeps all others waiting.
+        let Some(mut db) = self.db.try_write_for(PATIENCE) else {
+            return Err(StoreError::NoSpace("it cannot be opened again while it is read".into()));
+        };
         // Closed first: the folder is locked.
         *db = Err(StoreError::Failed("it is closed".into()));
         *db = manifest::check(&self.path)

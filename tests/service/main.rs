@@ -15,4 +15,5 @@ mod managed;
 mod model;
 mod organization;
 mod sessions;
+mod verifying;
 mod world;

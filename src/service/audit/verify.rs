@@ -1,5 +1,6 @@
 //! Verification of everything that is stored, and rebuilding of what is derived.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,6 +10,7 @@ use crate::base::random::random_bytes;
 use crate::base::text::hex;
 use crate::identity::Event;
 use crate::identity::change::{Change, DocumentHash};
+use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, LedgerError, verify as ledger_verify};
 use crate::projection::tables::{ACCESS_KEYS, ACCOUNT, LOGIN_PROFILES, USERS};
 use crate::projection::view::ReadTables;
@@ -45,20 +47,13 @@ fn damage(what: impl Into<String>) -> ProjectionError {
 /// fold of the events. Writes go on meanwhile; what they add is not looked at.
 pub fn verify(service: &Arc<Service>) -> Result<Value, Fault> {
     let _alone = service.maintain();
-    // Inside the writer nothing is appended: head, rows and secrets are of one instant.
-    service.act_alone(|service, _| check(service).map_err(Fault::from))
-}
-
-fn check(service: &Service) -> Result<Value, ProjectionError> {
     let ledger = service.ledger();
-    // With nothing at hand: the disk is what is looked at.
-    let keys = service.projections().keys().clone();
-    let view = &Projections::new(ledger.clone(), keys)?.now();
+    let view = &bare_view(service)?;
     let salt = random_bytes::<32>(service.random())?;
     // Every event is read twice: as bytes, and to be folded.
     let events = ledger.head().position;
     let progress = service.progress();
-    let mut accounts: Vec<AccountId> = Vec::new();
+    let mut accounts: HashSet<AccountId> = HashSet::new();
     let mut failed: Option<ProjectionError> = None;
     let verified = ledger_verify::verify(ledger, salt, &mut |position, frame| {
         let step = Event::decode(frame.body).map_err(ProjectionError::from).and_then(|event| {
@@ -70,9 +65,7 @@ fn check(service: &Service) -> Result<Value, ProjectionError> {
             Ok(())
         });
         progress.tell(position, 2 * events);
-        if !accounts.contains(&frame.header.account) {
-            accounts.push(frame.header.account);
-        }
+        accounts.insert(frame.header.account);
         step.map_err(|error| {
             let what = error.to_string();
             failed = Some(error);
@@ -80,20 +73,24 @@ fn check(service: &Service) -> Result<Value, ProjectionError> {
         })
     });
     let verified = match (failed, verified) {
-        (Some(error), _) => return Err(error),
-        (None, verified) => verified?,
+        (Some(error), _) => return Err(error.into()),
+        (None, verified) => verified.map_err(ProjectionError::from)?,
     };
-    let secrets = check_secrets(view, &accounts)?;
+    let mut secrets = 0;
+    for account in accounts {
+        secrets += secrets_of(service, view, account)?;
+    }
     let mut folding = |position| progress.tell(events + position, 2 * events);
     let folded = rebuild::fold_aside(ledger, 1, &mut folding)?;
     let comparison = rebuild::compare(ledger, folded)?;
     rebuild::discard(ledger)?;
     if let Some((table, position)) = comparison.first {
-        return Err(damage(format!(
+        let damage = damage(format!(
             "{} of {} rows are not what the events give, first in table {table} at event {position}; \
              run `domesday rebuild`",
             comparison.different, comparison.rows
-        )));
+        ));
+        return Err(damage.into());
     }
     let mut receipts = 0u64;
     service.activity().receipts(1, &mut |_, _| {
@@ -108,6 +105,24 @@ fn check(service: &Service) -> Result<Value, ProjectionError> {
         "secrets": secrets,
         "receipts": receipts,
     }))
+}
+
+/// The present with nothing at hand: the disk is what is looked at.
+fn bare_view(service: &Service) -> Result<View, ProjectionError> {
+    let keys = service.projections().keys().clone();
+    Ok(Projections::new(service.ledger().clone(), keys)?.now())
+}
+
+/// Checks an account's secrets. Events and versions of rows stay, but a secret goes with the event that
+/// drops it: what is missing may have been dropped since the view was made. Inside the writer nothing
+/// is on its way, and what is missing there is missing.
+fn secrets_of(service: &Arc<Service>, view: &View, account: AccountId) -> Result<u64, Fault> {
+    match check_secrets(view, account) {
+        Err(error) if error.is_damage() => {
+            service.act(move |service, _| Ok(check_secrets(&bare_view(service)?, account)?))
+        }
+        outcome => Ok(outcome?),
+    }
 }
 
 /// The contents that a change names.
@@ -128,32 +143,29 @@ fn contents(change: &Change) -> Vec<DocumentHash> {
 }
 
 /// Every live secret must open and be the one that its event committed to; every user must have a key.
-fn check_secrets(view: &View, accounts: &[AccountId]) -> Result<u64, ProjectionError> {
+fn check_secrets(view: &View, account: AccountId) -> Result<u64, ProjectionError> {
     let mut checked = 0;
-    let mut open = |account, owner: &_, what: &str, commitment: &_| {
+    let mut open = |owner: &_, what: &str, commitment: &_| {
         checked += 1;
         match sealing::open_secret(view, account, owner, what, commitment)? {
             Some(_) => Ok(()),
             None => Err(damage(format!("the secret {what} of {owner} is missing"))),
         }
     };
-    for account in accounts {
-        let root = crate::identity::id::UniqueId::root();
-        if let Some(row) = view.get(*account, &ACCOUNT, &())?
-            && let Some(commitment) = &row.root_password
-        {
-            open(*account, &root, "password", commitment)?;
+    if let Some(row) = view.get(account, &ACCOUNT, &())?
+        && let Some(commitment) = &row.root_password
+    {
+        open(&UniqueId::root(), "password", commitment)?;
+    }
+    for key in view.list(account, &ACCESS_KEYS, &())? {
+        open(&key.owner, key.id.as_str(), &key.commitment)?;
+    }
+    for user in view.list(account, &USERS, &())? {
+        if view.keys().get(&sealing::subject(account, &user.id))?.is_none() {
+            return Err(damage(format!("the subject key of {} is missing", user.id)));
         }
-        for key in view.list(*account, &ACCESS_KEYS, &())? {
-            open(*account, &key.owner, key.id.as_str(), &key.commitment)?;
-        }
-        for user in view.list(*account, &USERS, &())? {
-            if view.keys().get(&sealing::subject(*account, &user.id))?.is_none() {
-                return Err(damage(format!("the subject key of {} is missing", user.id)));
-            }
-            if let Some(row) = view.get(*account, &LOGIN_PROFILES, &user.id)? {
-                open(*account, &user.id, "password", &row.commitment)?;
-            }
+        if let Some(row) = view.get(account, &LOGIN_PROFILES, &user.id)? {
+            open(&user.id, "password", &row.commitment)?;
         }
     }
     Ok(checked)
