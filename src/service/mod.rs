@@ -41,14 +41,14 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use self::activity::facts::{AtHand, Facts};
-use self::activity::receipt::{LastUsed, Receipt};
+use self::activity::receipt::{Kind, LastUsed, Receipt};
 use self::activity::{ActivityBook, Noted};
 use self::authorize::{Judge, Judgement};
 use self::caller::{Caller, Identity};
 use self::documents::Documents;
 use self::fault::Fault;
 use self::moment::Moment;
-use self::operation::{Answer, AnyRead, Api, Prepared, Reading, Writing};
+use self::operation::{Answer, AnyIssue, AnyRead, Api, Prepared, Reading, Writing};
 use self::standing::Standings;
 use self::sts::Desk;
 use self::target::{Scene, Target};
@@ -259,26 +259,52 @@ impl Service {
         let now = self.now();
         let then = call.moment.as_ref().map(|moment| self.at(moment)).transpose()?;
         let shown = then.as_ref().unwrap_or(&now);
-        let judgement = self.judge_read(call, &prepared, &now, shown)?;
-        // The operation's own decision; what it needs besides comes after it.
-        let allowed = judgement.receipts.first().cloned();
-        self.note(call, judgement.receipts)?;
-        if let Some(refusal) = judgement.refusal {
-            return Err(refusal);
-        }
+        let Judgement { mut receipts, refusal } = self.judge_read(call, &prepared, &now, shown)?;
+        let outcome = match (refusal, prepared) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Prepared::Read(operation)) => self.read(call, shown, operation),
+            (None, Prepared::Issue(operation)) => self.issue(call, &now, operation, &mut receipts),
+            (None, Prepared::Write(_)) => Err(Fault::internal("a write outside the writer")),
+        };
+        self.note(call, receipts)?;
+        outcome
+    }
+
+    fn read(
+        &self,
+        call: &Call,
+        shown: &View,
+        operation: Box<dyn AnyRead>,
+    ) -> Result<Answer, Fault> {
         let reading = self.reading(call, shown, &*self.activity)?;
         if call.moment.is_some() && reading.directory.account_row()?.is_none() {
             return Err(fault::NOT_THERE_YET.with(&[]));
         }
-        match prepared {
-            Prepared::Read(operation) => operation.run(&reading),
-            Prepared::Issue(operation) => {
-                let receipt = allowed.ok_or_else(|| Fault::internal("no receipt of a decision"))?;
-                let (book, random) = (&*self.activity, &*self.random);
-                operation.run(&Desk { reading, book, random, receipt })
-            }
-            Prepared::Write(_) => Err(Fault::internal("a write outside the writer")),
+        operation.run(&reading)
+    }
+
+    /// Issues credentials that policies allow. Where they are denied all the same, the receipt of the
+    /// decision says so.
+    fn issue(
+        &self,
+        call: &Call,
+        now: &View,
+        operation: Box<dyn AnyIssue>,
+        receipts: &mut [Receipt],
+    ) -> Result<Answer, Fault> {
+        let reading = self.reading(call, now, &*self.activity)?;
+        // The operation's own decision; what it needs besides comes after it.
+        let own =
+            receipts.first_mut().ok_or_else(|| Fault::internal("no receipt of a decision"))?;
+        let (book, random) = (&*self.activity, &*self.random);
+        let outcome = operation.run(&Desk { reading, book, random, receipt: own.clone() });
+        if let Err(fault) = &outcome
+            && fault.code == "AccessDenied"
+        {
+            own.kind = Kind::Refused;
+            own.blocked_by = Some(fault.message.clone());
         }
+        outcome
     }
 
     /// Judges a read by the present: on what is shown, which may be the past.

@@ -1,5 +1,6 @@
 //! Roles, trust and temporary credentials.
 
+use domesday::base::secret::Secret;
 use domesday::service::activity::receipt::Kind;
 use domesday::service::founding::Founding;
 use serde_json::Value;
@@ -321,4 +322,56 @@ fn the_log_follows_chains_of_roles_to_the_person() {
     });
     assert_eq!(waited.unwrap().len(), 1);
     assert!(found(&[("person", "bob"), ("outcome", "denied")]).is_empty());
+}
+
+#[test]
+fn credentials_that_are_refused_leave_no_receipt_of_an_allowed_request() {
+    let world = World::new(18);
+    let alice = world.user("alice");
+    world.allow("alice", "sts:*", "*");
+    let arn = role(&world, "deploy", &trust(&world, "root", ""));
+    let ask = [("RoleArn", arn.as_str()), ("RoleSessionName", "s1")];
+    let with_mfa = [ask[0], ask[1], ("SerialNumber", "GAHT12345678"), ("TokenCode", "123456")];
+    let message = world.refused(&alice, "AssumeRole", &with_mfa, "AccessDenied");
+    world.refused(&alice, "GetSessionToken", &with_mfa[2..], "AccessDenied");
+    let root = ("AKIAROOTROOTROOTROOT".to_owned(), Secret::new("s".repeat(40)));
+    let founding = Founding {
+        root_email: Some("root@b.example".into()),
+        root_key: Some(root.clone()),
+        ..Founding::default()
+    };
+    let digits = world.service.found(founding, "test").unwrap().digits;
+    let root = Key::long_term(&root.0);
+    let document = trust(&world, "root", "").replace(&world.digits, &digits);
+    let own = [("RoleName", "own"), ("AssumeRolePolicyDocument", &document)];
+    let own = world.ok(&root, "CreateRole", &own)["Role"]["Arn"].as_str().unwrap().to_owned();
+    let own = [("RoleArn", own.as_str()), ask[1]];
+    let not_root = world.refused(&root, "AssumeRole", &own, "AccessDenied");
+    world.ok(&alice, "AssumeRole", &ask);
+    world.ok(&alice, "GetSessionToken", &[]);
+    world.service.close();
+    let mut kinds = Vec::new();
+    let each = &mut |_, receipt: domesday::service::activity::receipt::Receipt| {
+        if receipt.action.starts_with("sts:") {
+            kinds.push((receipt.kind, receipt.action, receipt.blocked_by));
+        }
+        Ok(true)
+    };
+    world.service.activity().receipts(1, each).unwrap();
+    let receipt = |kind, action: &str, why: Option<&str>| {
+        (kind, format!("sts:{action}"), why.map(str::to_owned))
+    };
+    let refused = Kind::Refused;
+    assert_eq!(
+        kinds,
+        [
+            receipt(refused, "AssumeRole", Some(&message)),
+            receipt(refused, "GetSessionToken", Some(&message)),
+            receipt(refused, "AssumeRole", Some(&not_root)),
+            receipt(Kind::Issued, "AssumeRole", None),
+            receipt(Kind::Allowed, "AssumeRole", None),
+            receipt(Kind::Issued, "GetSessionToken", None),
+            receipt(Kind::Allowed, "GetSessionToken", None),
+        ]
+    );
 }

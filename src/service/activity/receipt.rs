@@ -25,6 +25,9 @@ pub enum Kind {
     AuditRead,
     /// The service stopped uncleanly before; receipts of the last moments may be missing.
     Gap,
+    /// Temporary credentials that policies allowed and that were refused all the same: to the root user,
+    /// or for want of a second factor.
+    Refused,
 }
 
 /// A receipt as it is stored. Values that tell of a person are sealed: those of the request for the
@@ -59,7 +62,7 @@ pub struct Receipt {
     pub evaluator: u16,
     /// The statements that decided: policy, version, index of the statement.
     pub deciding: Vec<(String, String, u32)>,
-    /// The type of policy that blocked, in AWS's words.
+    /// The type of policy that blocked, in AWS's words; where no policy did, the refusal itself.
     pub blocked_by: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Who tried what in vain: the requests that policies denied, from their receipts.
+//! Who tried what in vain: the requests that were denied, from their receipts.
 //!
 //! The ledger holds what changed; a request that was refused changed nothing and is found in the activity
 //! book. A receipt is written shortly after its answer, so the newest attempts may be a moment late.
@@ -31,6 +31,7 @@ pub fn attempts(
         let outcome = match receipt.kind {
             Kind::ImplicitDeny => "implicitDeny",
             Kind::ExplicitDeny => "explicitDeny",
+            Kind::Refused => "refused",
             _ => return Ok(true),
         };
         let among =

@@ -49,8 +49,9 @@ pub enum Replay {
 pub fn replay(service: &Service, receipt: &Receipt) -> Result<Replay, Fault> {
     let then = match receipt.kind {
         Kind::Allowed | Kind::ImplicitDeny | Kind::ExplicitDeny => receipt.kind,
-        // Whoever was issued credentials, or read the audit side, was allowed to.
-        Kind::Issued | Kind::AuditRead => Kind::Allowed,
+        // Whoever was issued credentials, or read the audit side, was allowed to; and so, by policies, was
+        // whoever was refused them for another reason.
+        Kind::Issued | Kind::AuditRead | Kind::Refused => Kind::Allowed,
         Kind::Gap => return Ok(Replay::NoDecision),
     };
     let view = service.projections().at(Cut { position: receipt.position, time: None });
