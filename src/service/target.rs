@@ -110,6 +110,14 @@ impl Target {
         id(self) == root && id(then) != root
     }
 
+    /// About what has this unique id already.
+    fn of(mut self, id: &UniqueId) -> Self {
+        if let Some(first) = self.checks.first_mut() {
+            first.id = id.clone();
+        }
+        self
+    }
+
     /// With a single-valued key.
     pub fn key(mut self, name: &str, value: impl Into<String>) -> Self {
         self.set(name, Value::One(value.into()));
@@ -227,6 +235,24 @@ pub fn new<P: Principal>(
 ) -> Result<Target, Fault> {
     let path = path.unwrap_or("/");
     Ok(Target::on(arn::iam(&scene.directory.digits()?, P::ARN_TYPE, path, name), &UniqueId::root()))
+}
+
+/// A user or group that is to take another name or path. It must be allowed as what it is and as what it
+/// becomes, and has its tags as both; what is not given stays.
+pub fn renamed<P: Principal>(
+    scene: &Scene<'_>,
+    action: &'static str,
+    name: &str,
+    (new_path, new_name): (Option<&str>, Option<&str>),
+) -> Result<Target, Fault> {
+    let old = named::<P>(scene, name)?;
+    let found = scene.directory.find::<P>(name)?;
+    let path = new_path.or(found.as_ref().map(|found| found.row.path()));
+    let mut new = new::<P>(scene, path, new_name.unwrap_or(name))?;
+    if let Some(found) = &found {
+        new = new.of(found.row.id()).tagged(scene.directory.tags(found.row.id())?);
+    }
+    Ok(old.and(action, new))
 }
 
 /// A user by the name in the request or, where that is left out, the caller's own; the root user's

@@ -248,3 +248,29 @@ fn a_name_that_passed_to_another_is_not_the_callers() {
     world.ok(&young, "GetUser", &[]);
     assert_eq!(world.ask(&young, "GetUser", &[], then).unwrap_err().code, "NoSuchEntity");
 }
+
+#[test]
+fn who_is_renamed_is_judged_by_its_tags_under_both_names() {
+    let world = World::new(10);
+    let admin = &world.admin;
+    let alice = world.user("alice");
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:UpdateUser","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"red"}}},{"Effect":"Deny","Action":"iam:UpdateUser","Resource":"arn:aws:iam::*:user/chief","Condition":{"StringEquals":{"iam:ResourceTag/rank":"low"}}}]}"#;
+    let put = [("UserName", "alice"), ("PolicyName", "p"), ("PolicyDocument", document)];
+    world.ok(admin, "PutUserPolicy", &put);
+    for (name, team) in [("red", "red"), ("blue", "blue")] {
+        let tags = [
+            ("UserName", name),
+            ("Tags.member.1.Key", "team"),
+            ("Tags.member.1.Value", team),
+            ("Tags.member.2.Key", "rank"),
+            ("Tags.member.2.Value", "low"),
+        ];
+        world.ok(admin, "CreateUser", &tags);
+    }
+    let rename = |old, new| [("UserName", old), ("NewUserName", new)];
+    world.refused(&alice, "UpdateUser", &rename("blue", "green"), "AccessDenied");
+    world.refused(&alice, "UpdateUser", &rename("red", "chief"), "AccessDenied");
+    world.ok(&alice, "UpdateUser", &rename("red", "crimson"));
+    world.ok(&alice, "UpdateUser", &[("UserName", "crimson"), ("NewPath", "/staff/")]);
+    world.ok(admin, "GetUser", &[("UserName", "crimson")]);
+}

@@ -22,12 +22,8 @@ operations! { Iam:
     read ListGroups on |op, scene| target::new::<GroupRow>(scene, op.path_prefix.as_deref(), "") => GroupsPage,
     read ListGroupsForUser on |op, scene| target::named::<UserRow>(scene, &op.user_name) => GroupsPage,
     write UpdateGroup on |op, scene| {
-        // Both the group as it is and the one that it becomes must be allowed; what is not given stays.
-        let old = target::named::<GroupRow>(scene, &op.group_name)?;
-        let row = scene.directory.find::<GroupRow>(&op.group_name)?.map(|found| found.row);
-        let path = op.new_path.as_deref().or(row.as_ref().map(|row| row.path.as_str()));
-        let name = op.new_group_name.as_deref().unwrap_or(&op.group_name);
-        Ok(old.and("iam:UpdateGroup", target::new::<GroupRow>(scene, path, name)?))
+        let new = (op.new_path.as_deref(), op.new_group_name.as_deref());
+        target::renamed::<GroupRow>(scene, "iam:UpdateGroup", &op.group_name, new)
     } => (),
     write DeleteGroup on |op, scene| target::named::<GroupRow>(scene, &op.group_name) => (),
     write AddUserToGroup on |op, scene| target::named::<GroupRow>(scene, &op.group_name) => (),

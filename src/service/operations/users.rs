@@ -25,14 +25,8 @@ operations! { Iam:
     read GetUser on |op, scene| target::user_or_self(scene, op.user_name.as_deref()) => GetUserResult,
     read ListUsers on |op, scene| target::new::<UserRow>(scene, op.path_prefix.as_deref(), "") => ListUsersResult,
     write UpdateUser on |op, scene| {
-        let old = target::named::<UserRow>(scene, &op.user_name)?;
-        // Both names must be allowed: the one that goes and the one that comes.
-        let name = op.new_user_name.as_deref().unwrap_or(&op.user_name);
-        let own = scene.directory.find::<UserRow>(&op.user_name)?;
-        let own = own.map(|user| user.row.path);
-        let path = op.new_path.as_deref().or(own.as_deref());
-        let new = target::new::<UserRow>(scene, path, name)?;
-        Ok(old.and("iam:UpdateUser", new))
+        let new = (op.new_path.as_deref(), op.new_user_name.as_deref());
+        target::renamed::<UserRow>(scene, "iam:UpdateUser", &op.user_name, new)
     } => (),
     write DeleteUser on |op, scene| target::named::<UserRow>(scene, &op.user_name) => (),
 }
