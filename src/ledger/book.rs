@@ -144,11 +144,12 @@ impl LedgerWriter {
         if found < known.position {
             return Err(LedgerError::Short { acknowledged: known.position, found });
         }
+        // Before the tree: an altered event is named by its position, not by the root that it spoils.
+        let tip = check_newest(self.store.as_ref(), self.log.as_ref(), &known, found)?;
         let mut tree = Tree::load(self.store.as_ref(), known.position)?;
         if tree.root() != known.root {
             return Err(damaged(known.position, "the tree does not have the root that HEAD names"));
         }
-        let tip = check_newest(self.store.as_ref(), self.log.as_ref(), &known, found)?;
         if found > known.position {
             // Durable, never acknowledged. Their tiles were written with them; append writes the same.
             let mut tiles = Batch::default();

@@ -69,8 +69,11 @@ impl Projections {
         if self.second.load(Ordering::Acquire) { Family::RowsB } else { Family::RowsA }
     }
 
-    /// Says that the record of the live side was moved.
-    pub(super) fn swapped(&self, side: Family) {
+    /// Says that the record of the live side was moved, at the head `position`. Nothing that was read of
+    /// the other side is at hand any more; nor is what views of this head read kept, since they may still
+    /// read that side.
+    pub(super) fn swapped(&self, side: Family, position: u64) {
         self.second.store(side == Family::RowsB, Ordering::Release);
+        self.recent.forget(position.saturating_add(1));
     }
 }

@@ -189,7 +189,7 @@ pub fn swap(projections: &Projections) -> Result<(), ProjectionError> {
     batch.put(Family::Meta, LIVE, name);
     note_format(&mut batch);
     store.commit(&batch, Durability::Synced)?;
-    projections.swapped(other(old));
+    projections.swapped(other(old), head);
     Ok(())
 }
 

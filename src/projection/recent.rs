@@ -167,7 +167,8 @@ impl Recent {
         });
     }
 
-    /// Forgets everything: the ledger was opened again and is at `position`.
+    /// Forgets everything, and keeps nothing that is read of before `position`: the ledger was opened again
+    /// there, or its rows were rebuilt.
     pub fn forget(&self, position: u64) {
         for shard in &self.shards {
             let mut shard = shard.lock();

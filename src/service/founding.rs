@@ -287,11 +287,12 @@ pub fn start(
 ) -> Result<Arc<Service>, OpenError> {
     let writer = LedgerWriter::open(parts.ledger, parts.head, clock.clone())?;
     let ledger = writer.reader();
-    let projections = Projections::new(ledger.clone(), parts.keys.clone())?;
+    let mut projections = Projections::new(ledger.clone(), parts.keys.clone())?;
     if !rebuild::rows_are_current(&ledger)? {
         eprintln!("domesday: the rows are not those of the events; folding them anew");
         rebuild::fold_aside(&ledger, 1, &mut |_| {})?;
         rebuild::swap(&projections)?;
+        projections = Projections::new(ledger, parts.keys.clone())?;
     }
     let activity = ActivityBook::open(
         parts.activity,
