@@ -2,9 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod aging;
 #[path = "../campaign/mod.rs"]
 mod campaign;
+mod damage;
 mod full;
+mod https;
 mod kill;
 mod program;
 mod transcripts;
+#[allow(dead_code)]
+#[path = "../service/world.rs"]
+mod world;

@@ -30,8 +30,13 @@ impl Program {
     /// As [`start`](Self::start), with the ready file in a folder of its own; what the program said, if it
     /// ends before it is ready.
     pub fn try_start(data: &Path, folder: &Path) -> Result<Self, String> {
+        Self::try_start_with(data, folder, &[])
+    }
+
+    /// As [`try_start`](Self::try_start), with further arguments.
+    pub fn try_start_with(data: &Path, folder: &Path, more: &[&str]) -> Result<Self, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_domesday"));
-        command.arg("serve").arg("--data").arg(data).env_clear();
+        command.arg("serve").arg("--data").arg(data).args(more).env_clear();
         Self::await_ready(&mut command, folder)
     }
 
@@ -248,8 +253,14 @@ pub fn headers(
 
 /// Runs another command of the program; exit status and output.
 pub fn command(arguments: &[&str]) -> (i32, String) {
+    command_with(arguments, &[])
+}
+
+/// As [`command`], with variables.
+pub fn command_with(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_domesday"));
     let output =
-        Command::new(env!("CARGO_BIN_EXE_domesday")).args(arguments).env_clear().output().unwrap();
+        command.args(arguments).env_clear().envs(variables.iter().copied()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     (output.status.code().unwrap_or(-1), text)
