@@ -5,14 +5,18 @@
 //! bodies mean, the rows and the blobs are checked by the layers that know them.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::book::{Ledger, sequence_key};
 use super::frame::{self, Frame, Hash, Header};
+use super::log::{EventLog, LocalLog};
 use super::tree::{self, Tree};
 use super::{AccountId, LedgerError, damaged};
 use crate::base::text::hex;
 use crate::base::time::Timestamp;
-use crate::store::{Batch, Family};
+use crate::store::head::Head;
+use crate::store::{Batch, Family, StoreError};
 
 /// What a clean verification saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,47 +40,147 @@ struct Last {
 /// Verifies the whole ledger up to its head. `seen` is called with each position and frame, in order,
 /// after the frame was found sound: for the layer above and for progress. `salt` is random, drawn for
 /// this run: the index is compared by sums under it, which nobody could prepare for.
+///
+/// One thread reads and hashes ahead, another sums up the index; the rest is done on this one.
 pub fn verify(
     ledger: &Ledger,
     salt: [u8; 32],
     seen: &mut dyn FnMut(u64, &Frame<'_>) -> Result<(), LedgerError>,
 ) -> Result<Verified, LedgerError> {
     let head = ledger.head();
-    let mut accounts: HashMap<AccountId, Last> = HashMap::new();
-    let mut tree = Tree::default();
-    let mut tiles = Batch::default();
-    let mut newest = [0; 32];
-    let mut index = IndexSum::new(salt);
-    ledger.read(1, &mut |position, frame| {
-        if position > head.position {
-            return Ok(false);
+    std::thread::scope(|scope| {
+        // Dropped when this closure ends, well or not: then nobody reads ahead any more.
+        let (chunks, read) = sync_channel(AHEAD);
+        let reading = beside(scope, move || read_ahead(ledger, head.position, &chunks))?;
+        let summing = beside(scope, move || sum_index(ledger, head.position, salt))?;
+        let mut checks = Checks::new(salt);
+        for chunk in &read {
+            checks.chunk(ledger, &chunk, seen)?;
         }
-        check_in_account(position, frame, &mut accounts)?;
-        let Header { account, sequence, .. } = frame.header;
-        index.add(&sequence_key(account, sequence), &position.to_be_bytes());
-        newest = frame.chain;
-        tree.append(tree::leaf_hash(frame.bytes), &mut tiles);
-        if !tiles.is_empty() {
-            check_tiles(ledger, position, &tiles)?;
-            tiles = Batch::default();
+        joined(reading)?;
+        checks.end(&head)?;
+        check_index(ledger, head.position, &checks.index, &joined(summing)?)?;
+        Ok(Verified { events: head.position, accounts: checks.accounts.len(), root: head.root })
+    })
+}
+
+/// Frames in a chunk, and chunks that are read ahead.
+const CHUNK: usize = 1_024;
+const AHEAD: usize = 4;
+
+/// Frames one after another, and where each ends; with their hashes as leaves of the tree.
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    frames: Vec<(usize, Hash)>,
+}
+
+impl Chunk {
+    fn frames(&self) -> impl Iterator<Item = (&[u8], Hash)> {
+        let starts = std::iter::once(0).chain(self.frames.iter().map(|(end, _)| *end));
+        let frame = |(start, (end, leaf)): (usize, &(usize, Hash))| {
+            (self.bytes.get(start..*end).unwrap_or_default(), *leaf)
+        };
+        starts.zip(&self.frames).map(frame)
+    }
+}
+
+/// Reads all frames up to the head, until nobody takes them any more. The store is not held while they
+/// wait to be taken.
+fn read_ahead(ledger: &Ledger, head: u64, to: &SyncSender<Chunk>) -> Result<(), LedgerError> {
+    let log = LocalLog::new(ledger.store().clone());
+    let mut next = 1;
+    while next <= head {
+        let mut chunk = Chunk::default();
+        log.read(next, &mut |position, frame| {
+            if position > head {
+                return Ok(false);
+            }
+            chunk.bytes.extend_from_slice(frame);
+            chunk.frames.push((chunk.bytes.len(), tree::leaf_hash(frame)));
+            Ok(chunk.frames.len() < CHUNK)
+        })?;
+        next += chunk.frames.len() as u64;
+        if chunk.frames.is_empty() || to.send(chunk).is_err() {
+            break;
         }
-        seen(position, frame)?;
-        Ok(true)
-    })?;
-    if tree.size() != head.position {
-        return Err(LedgerError::Short { acknowledged: head.position, found: tree.size() });
     }
-    if tree.root() != head.root {
-        return Err(damaged(
-            head.position,
-            format!("the tree's root is {}, HEAD says {}", hex(&tree.root()), hex(&head.root)),
-        ));
+    Ok(())
+}
+
+fn beside<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    body: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, StoreError> {
+    let thread = Builder::new().name("verify".into()).spawn_scoped(scope, body);
+    thread.map_err(|error| StoreError::Failed(error.to_string()))
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T, LedgerError>>) -> Result<T, LedgerError> {
+    let failed = |_| StoreError::Failed("a thread of the verification failed".into());
+    thread.join().map_err(failed)?
+}
+
+/// What is known of the events so far.
+struct Checks {
+    accounts: HashMap<AccountId, Last>,
+    tree: Tree,
+    tiles: Batch,
+    newest: Hash,
+    index: IndexSum,
+}
+
+impl Checks {
+    fn new(salt: [u8; 32]) -> Self {
+        Checks {
+            accounts: HashMap::new(),
+            tree: Tree::default(),
+            tiles: Batch::default(),
+            newest: [0; 32],
+            index: IndexSum::new(salt),
+        }
     }
-    if newest != head.tip {
-        return Err(damaged(head.position, "the newest event is not the one that HEAD names"));
+
+    fn chunk(
+        &mut self,
+        ledger: &Ledger,
+        chunk: &Chunk,
+        seen: &mut dyn FnMut(u64, &Frame<'_>) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        for (bytes, leaf) in chunk.frames() {
+            let position = self.tree.size() + 1;
+            let frame = Frame::read(position, bytes)?;
+            check_in_account(position, &frame, &mut self.accounts)?;
+            let Header { account, sequence, .. } = frame.header;
+            self.index.add(&sequence_key(account, sequence), &position.to_be_bytes());
+            self.newest = frame.chain;
+            self.tree.append(leaf, &mut self.tiles);
+            if !self.tiles.is_empty() {
+                check_tiles(ledger, position, &self.tiles)?;
+                self.tiles = Batch::default();
+            }
+            seen(position, &frame)?;
+        }
+        Ok(())
     }
-    check_index(ledger, head.position, &index)?;
-    Ok(Verified { events: head.position, accounts: accounts.len(), root: head.root })
+
+    /// That they are all, and those that HEAD names.
+    fn end(&self, head: &Head) -> Result<(), LedgerError> {
+        if self.tree.size() != head.position {
+            let found = self.tree.size();
+            return Err(LedgerError::Short { acknowledged: head.position, found });
+        }
+        let root = self.tree.root();
+        if root != head.root {
+            let [root, named] = [hex(&root), hex(&head.root)];
+            let what = format!("the tree's root is {root}, HEAD says {named}");
+            return Err(damaged(head.position, what));
+        }
+        if self.newest != head.tip {
+            return Err(damaged(head.position, "the newest event is not the one that HEAD names"));
+        }
+        Ok(())
+    }
 }
 
 fn check_in_account(
@@ -144,14 +248,24 @@ impl IndexSum {
     }
 }
 
-/// Every index row must name an event that says the same, and every event must have one: the rows must
-/// add up to `expected`. Only if they do not is each looked at, to say which is wrong.
-fn check_index(ledger: &Ledger, head: u64, expected: &IndexSum) -> Result<(), LedgerError> {
-    let mut found = IndexSum::new(expected.key);
+/// What the index names, summed up.
+fn sum_index(ledger: &Ledger, head: u64, salt: [u8; 32]) -> Result<IndexSum, LedgerError> {
+    let mut found = IndexSum::new(salt);
     each_index_row(ledger, head, &mut |key, _, value| {
         found.add(key, value);
         Ok(())
     })?;
+    Ok(found)
+}
+
+/// Every index row must name an event that says the same, and every event must have one: the rows that were
+/// `found` must add up to those `expected`. Only if they do not is each looked at, to say which is wrong.
+fn check_index(
+    ledger: &Ledger,
+    head: u64,
+    expected: &IndexSum,
+    found: &IndexSum,
+) -> Result<(), LedgerError> {
     if (found.sum, found.count) == (expected.sum, expected.count) {
         return Ok(());
     }

@@ -15,14 +15,31 @@ use parking_lot::Mutex;
 
 use super::world::{Key, World};
 
-/// A store that does something whenever the verification begins to walk a family.
+/// A store that does something whenever a verification begins to walk a family.
 struct Watched {
     inner: Arc<dyn Store>,
-    then: Mutex<Option<Box<dyn Fn(Family) + Send>>>,
+    then: Mutex<Option<Then>>,
 }
 
-/// The thread whose walks are watched.
+type Then = Box<dyn Fn(Family) + Send>;
+
+/// Whether a verification is at work in this thread: in its own, or one that it started.
+fn verifies() -> bool {
+    matches!(std::thread::current().name(), Some(VERIFIER | "verify"))
+}
+
 const VERIFIER: &str = "verifier";
+
+/// Does something in a thread of its own, which must not take long.
+fn aside(body: impl FnOnce() + Send + 'static) {
+    let (done, answered) = mpsc::channel();
+    let asking = move || {
+        body();
+        done.send(()).unwrap();
+    };
+    std::thread::Builder::new().name("asking".into()).spawn(asking).unwrap();
+    answered.recv_timeout(Duration::from_secs(30)).expect("a write waits for the verification");
+}
 
 impl Store for Watched {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -34,7 +51,7 @@ impl Store for Watched {
     }
 
     fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError> {
-        if std::thread::current().name() == Some(VERIFIER)
+        if verifies()
             && let Some(then) = &*self.then.lock()
         {
             then(family);
@@ -94,16 +111,13 @@ fn writes_are_answered_at_every_step_of_a_verification() {
         move |family| {
             steps.lock().push(family);
             let name = format!("during-{}", writes.fetch_add(1, Ordering::SeqCst));
-            let (done, answered) = mpsc::channel();
             let world = world.clone();
-            std::thread::spawn(move || {
+            aside(move || {
                 // A user comes, and a secret that is there now goes.
                 let key = world.user(&name);
                 let of = [("UserName", name.as_str()), ("AccessKeyId", key.id.as_str())];
                 world.ok(&world.admin, "DeleteAccessKey", &of);
-                done.send(()).unwrap();
             });
-            answered.recv_timeout(Duration::from_secs(30)).expect("a write waits for the verifier");
         }
     };
     *watched.then.lock() = Some(Box::new(writing));
@@ -133,8 +147,11 @@ fn a_secret_that_is_dropped_meanwhile_is_no_damage_and_a_lost_one_is() {
             if family == Family::Sequences
                 && let Some((name, key)) = first.lock().next()
             {
-                let of = [("UserName", name.as_str()), ("AccessKeyId", key.id.as_str())];
-                world.ok(&world.admin, "DeleteAccessKey", &of);
+                let world = world.clone();
+                aside(move || {
+                    let of = [("UserName", name.as_str()), ("AccessKeyId", key.id.as_str())];
+                    world.ok(&world.admin, "DeleteAccessKey", &of);
+                });
             }
         }
     };
