@@ -63,7 +63,7 @@ pub enum Goal {
 impl Goal {
     fn show(self, unit: Unit) -> String {
         match self {
-            Goal::None => "-".to_owned(),
+            Goal::None => "none: to compare with".to_owned(),
             Goal::PartOfFloor(part) => format!(">= {part:.2} of floor"),
             Goal::TimesFloor(times) => format!("<= {times:.1} x floor"),
             Goal::AtLeast(value) => format!(">= {}", unit.show(value)),
@@ -122,19 +122,19 @@ impl Figures {
     pub fn print(&self) {
         let mut table = Table::new();
         table.load_style(NOTHING);
-        table.set_header(["figure", "ours", "floor", "ratio", "goal", ""]);
+        table.set_header(["figure", "ours", "floor", "ratio", "goal", "met"]);
         let (mut met, mut missed) = (0, 0);
         for figure in &self.figures {
             let ratio = middle(&figure.ours).zip(middle(&figure.floor)).map(|(o, f)| o / f);
             let verdict = match figure.goal.is_met(figure) {
-                None => "",
+                None => "-",
                 Some(true) => {
                     met += 1;
-                    "met"
+                    "yes"
                 }
                 Some(false) => {
                     missed += 1;
-                    "MISSED"
+                    "NO"
                 }
             };
             table.add_row([
