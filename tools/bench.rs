@@ -18,6 +18,8 @@ mod figures;
 mod history;
 #[path = "bench/http.rs"]
 mod http;
+#[path = "bench/moto.rs"]
+mod moto;
 #[path = "bench/people.rs"]
 mod people;
 #[path = "bench/scratch.rs"]

@@ -1,11 +1,12 @@
 //! The IAM API over loopback: 64 keep-alive clients whose requests are signed, against an axum server
-//! that answers `hello` to the same requests from the same clients.
+//! that answers `hello` to the same requests from the same clients, and beside moto's server.
 //!
 //! Requests are signed before the clock starts. Clients run in two threads of their own, each with a
 //! runtime of its own, and share the machine's cores with the server.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::figures::{Figure, Figures, Goal, Unit};
+use crate::moto::{self, Moto};
 use crate::people::{self, Company, USERS_PER_ACCOUNT};
 use crate::{Extent, Outcome, ROUNDS};
 use domesday::base::clock::{Clock, SystemClock};
@@ -38,12 +40,42 @@ type Signed = Request<Full<Bytes>>;
 pub fn measure(extent: &Extent, figures: &mut Figures) -> Outcome<()> {
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     let (mut hellos, mut in_process) = (Vec::new(), Vec::new());
+    let (mut moto_reads, mut moto_writes) = (Vec::new(), Vec::new());
+    let installed = moto::install();
     for _ in 0..ROUNDS {
         let (read, write, asked) = measure_ours(extent)?;
         reads.push(read);
         writes.push(write);
         hellos.push(measure_hello(extent, asked)?);
         in_process.push(people::create_in_process(CLIENTS, extent)?);
+        if let Ok(installed) = &installed {
+            let (read, write) = measure_moto(installed, extent)?;
+            moto_reads.push(read);
+            moto_writes.push(write);
+        }
+    }
+    match installed {
+        Ok(_) => {
+            for (operation, ours, theirs) in
+                [("GetUser", &reads, moto_reads), ("CreateUser", &writes, moto_writes)]
+            {
+                figures.add(Figure {
+                    what: format!(
+                        "{operation} over HTTP, {CLIENTS} clients; instead of a floor: {}",
+                        moto::PACKAGE
+                    ),
+                    ours: ours.clone(),
+                    floor: theirs,
+                    unit: Unit::PerSecond,
+                    goal: Goal::PartOfFloor(1.0),
+                });
+            }
+        }
+        Err(why) => {
+            let skipped = format!("SKIPPED: {} was not measured: {why}", moto::PACKAGE);
+            eprintln!("{skipped}");
+            figures.note(skipped);
+        }
     }
     figures.add(Figure {
         what: format!("GetUser over HTTP, {CLIENTS} clients; floor: axum says hello"),
@@ -84,6 +116,21 @@ fn measure_ours(extent: &Extent) -> Outcome<(f64, f64, Vec<Vec<Signed>>)> {
     server.stop()?;
     company.close();
     Ok((read, write, reads))
+}
+
+/// The same of moto's server: reads a second, writes a second.
+fn measure_moto(installed: &Path, extent: &Extent) -> Outcome<(f64, f64)> {
+    let company = Company::found(1)?;
+    let moto = Moto::start(installed)?;
+    let made = signed(&company, moto.address, "CreateUser", READ_USERS, |number| number)?;
+    drive(moto.address, made, false, Duration::MAX)?;
+    let reads = signed(&company, moto.address, "GetUser", READ_USERS, |number| number)?;
+    let read = drive(moto.address, reads, true, extent.stretch)?;
+    let most = extent.accounts * USERS_PER_ACCOUNT;
+    let writes = signed(&company, moto.address, "CreateUser", most, |number| number + READ_USERS)?;
+    let write = drive(moto.address, writes, false, extent.stretch)?;
+    company.close();
+    Ok((read, write))
 }
 
 fn measure_hello(extent: &Extent, requests: Vec<Vec<Signed>>) -> Outcome<f64> {
@@ -198,7 +245,7 @@ fn drive(
             // Whoever could not connect must not keep the others waiting.
             ready.wait();
             let (runtime, clients) = connected?;
-            runtime.block_on(ask_all(clients, again, stretch))
+            runtime.block_on(ask_all(address, clients, again, stretch))
         })?);
     }
     ready.wait();
@@ -215,16 +262,25 @@ type Client = (SendRequest<Full<Bytes>>, Vec<Signed>);
 async fn connect_all(address: SocketAddr, share: Vec<Vec<Signed>>) -> Outcome<Vec<Client>> {
     let mut clients = Vec::new();
     for requests in share {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        clients.push((sender, requests));
+        clients.push((connect(address).await?, requests));
     }
     Ok(clients)
 }
 
-async fn ask_all(clients: Vec<Client>, again: bool, stretch: Duration) -> Outcome<u64> {
+async fn connect(address: SocketAddr) -> Outcome<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn ask_all(
+    address: SocketAddr,
+    clients: Vec<Client>,
+    again: bool,
+    stretch: Duration,
+) -> Outcome<u64> {
     let began = Instant::now();
     let mut running = JoinSet::new();
     for (mut sender, requests) in clients {
@@ -235,7 +291,10 @@ async fn ask_all(clients: Vec<Client>, again: bool, stretch: Duration) -> Outcom
                 if began.elapsed() >= stretch {
                     break;
                 }
-                ask(&mut sender, request.clone()).await?;
+                // moto's server ends each connection after its answer.
+                if !ask(&mut sender, request.clone()).await? {
+                    sender = connect(address).await?;
+                }
                 answers += 1;
             }
             Outcome::Ok(answers)
@@ -248,14 +307,16 @@ async fn ask_all(clients: Vec<Client>, again: bool, stretch: Duration) -> Outcom
     Ok(answers)
 }
 
-/// One request and its whole answer, which must be 200.
-async fn ask(sender: &mut SendRequest<Full<Bytes>>, request: Signed) -> Outcome<()> {
+/// One request and its whole answer, which must be 200; whether the connection stays open.
+async fn ask(sender: &mut SendRequest<Full<Bytes>>, request: Signed) -> Outcome<bool> {
     sender.ready().await?;
     let response = sender.send_request(request).await?;
     let status = response.status();
+    let closes = response.headers().get("connection").is_some_and(|value| value == "close");
+    let stays = response.version() == hyper::Version::HTTP_11 && !closes;
     let body = response.into_body().collect().await?.to_bytes();
     if status.is_success() {
-        return Ok(());
+        return Ok(stays);
     }
     let text: String = String::from_utf8_lossy(&body).chars().take(300).collect();
     Err(format!("a request was answered {status}: {text}").into())
