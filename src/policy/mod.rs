@@ -13,9 +13,10 @@
 //! Read in this order: `json` (text with positions), `grammar`, `rules` and `resource_form` (what a
 //! document may say, and AWS's errors), `pattern`, `arn`, `condition` and `moment` (matching),
 //! `principal` (who a policy names), `document` (all of it compiled), `index` and `set` (many of
-//! them together), `request`, `decide`, `explore`.
+//! them together), `request`, `decide`, `explore`. Beside them: `catalogue` (what AWS's services have).
 
 mod arn;
+pub mod catalogue;
 mod condition;
 mod context;
 mod decide;
