@@ -299,14 +299,14 @@ impl Condition {
 }
 
 /// A decimal number as JSON writes it, a plus sign allowed; not `inf`, `nan` or hexadecimal.
-fn number(text: &str) -> Option<f64> {
+pub(super) fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let sound = digits.starts_with(|first: char| first.is_ascii_digit())
         && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
     sound.then(|| text.parse::<f64>().ok()).flatten().filter(|number| number.is_finite())
 }
 
-fn boolean(text: &str) -> Option<bool> {
+pub(super) fn boolean(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {
         Some(true)
     } else if text.eq_ignore_ascii_case("false") {
@@ -317,7 +317,7 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 /// A CIDR range, or an address, which is a range of one.
-fn network(text: &str) -> Option<IpNet> {
+pub(super) fn network(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 

@@ -99,7 +99,10 @@ pub(super) struct StatementParts {
 #[derive(Debug)]
 pub(super) struct ConditionParts {
     pub operator: Operator,
+    /// The operator as written.
+    pub operator_spot: Spot,
     pub key: String,
+    pub key_at: usize,
     pub operands: Vec<Spot>,
 }
 
@@ -312,8 +315,10 @@ impl Reading<'_> {
             let Some(operator) = Operator::parse(&name) else {
                 return Err(self.syntax(at, format!("\"{name}\" is no condition operator")));
             };
-            for Member { key, value, .. } in keys {
-                conditions.push(ConditionParts { operator, key, operands: self.operands(value)? });
+            for Member { key, at: key_at, value } in keys {
+                let operands = self.operands(value)?;
+                let operator_spot = Spot { text: name.clone(), at };
+                conditions.push(ConditionParts { operator, operator_spot, key, key_at, operands });
             }
         }
         Ok(conditions)

@@ -13,7 +13,8 @@
 //! Read in this order: `json` (text with positions), `grammar`, `rules` and `resource_form` (what a
 //! document may say, and AWS's errors), `pattern`, `arn`, `condition` and `moment` (matching),
 //! `principal` (who a policy names), `document` (all of it compiled), `index` and `set` (many of
-//! them together), `request`, `decide`, `explore`. Beside them: `catalogue` (what AWS's services have).
+//! them together), `request`, `decide`, `explore`. Beside them: `catalogue` (what AWS's services have)
+//! and `lint` (what is suspicious in a document).
 
 mod arn;
 pub mod catalogue;
@@ -26,6 +27,7 @@ mod explore;
 mod grammar;
 mod index;
 mod json;
+pub mod lint;
 mod moment;
 mod pattern;
 mod principal;
