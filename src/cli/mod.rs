@@ -3,6 +3,7 @@
 //! - [`options`]: what can be given, by flag, variable or file, and in which order they count.
 //! - [`door`]: the three ways to a ledger: `--endpoint`, the socket of a running server, the folder itself.
 //! - [`client`]: questions over HTTP, `tls` below it. [`mod@print`]: answers as tables, JSON, NDJSON or CSV.
+//! - [`policy`]: `policy lint` and `policy test`, which need neither; `policy_case` reads a test's cases.
 //! - [`ask`]: the questions and acts. [`serve`], [`exec`]: the server, and a command beside one.
 //! - `progress`: how far long work is. `open_files`: the limit that a server needs raised.
 //! - [`first_credentials`]: what founding made up, told once.
@@ -18,6 +19,10 @@ pub mod first_credentials;
 mod open_files;
 pub mod options;
 pub mod organization;
+pub mod policy;
+mod policy_case;
+mod policy_junit;
+mod policy_test;
 pub mod print;
 mod progress;
 pub mod serve;
@@ -25,7 +30,8 @@ mod tls;
 
 use clap::{CommandFactory, Parser};
 
-use self::options::{Cli, Command};
+use self::options::{Cli, Command, Output};
+use self::policy::PolicyCommand;
 use crate::service::fault::{DAMAGED, Fault};
 use crate::service::founding::OpenError;
 
@@ -85,9 +91,15 @@ pub fn run(serve: serve::ServeWire) -> u8 {
 
 fn dispatch(cli: Cli, serve: serve::ServeWire) -> Result<u8, Failure> {
     let Cli { common, command } = cli;
+    if common.output == Output::Junit
+        && !matches!(command, Command::Policy(PolicyCommand::Test { .. }))
+    {
+        return Err(Failure::new("only policy test answers as JUnit"));
+    }
     match command {
         Command::Serve(options) => serve::serve(&common, &options, serve),
         Command::Init(options) => serve::init(&common, &options),
+        Command::Policy(command) => policy::run(&common, &command),
         Command::Exec { command } => exec::exec(command, serve),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Failure;
+use super::policy::PolicyCommand;
 use crate::base::secret::Secret;
 
 /// A self-hosted identity and access service on an event-sourced ledger.
@@ -52,6 +53,8 @@ pub enum Output {
     Ndjson,
     /// Comma-separated values.
     Csv,
+    /// For CI servers, where it is tests that are answered (policy test).
+    Junit,
 }
 
 /// The commands.
@@ -81,6 +84,9 @@ pub enum Command {
     },
     /// May a principal do something, and why (exit 1: no, or it depends)
     Can(CanOptions),
+    /// Check policy documents and test them, without server or data
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Read every byte and compare rows with events (exit 3: damaged)
     Verify,
     /// Fold all rows anew from the events

@@ -39,7 +39,7 @@ pub fn rows(output: Output, rows: &[Value], columns: &[&str]) -> Result<(), Fail
                 line(&cells.join(","))
             })
         }
-        Output::Table => {
+        Output::Table | Output::Junit => {
             let mut table = Table::new();
             table
                 .load_style(presets::NOTHING)
@@ -66,7 +66,7 @@ pub fn object(output: Output, value: &Value) -> Result<(), Failure> {
     match output {
         Output::Json => return line(&pretty(value)),
         Output::Ndjson => return line(&value.to_string()),
-        Output::Table | Output::Csv => {}
+        Output::Table | Output::Csv | Output::Junit => {}
     }
     let mut fields = Vec::new();
     flatten("", value, &mut fields);
@@ -102,7 +102,8 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-fn cell(row: &Value, path: &str) -> String {
+/// A field of a row as a text.
+pub fn cell(row: &Value, path: &str) -> String {
     let found = path.split('.').try_fold(row, |value, name| value.get(name));
     found.map(text).unwrap_or_default()
 }
