@@ -84,6 +84,9 @@ pub(super) struct Parts {
 
 #[derive(Debug)]
 pub(super) struct StatementParts {
+    /// Just after what stands before it: the bracket or the statement before it, or, where there is but
+    /// one and no bracket, its own first brace.
+    pub after: usize,
     /// Offsets of the first brace and of the end of the last.
     pub start: usize,
     pub end: usize,
@@ -186,22 +189,30 @@ impl Reading<'_> {
 
     fn statements(&self, node: Node) -> Result<Vec<StatementParts>, DocumentError> {
         match node.value {
-            Value::Object(members) => Ok(vec![self.statement(node.start, node.end, members)?]),
-            Value::Array(items) => items
-                .into_iter()
-                .map(|item| match item.value {
-                    Value::Object(members) => self.statement(item.start, item.end, members),
-                    _ => Err(self.syntax(item.start, "a statement is a JSON object")),
-                })
-                .collect(),
+            Value::Object(members) => {
+                Ok(vec![self.statement(node.start + 1, (node.start, node.end), members)?])
+            }
+            Value::Array(items) => {
+                let mut before = node.start + 1;
+                let each = |item: Node| {
+                    let after = std::mem::replace(&mut before, item.end);
+                    match item.value {
+                        Value::Object(members) => {
+                            self.statement(after, (item.start, item.end), members)
+                        }
+                        _ => Err(self.syntax(item.start, "a statement is a JSON object")),
+                    }
+                };
+                items.into_iter().map(each).collect()
+            }
             _ => Err(self.syntax(node.start, "Statement is an object or an array of objects")),
         }
     }
 
     fn statement(
         &self,
-        start: usize,
-        end: usize,
+        after: usize,
+        (start, end): (usize, usize),
         members: Vec<Member>,
     ) -> Result<StatementParts, DocumentError> {
         let (mut sid, mut effect, mut conditions) = (None, None, Vec::new());
@@ -239,6 +250,7 @@ impl Reading<'_> {
             _ => return Err(self.syntax(effect_spot.at, "Effect is \"Allow\" or \"Deny\"")),
         };
         Ok(StatementParts {
+            after,
             start,
             end,
             sid,

@@ -13,8 +13,9 @@
 //! Read in this order: `json` (text with positions), `grammar`, `rules` and `resource_form` (what a
 //! document may say, and AWS's errors), `pattern`, `arn`, `condition` and `moment` (matching),
 //! `principal` (who a policy names), `document` (all of it compiled), `index` and `set` (many of
-//! them together), `request`, `decide`, `explore`. Beside them: `catalogue` (what AWS's services have)
-//! and `lint` (what is suspicious in a document).
+//! them together), `request`, `decide`, `explore`. Beside them: `catalogue` (what AWS's services have),
+//! `value` (whether a text can be the value of a key of some type) and `lint` (what is suspicious in a
+//! document).
 
 mod arn;
 pub mod catalogue;
@@ -35,6 +36,7 @@ mod request;
 mod resource_form;
 mod rules;
 mod set;
+mod value;
 
 pub use context::{Context, Values};
 pub use decide::{Deciding, Decision, Outcome, PolicyType, decide};
@@ -45,3 +47,4 @@ pub use grammar::{DocumentKind, Effect};
 pub use principal::{Binding, Principal};
 pub use request::{Policies, Request};
 pub use set::{Attached, Label, PolicySet};
+pub use value::ValueType;

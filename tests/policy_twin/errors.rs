@@ -293,7 +293,7 @@ fn positions_are_just_after_the_braces() {
     let document = Document::parse(text, DocumentKind::Identity).unwrap();
     let statement = &document.statements()[0];
     let column = |number| Position { line: 1, column: number };
-    assert_eq!(statement.start(), column(41));
+    assert_eq!((statement.after(), statement.start()), (column(41), column(41)));
     assert_eq!(statement.end(), column(u32::try_from(text.len()).unwrap()));
     let lines = "{\"Statement\":[\n  {\"Effect\":\"Deny\",\n\"Action\":\"*\",\"Resource\":\"*\"\n}, {\"Sid\":\"\u{e9}\",\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\"}]}";
     let document = Document::parse(lines, DocumentKind::Identity).unwrap();
@@ -303,4 +303,22 @@ fn positions_are_just_after_the_braces() {
         .map(|s| (s.start().line, s.start().column, s.end().line, s.end().column))
         .collect();
     assert_eq!(spans, [(2, 4, 4, 2), (4, 5, 4, 59)]);
+    // What AWS reports of statements in an array is where the one before, or the bracket, ends.
+    let after: Vec<_> =
+        document.statements().iter().map(|s| (s.after().line, s.after().column)).collect();
+    assert_eq!(after, [(1, 15), (4, 2)]);
+}
+
+#[test]
+fn the_steps_of_a_decision_grow_with_length_and_wildcards() {
+    let text = |resource: &str| {
+        format!(r#"{{"Statement":{{"Effect":"Allow","Action":"s3:Get","Resource":"{resource}"}}}}"#)
+    };
+    let steps = |resource: &str, longest| {
+        let document = Document::parse(&text(resource), DocumentKind::Identity).unwrap();
+        document.steps(longest)
+    };
+    let length = u64::try_from(text("arn:aws:s3:::b").len()).unwrap();
+    assert_eq!(steps("arn:aws:s3:::b", 2_048), length);
+    assert_eq!(steps("arn:aws:s3:::b*?${x}", 1_000), length + 6 + 3_000);
 }
