@@ -23,6 +23,13 @@ use serde_json::{Map, Value, json};
 const REWRITTEN: &[(&str, &str)] =
     &[("^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$", "(?:[a-z0-9](?:-?[a-z0-9])+)")];
 
+/// Types that take more than their pattern says, by their documentation.
+const WIDER: &[(&str, &str)] = &[
+    // "Wildcard characters are supported to match multiple entities" (IAM API Reference,
+    // InlinePolicyIdentifierType).
+    ("AttachmentName", "[A-Za-z0-9_+=,.@*?-]+"),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: model RAW.json")?;
     let raw: Value = serde_json::from_slice(&std::fs::read(path)?)?;
@@ -45,7 +52,13 @@ fn convert(raw: &Value) -> Result<String, Box<dyn Error>> {
     let mut types = BTreeMap::new();
     for name in reached {
         let shape = shapes.get(&name).ok_or_else(|| format!("no shape {name}"))?;
-        types.insert(name, type_entry(shape)?);
+        let mut entry = type_entry(shape)?;
+        if let Some((_, matcher)) = WIDER.iter().find(|(wider, _)| *wider == name)
+            && let Some(limits) = entry.get_mut("string").and_then(Value::as_object_mut)
+        {
+            limits.insert("matcher".to_owned(), json!(matcher));
+        }
+        types.insert(name, entry);
     }
     let mut errors = BTreeMap::new();
     for error in object(raw, "errors")?.values() {
