@@ -22,7 +22,7 @@ use crate::policy::{
 };
 use crate::projection::directory::Directory;
 use crate::projection::fold::same_key;
-use crate::projection::tables::{ATTACHED, INLINE_POLICIES, RoleRow, UserRow};
+use crate::projection::tables::{ATTACHED, GroupRow, INLINE_POLICIES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
 use crate::projection::{Reader, View, sealing};
 
@@ -130,6 +130,22 @@ impl Grants {
         if found.row.path.starts_with("/aws-service-role/") {
             grants.organization.scp.clear();
         }
+        Ok(grants)
+    }
+
+    /// The policies that a group gives to its members.
+    pub fn of_group(
+        documents: &Documents,
+        directory: &Directory<'_>,
+        group: &UniqueId,
+    ) -> Result<Grants, Fault> {
+        let digits = directory.digits()?;
+        let mut grants = Grants::of_root(documents, directory)?;
+        let Some(found) = directory.by_id::<GroupRow>(group)? else { return Ok(grants) };
+        let via = format!("group {}", found.name);
+        let mut identity = Vec::new();
+        owned(documents, directory, &digits, group, &via, &mut identity)?;
+        grants.identity = PolicySet::new(identity);
         Ok(grants)
     }
 

@@ -219,6 +219,26 @@ sentences! {
     UNKNOWN_KEY_USE "AccessDenied" 403 "User: {} is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key {}" "answers of AWS that LocalStack's tests recorded";
     KEY_EXPIRY "InvalidInput" 400 "The status of an access key can be set to Active or Inactive, not to {}." "own";
 
+    NO_ENTITY_ARN "InvalidInput" 400 "Invalid Entity Arn: {} does not clearly define entity type and name." "newrelic/newrelic-lambda-cli 96";
+    FOREIGN_SOURCE "InvalidInput" 400 "Invalid Policy Source Arn: caller's account {} does not have access to policies in account {}" "answers of AWS that its users show";
+    GROUP_CALLS "InvalidInput" 400 "Invalid caller - Caller must be an IAM user in this context." "ScottLogic/blog 308; here roles may call, too";
+    NEED_CALLER "InvalidInput" 400 "CallerArn is required with a ResourcePolicy: it says whom its Principal is compared with." "own: that it is required is in the API reference";
+    BAD_OWNER "InvalidInput" 400 "'{}' is not a valid as a Resource Owner." "boto/botocore 1346";
+    BAD_RESOURCE "InvalidInput" 400 "ResourceNames are not in a valid ARN format: {}." "aws-containers/amazon-ecs-exec-checker 35";
+    NO_ACTIONS "InvalidInput" 400 "ActionNames names no action." "own";
+    BAD_ACTION "InvalidInput" 400 "{} does not name one action: write service:Action, without wildcards." "own: that wildcards are not supported is in the API reference";
+    BAD_KEY_NAME "InvalidInput" 400 "{} is not the full name of a condition key: it has no service prefix." "own: that it must have one is in the API reference";
+    KEY_TWICE "InvalidInput" 400 "The condition key {} is given twice." "own";
+    BAD_KEY_VALUE "InvalidInput" 400 "The value '{}' of the condition key {} is not {}." "own";
+    NOT_ONE_VALUE "InvalidInput" 400 "The condition key {} needs exactly one value; the types of keys with several end in List." "own";
+    TWO_BOUNDARIES "InvalidInput" 400 "PermissionsBoundaryPolicyInputList holds more than one policy." "own: that it holds one is in the API reference";
+    EMPTY_LEVEL "InvalidInput" 400 "{} is empty: each level of an organization has at least one policy." "own";
+    BAD_EXCLUSION "InvalidInput" 400 "{} is malformed, or has wildcards that are not allowed there." "own: that it is refused is in the API reference";
+    EXCLUSION_UNCLEAR "InvalidInput" 400 "Each entry of PolicyExclusionList has exactly one of PolicyType, PolicyArn and InlinePolicyIdentifier." "own: that it is a union is in the API reference";
+    BAD_HANDLING "InvalidInput" 400 "{} is no ResourceHandlingOption: EC2-VPC-InstanceStore and EC2-VPC-EBS are, each also with -Subnet." "own: the values are in the API reference";
+    HANDLING_LACKS "InvalidInput" 400 "The ResourceHandlingOption {} needs a resource of type {}." "own: what each needs is in the API reference";
+    SIMULATION_TOO_LARGE "InvalidInput" 400 "The simulation is too large: ask with fewer resources, or of shorter policies." "own";
+
     NOT_THERE_YET "NoSuchEntity" 404 "The account did not exist at that moment." "own";
     READ_ONLY_PAST "AccessDenied" 403 "The past can only be read: {} changes something or issues credentials." "own";
     INVALID_ACTION "InvalidAction" 400 "Could not find operation {} for version {}" "AWS CLI issue tracker";

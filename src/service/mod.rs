@@ -30,8 +30,10 @@ pub mod operations;
 pub mod organization;
 pub mod parameters;
 pub mod password;
+pub mod simulation;
 pub mod standing;
 pub mod sts;
+pub mod supposed;
 pub mod target;
 pub mod writer;
 
@@ -179,7 +181,7 @@ impl Service {
                 let (call, prepared) = self.hash_password(call, prepared).await?;
                 self.write(call, prepared).await
             }
-            Prepared::Read(operation) if call.moment.is_none() => {
+            Prepared::Read(operation) if call.moment.is_none() && !operation.is_long() => {
                 match self.read_at_hand(&call, operation).await {
                     Err(fault) if fault.is_not_at_hand() => {
                         let prepared = (row.prepare)(&call.form)?;

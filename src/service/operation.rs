@@ -101,6 +101,11 @@ impl Writing<'_, '_> {
 pub trait Read: Operation {
     /// Answers.
     fn read(self, at: &Reading<'_>) -> Result<Self::Answer, Fault>;
+
+    /// Whether it may compute for long, so that it is never done on the threads that receive requests.
+    fn is_long(&self) -> bool {
+        false
+    }
 }
 
 /// An operation that changes identities: decided and authorized inside the writer.
@@ -152,7 +157,7 @@ impl Prepared {
 macro_rules! any {
     (
         $any:ident, $of:ident, $run:ident, $method:ident($($argument:ident: $type:ty),*)
-        $(, $asked:ident() -> $told:ty)?
+        $(, $asked:ident($($mutably:ident)?) -> $told:ty)?
     ) => {
         #[doc = concat!("A [`", stringify!($of), "`] operation, its type forgotten.")]
         pub trait $any: Send {
@@ -162,7 +167,7 @@ macro_rules! any {
             fn $run(self: Box<Self>, $($argument: $type),*) -> Result<Answer, Fault>;
             $(
                 #[doc = concat!("See [`", stringify!($of), "::", stringify!($asked), "`].")]
-                fn $asked(&mut self) -> $told;
+                fn $asked(&$($mutably)? self) -> $told;
             )?
         }
 
@@ -176,7 +181,7 @@ macro_rules! any {
             }
 
             $(
-                fn $asked(&mut self) -> $told {
+                fn $asked(&$($mutably)? self) -> $told {
                     $of::$asked(self)
                 }
             )?
@@ -184,8 +189,8 @@ macro_rules! any {
     };
 }
 
-any!(AnyRead, Read, run, read(at: &Reading<'_>));
-any!(AnyWrite, Write, run, write(to: &mut Writing<'_, '_>), password() -> Option<&mut Password>);
+any!(AnyRead, Read, run, read(at: &Reading<'_>), is_long() -> bool);
+any!(AnyWrite, Write, run, write(to: &mut Writing<'_, '_>), password(mut) -> Option<&mut Password>);
 any!(AnyIssue, Issue, run, issue(desk: &Desk<'_>));
 
 /// One row of a table of contents.

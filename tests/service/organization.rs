@@ -115,3 +115,29 @@ fn what_is_shown_can_be_set_and_wrong_bodies_change_nothing() {
     assert_eq!(world.head(), head);
     assert_eq!(Question::parse("organization", &[]).unwrap(), Question::Organization);
 }
+
+#[test]
+fn simulations_are_bound_by_the_levels_of_their_moment() {
+    let world = World::new(43);
+    world.user("alice");
+    world.allow("alice", "*", "*");
+    let before = world.moment(&format!("@{}", world.head()));
+    set(&world, &[&[FULL], &[FULL, NO_USERS]], &[]);
+    let alice = format!("arn:aws:iam::{}:user/alice", world.digits);
+    let simulate = |moment, exclusion: &[(&str, &str)]| {
+        let action = ("ActionNames.member.1", "iam:CreateUser");
+        let asked = [("PolicySourceArn", alice.as_str()), action];
+        let parameters = [&asked[..], exclusion].concat();
+        let answer = world.ask(&world.admin, "SimulatePrincipalPolicy", &parameters, moment);
+        let mut answer = answer.unwrap();
+        let result = answer["EvaluationResults"][0].take();
+        let allowed = result["OrganizationsDecisionDetail"]["AllowedByOrganizations"].clone();
+        (result["EvalDecision"].clone(), allowed)
+    };
+    assert_eq!(simulate(None, &[]), ("explicitDeny".into(), false.into()));
+    assert_eq!(simulate(before, &[]), ("allowed".into(), Value::Null));
+    let without = [("PolicyExclusionList.member.1.PolicyType", "scp")];
+    assert_eq!(simulate(None, &without), ("allowed".into(), Value::Null));
+    set(&world, &[&[FULL], &[FULL]], &[]);
+    assert_eq!(simulate(None, &[]), ("allowed".into(), true.into()));
+}

@@ -7,17 +7,15 @@ use super::{names, show};
 use crate::identity::change::Change;
 use crate::identity::{Event, arn};
 use crate::ledger::{AccountId, Frame};
-use crate::policy::{
-    self, Context, Deciding, Decision, Exploration, Need, Outcome, Request, explore,
-};
+use crate::policy::{Context, Deciding, Decision, Exploration, Need, Outcome, Request, explore};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::{ProjectionError, View};
 use crate::service::Service;
-use crate::service::authorize::{Grants, trust_of};
+use crate::service::authorize::trust_of;
 use crate::service::fault::Fault;
-use crate::service::operations::sts::{NEED_TRUST, find_role};
 use crate::service::organization::resource_control_reaches;
+use crate::service::supposed::{Kind, Supposed, needs_trust, trust_policy};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,52 +38,32 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
     let directory = Directory::new(view, account);
     let digits = directory.digits()?;
     let root = ask.principal == "root" || ask.principal == arn::root(&digits);
-    let mut context = known(ask, &digits);
-    let (grants, found) = if root {
-        (Grants::of_root(service.documents(), &directory)?, None)
-    } else {
-        let found = names::one(directory, &ask.principal)?;
-        let grants = match found.kind {
-            "user" => Grants::of_user(service.documents(), &directory, &found.id)?,
-            "role" => Grants::of_role(service.documents(), &directory, &found.id)?,
-            _ => return Err(Fault::validation("A group is no principal: ask of its members.")),
-        };
-        for (key, value) in directory.tags(&found.id)? {
-            context.set(format!("aws:PrincipalTag/{key}"), value);
-        }
-        (grants, Some(found))
-    };
-    let session_arn = found
-        .as_ref()
-        .map(|found| arn::assumed_role(&digits, &found.name, "session"))
-        .unwrap_or_default();
-    let principal = match &found {
-        None => policy::Principal::Root { account: &digits },
-        Some(found) if found.kind == "user" => {
-            context.set("aws:PrincipalType", "User");
-            context.set("aws:PrincipalArn", found.arn.clone());
-            context.set("aws:username", found.name.clone());
-            context.set("aws:userid", found.id.to_string());
-            policy::Principal::User { account: &digits, id: found.id.as_str(), arn: &found.arn }
-        }
+    let found = if root { None } else { Some(names::one(directory, &ask.principal)?) };
+    let supposed = match &found {
+        None => Supposed::root(&digits),
         Some(found) => {
-            context.set("aws:PrincipalType", "AssumedRole");
-            context.set("aws:PrincipalArn", found.arn.clone());
-            context.set_absent("aws:username");
-            policy::Principal::RoleSession {
-                account: &digits,
-                role_id: found.id.as_str(),
-                role_arn: &found.arn,
-                session_arn: &session_arn,
+            let kind = match found.kind {
+                "user" => Kind::User,
+                "role" => Kind::Role,
+                _ => return Err(Fault::validation("A group is no principal: ask of its members.")),
+            };
+            Supposed {
+                kind,
+                digits: digits.clone(),
+                id: Some(found.id.clone()),
+                name: found.name.clone(),
+                arn: found.arn.clone(),
+                session_arn: arn::assumed_role(&digits, &found.name, "session"),
+                tags: directory.tags(&found.id)?,
             }
         }
     };
+    let grants = supposed.grants(service.documents(), &directory)?;
+    let context = known(ask, supposed.context());
     // A role of this account must trust whoever assumes it; of others nothing is told here.
-    let trusting = NEED_TRUST.iter().any(|action| action.eq_ignore_ascii_case(&ask.action));
-    let role = if trusting { find_role(directory, &ask.resource)? } else { None };
-    let trust = match role.filter(|(owner, _)| *owner == account) {
-        None => None,
-        Some((_, role)) => Some(service.documents().trust(view, &role.row.trust)?),
+    let trust = match needs_trust(&ask.action) {
+        false => None,
+        true => trust_policy(service.documents(), directory, &ask.resource)?,
     };
     let trust = trust_of(&ask.resource, trust);
     let mut policies = match &trust {
@@ -95,7 +73,7 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
     if resource_control_reaches(&ask.action) {
         policies.rcp = &grants.organization.rcp;
     }
-    let request = Request::new(principal, &ask.action, &ask.resource, &context);
+    let request = Request::new(supposed.principal(), &ask.action, &ask.resource, &context);
     let explored = explore(&request, &policies);
     let conditional = explored.is_conditional();
     let statements = explored
@@ -151,12 +129,8 @@ fn because(decision: &Decision<'_>, action: &str) -> String {
     decision.because(action).unwrap_or_else(|| "every policy that has a say allows it".to_owned())
 }
 
-/// The keys that are known whoever asks, and those that were given.
-fn known(ask: &Ask, digits: &str) -> Context<'static> {
-    let mut context = Context::new();
-    context.set("aws:PrincipalAccount", digits.to_owned());
-    context.set("aws:PrincipalIsAWSService", "false");
-    context.set("aws:ViaAWSService", "false");
+/// The keys that follow from who asks, and those that were given, which win.
+fn known(ask: &Ask, mut context: Context<'static>) -> Context<'static> {
     let mut given: Vec<(String, Vec<String>)> = Vec::new();
     for (key, value) in &ask.context {
         match given.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(key)) {

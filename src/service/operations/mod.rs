@@ -16,6 +16,7 @@ pub mod policies;
 pub mod policy_versions;
 pub mod roles;
 pub mod shapes;
+pub mod simulation;
 pub mod sts;
 pub mod tags;
 pub mod users;
@@ -40,6 +41,7 @@ const FILES: &[&[Row]] = &[
     attachments::OPERATIONS,
     inline_policies::OPERATIONS,
     roles::OPERATIONS,
+    simulation::OPERATIONS,
     sts::OPERATIONS,
     users::OPERATIONS,
 ];

@@ -100,6 +100,10 @@ const IDENTITIES: &[(&str, &str)] = &[
     ("AccessKeyId", "UserName"),
 ];
 
+/// What AWS's simulator answers.
+const SOURCE_POLICY_TYPES: &[&str] =
+    &["IAM Policy", "Resource Policy", "Permissions Boundary Policy"];
+
 struct Walk<'a> {
     model: &'a Model,
     asked: &'a Asked<'a>,
@@ -187,8 +191,13 @@ impl Walk<'_> {
                 return Ok(());
             }
             Type::String(limits) => {
-                // The type of a boundary is `Policy` in AWS's answers, whatever the model says.
-                let of_aws = at.name == "PermissionsBoundaryType" && at.text == "Policy";
+                // The types of a boundary and of simulated policies are others in AWS's answers, whatever
+                // the model says.
+                let of_aws = match at.name.as_str() {
+                    "PermissionsBoundaryType" => at.text == "Policy",
+                    "SourcePolicyType" => SOURCE_POLICY_TYPES.contains(&at.text.as_str()),
+                    _ => false,
+                };
                 if !limits.values.is_empty() && !limits.values.contains(&at.text) && !of_aws {
                     return wrong("not one of the values that the model has");
                 }

@@ -1,0 +1,243 @@
+//! Requests that nobody made: what is known of a principal whom somebody else asks about, for `can` and the
+//! simulators.
+//!
+//! The policies, the principal and the context keys that follow from it are what they would be if it asked
+//! itself. What depends on the session or on the request (`aws:SourceIp`, `aws:MultiFactorAuthPresent`,
+//! `aws:CurrentTime`, the session's tags and name) nobody knows: it is left unknown, so that an answer can
+//! say that it hangs on it.
+
+use std::sync::Arc;
+
+use super::authorize::Grants;
+use super::documents::Documents;
+use super::fault::Fault;
+use super::operations::sts::{NEED_TRUST, find_role};
+use crate::identity::arn::{self, Arn};
+use crate::identity::id::{UniqueId, is_account_digits};
+use crate::policy::{self, Context, Document};
+use crate::projection::directory::{Directory, Named, Principal};
+
+/// What kind of principal is supposed to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The account's root user.
+    Root,
+    /// A user.
+    User,
+    /// Some session of a role.
+    Role,
+    /// A user about whom nothing is known but that it is in this group: a group is no principal itself.
+    Group,
+}
+
+impl Kind {
+    /// The kind of an ARN's type: `user`, `group`, `role`.
+    pub fn of(arn_type: &str) -> Option<Self> {
+        match arn_type {
+            "user" => Some(Kind::User),
+            "group" => Some(Kind::Group),
+            "role" => Some(Kind::Role),
+            _ => None,
+        }
+    }
+}
+
+/// A principal that is supposed to ask.
+#[derive(Clone, Debug)]
+pub struct Supposed {
+    /// What it is.
+    pub kind: Kind,
+    /// The digits of its account.
+    pub digits: String,
+    /// Its unique id; `None` for one of which only the ARN is known.
+    pub id: Option<UniqueId>,
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The ARN of the session that a role asks in; empty for any.
+    pub session_arn: String,
+    /// Its tags.
+    pub tags: Vec<(String, String)>,
+}
+
+impl Supposed {
+    /// The root user.
+    pub fn root(digits: &str) -> Self {
+        Supposed {
+            kind: Kind::Root,
+            digits: digits.to_owned(),
+            id: Some(UniqueId::root()),
+            name: "root".to_owned(),
+            arn: arn::root(digits),
+            session_arn: String::new(),
+            tags: Vec::new(),
+        }
+    }
+
+    /// A user, group or role of which the ARN is all that is known; `None` for any other text.
+    pub fn of_arn(text: &str) -> Option<Self> {
+        let parsed = Arn::parse(text)?;
+        let kind = Kind::of(parsed.kind())?;
+        let fits = parsed.partition.starts_with("aws")
+            && parsed.service == "iam"
+            && parsed.region.is_empty()
+            && is_account_digits(parsed.account)
+            && parsed.resource.contains('/')
+            && !parsed.name().is_empty();
+        fits.then(|| Supposed {
+            kind,
+            digits: parsed.account.to_owned(),
+            id: None,
+            name: parsed.name().to_owned(),
+            arn: text.to_owned(),
+            session_arn: String::new(),
+            tags: Vec::new(),
+        })
+    }
+
+    /// The one that exists under exactly this ARN, its tags included; as it was given if there is none.
+    pub fn looked_up(self, directory: Directory<'_>) -> Result<(Self, bool), Fault> {
+        use crate::projection::tables::{GroupRow, RoleRow, UserRow};
+        fn exact<P: Principal>(
+            directory: Directory<'_>,
+            name: &str,
+            arn: &str,
+        ) -> Result<Option<UniqueId>, Fault> {
+            let found: Option<Named<P>> = directory.find(name)?;
+            Ok(found.filter(|found| found.arn == arn).map(|found| found.row.id().clone()))
+        }
+        let (name, arn) = (&self.name, &self.arn);
+        let found = match self.kind {
+            Kind::User => exact::<UserRow>(directory, name, arn)?,
+            Kind::Group => exact::<GroupRow>(directory, name, arn)?,
+            Kind::Role => exact::<RoleRow>(directory, name, arn)?,
+            Kind::Root => Some(UniqueId::root()),
+        };
+        let Some(id) = found else { return Ok((self, false)) };
+        let tags = directory.tags(&id)?;
+        Ok((Supposed { id: Some(id), tags, ..self }, true))
+    }
+
+    /// The policies that judge it, without those of a session; none for whom only the ARN is known.
+    pub fn grants(
+        &self,
+        documents: &Documents,
+        directory: &Directory<'_>,
+    ) -> Result<Grants, Fault> {
+        match (&self.id, self.kind) {
+            (Some(id), Kind::User) => Grants::of_user(documents, directory, id),
+            (Some(id), Kind::Role) => Grants::of_role(documents, directory, id),
+            (Some(id), Kind::Group) => Grants::of_group(documents, directory, id),
+            (Some(_), Kind::Root) => Grants::of_root(documents, directory),
+            (None, _) => Ok(Grants::default()),
+        }
+    }
+
+    /// As policies judge it.
+    pub fn principal(&self) -> policy::Principal<'_> {
+        let account = self.digits.as_str();
+        let id = self.id.as_ref().map_or("", UniqueId::as_str);
+        match self.kind {
+            Kind::Root => policy::Principal::Root { account },
+            Kind::User => policy::Principal::User { account, id, arn: &self.arn },
+            // Whoever is in the group: no policy can name it, but all name it that name its account.
+            Kind::Group => policy::Principal::User { account, id: "", arn: "" },
+            Kind::Role => policy::Principal::RoleSession {
+                account,
+                role_id: id,
+                role_arn: &self.arn,
+                session_arn: &self.session_arn,
+            },
+        }
+    }
+
+    /// The condition keys that follow from who it is.
+    pub fn context(&self) -> Context<'static> {
+        let mut context = Context::new();
+        context.set("aws:PrincipalAccount", self.digits.clone());
+        context.set("aws:PrincipalIsAWSService", "false");
+        context.set("aws:ViaAWSService", "false");
+        match self.kind {
+            Kind::Root => {
+                context.set("aws:PrincipalType", "Account");
+                context.set("aws:PrincipalArn", self.arn.clone());
+                context.set("aws:userid", self.digits.clone());
+                context.set_absent("aws:username");
+            }
+            Kind::User => {
+                context.set("aws:PrincipalType", "User");
+                context.set("aws:PrincipalArn", self.arn.clone());
+                context.set("aws:username", self.name.clone());
+                if let Some(id) = &self.id {
+                    context.set("aws:userid", id.to_string());
+                }
+            }
+            Kind::Group => context.set("aws:PrincipalType", "User"),
+            Kind::Role => {
+                context.set("aws:PrincipalType", "AssumedRole");
+                context.set("aws:PrincipalArn", self.arn.clone());
+                context.set_absent("aws:username");
+            }
+        }
+        for (key, value) in &self.tags {
+            context.set(format!("aws:PrincipalTag/{key}"), value.clone());
+        }
+        context
+    }
+}
+
+/// Whether an action is one that a role's trust policy has a say in.
+pub fn needs_trust(action: &str) -> bool {
+    NEED_TRUST.iter().any(|known| known.eq_ignore_ascii_case(action))
+}
+
+/// The trust policy of a role of the directory's account; of other accounts' roles nothing is told.
+pub fn trust_policy(
+    documents: &Documents,
+    directory: Directory<'_>,
+    role_arn: &str,
+) -> Result<Option<Arc<Document>>, Fault> {
+    let role = find_role(directory, role_arn)?;
+    match role.filter(|(owner, _)| *owner == directory.account) {
+        None => Ok(None),
+        Some((_, role)) => documents.trust(directory.reader, &role.row.trust).map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_users_groups_and_roles_are_supposed_to_ask() {
+        let kind = |text| Supposed::of_arn(text).map(|supposed| supposed.kind);
+        assert_eq!(kind("arn:aws:iam::123456789012:user/a/alice"), Some(Kind::User));
+        assert_eq!(kind("arn:aws:iam::123456789012:group/g"), Some(Kind::Group));
+        assert_eq!(kind("arn:aws:iam::123456789012:role/r"), Some(Kind::Role));
+        for wrong in [
+            "alice",
+            "arn:aws:iam::123456789012:root",
+            "arn:aws:iam::123456789012:user",
+            "arn:aws:iam::123456789012:user/",
+            "arn:aws:iam::12345678901:user/alice",
+            "arn:aws:iam:eu-west-1:123456789012:user/alice",
+            "arn:aws:sts::123456789012:assumed-role/r/s",
+            "arn:aws:sts::123456789012:federated-user/f",
+            "arn:aws:iam::123456789012:policy/p",
+        ] {
+            assert_eq!(kind(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_user_is_in_the_context() {
+        let alice = Supposed::of_arn("arn:aws:iam::123456789012:user/a/alice").unwrap();
+        let context = alice.context();
+        assert_eq!(context.get("aws:username"), Some(&policy::Values::One("alice".into())));
+        assert_eq!(context.get("aws:userid"), None);
+        assert_eq!(context.get("aws:SourceIp"), None);
+        let role = Supposed::of_arn("arn:aws:iam::123456789012:role/r").unwrap();
+        assert_eq!(role.context().get("aws:username"), Some(&policy::Values::Absent));
+    }
+}
