@@ -6,6 +6,7 @@
 //! | [`routes`] | which path means what, and at which moment |
 //! | [`query`] | IAM and STS: a form in, XML out |
 //! | [`audit`] | `/audit/v1/...`: parameters in, JSON out; signed like all of AWS |
+//! | [`authzen`] | `/access/v1/...`: decisions for gateways, by OpenID AuthZEN |
 //! | [`admin`] | the same for whoever has the machine, through `admin.sock`, and the operator's acts |
 //! | [`signed`] | from a request's signature to the caller |
 //! | [`metrics`] | what was counted |
@@ -15,6 +16,7 @@
 
 pub mod admin;
 pub mod audit;
+pub mod authzen;
 pub mod form;
 pub mod metrics;
 pub mod query;

@@ -3,6 +3,7 @@
 //! `/at/<moment>` may stand before the Query protocol and the JSON questions: it makes any client of AWS
 //! read the past. The moment is percent-decoded to be read; signatures cover the path as it was sent.
 
+use super::authzen::Evaluations;
 use crate::base::text::percent_decode;
 use crate::service::moment::{Moment, NoMoment};
 
@@ -13,6 +14,10 @@ pub enum Endpoint {
     Query,
     /// A question of the audit, by the last part of its path.
     Question(String),
+    /// Decisions about others.
+    Evaluations(Evaluations),
+    /// Where those are asked for.
+    Configuration,
     /// An act of the operator, by the last part of its path.
     Act(String),
     /// Whether the process lives.
@@ -56,7 +61,7 @@ pub fn route(path: &str) -> Result<Route, NoRoute> {
         None => (rest, "/"),
     };
     let endpoint = endpoint(rest)?;
-    if !matches!(endpoint, Endpoint::Query | Endpoint::Question(_)) {
+    if !matches!(endpoint, Endpoint::Query | Endpoint::Question(_) | Endpoint::Evaluations(_)) {
         return Err(NoRoute::Unknown);
     }
     let decoded = percent_decode(moment).and_then(|bytes| String::from_utf8(bytes).ok());
@@ -72,6 +77,9 @@ fn endpoint(path: &str) -> Result<Endpoint, NoRoute> {
     };
     match path {
         "/" => Ok(Endpoint::Query),
+        "/access/v1/evaluation" => Ok(Endpoint::Evaluations(Evaluations::One)),
+        "/access/v1/evaluations" => Ok(Endpoint::Evaluations(Evaluations::Several)),
+        "/.well-known/authzen-configuration" => Ok(Endpoint::Configuration),
         "/healthz" => Ok(Endpoint::Health),
         "/readyz" => Ok(Endpoint::Ready),
         "/metrics" => Ok(Endpoint::Metrics),
@@ -103,6 +111,9 @@ mod tests {
         assert_eq!(asked("/admin/v1/rebuild"), Endpoint::Act("rebuild".into()));
         assert_eq!(asked("/at/@3/audit/v1/head"), Endpoint::Question("head".into()));
         assert_eq!(asked("/at/@3"), Endpoint::Query);
+        let several = Endpoint::Evaluations(Evaluations::Several);
+        assert_eq!(asked("/at/@3/access/v1/evaluations"), several);
+        assert_eq!(asked("/.well-known/authzen-configuration"), Endpoint::Configuration);
         for unknown in [
             "",
             "*",
@@ -112,6 +123,9 @@ mod tests {
             "/at/@3//",
             "/at/@3/healthz",
             "/at/@3/admin/v1/verify",
+            "/at/@3/.well-known/authzen-configuration",
+            "/access/v1/evaluation/",
+            "/access/v1/search/subject",
             "/audit/v1/",
             "/audit/v1/a/b",
             "/audit/v1/%2e%2e",

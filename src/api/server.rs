@@ -40,7 +40,7 @@ use super::form::MAX_BODY_BYTES;
 use super::metrics::Metrics;
 use super::routes::{Endpoint, NoRoute, Route, route};
 use super::signed::Received;
-use super::{admin, audit, query};
+use super::{admin, audit, authzen, query};
 use crate::service::Service;
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
@@ -61,6 +61,7 @@ const MOST_LARGE_BODIES: usize = 128;
 const CONNECTION_AGE: Duration = Duration::from_secs(600);
 const LAST_ANSWER_TIME: Duration = Duration::from_secs(15);
 const STOP_TIME: Duration = Duration::from_secs(10);
+const CLIENT_REQUEST_ID: &str = "x-request-id";
 /// After a failed accept, such as for want of file descriptors: long enough for some to be freed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -73,22 +74,30 @@ pub struct Reply {
     pub media_type: &'static str,
     /// The text.
     pub body: String,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Reply {
     /// An answer in XML.
     pub fn xml(status: u16, body: String) -> Self {
-        Reply { status, media_type: "text/xml", body }
+        Reply { status, media_type: "text/xml", body, headers: Vec::new() }
     }
 
     /// An answer in JSON.
     pub fn json(status: u16, value: &Value) -> Self {
-        Reply { status, media_type: "application/json", body: value.to_string() }
+        Reply { media_type: "application/json", ..Reply::xml(status, value.to_string()) }
     }
 
     /// An answer in plain text.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
-        Reply { status, media_type: "text/plain; charset=utf-8", body: body.into() }
+        Reply { media_type: "text/plain; charset=utf-8", ..Reply::xml(status, body.into()) }
+    }
+
+    /// With a further header.
+    pub fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     fn into_response(self, request_id: &str) -> Response<Full<Bytes>> {
@@ -99,6 +108,11 @@ impl Reply {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
         // Answers may hold secrets; nothing between here and the client keeps them.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert("x-amzn-requestid", id);
         }
@@ -282,12 +296,19 @@ async fn answer(
     peer: &Peer,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    // AuthZEN's clients name their requests themselves, and find the name in every answer.
+    let is_named = request.uri().path().contains("/access/v1/");
+    let name = request.headers().get(CLIENT_REQUEST_ID).cloned().filter(|_| is_named);
     let (reply, request_id) = match shared.service.request_id() {
         Ok(request_id) => (dispatch(shared, peer, request, &request_id).await, request_id),
         Err(fault) => (query::refusal(Api::Iam, &fault, ""), String::new()),
     };
     shared.metrics.answered(reply.status);
-    reply.into_response(&request_id)
+    let mut response = reply.into_response(&request_id);
+    if let Some(name) = name {
+        response.headers_mut().insert(CLIENT_REQUEST_ID, name);
+    }
+    response
 }
 
 /// Finds out what is asked of, reads the request to its end, and has it answered.
@@ -297,9 +318,12 @@ async fn dispatch(
     request: Request<Incoming>,
     request_id: &str,
 ) -> Reply {
+    let is_authzen = request.uri().path().contains("/access/v1/");
     let is_json = matches!(peer, Peer::Operator(_)) || request.uri().path().contains("/audit/v1/");
     let refuse = |fault: Fault| {
-        if is_json {
+        if is_authzen {
+            authzen::refusal(&fault)
+        } else if is_json {
             audit::reply(Err(fault), request_id)
         } else {
             query::refusal(Api::Iam, &fault, request_id)
@@ -324,6 +348,10 @@ async fn dispatch(
     match endpoint {
         Endpoint::Query => query::answer(service, metrics, &received, moment).await,
         Endpoint::Question(name) => audit::answer(service, metrics, &received, &name, moment).await,
+        Endpoint::Evaluations(which) => {
+            authzen::answer(service, metrics, &received, which, moment).await
+        }
+        Endpoint::Configuration => authzen::configuration(&received),
         // The network has no such door.
         Endpoint::Act(_) => refuse(Fault::new("NotFound", 404, NoRoute::Unknown.to_string())),
         Endpoint::Health => Reply::text(200, "ok\n"),

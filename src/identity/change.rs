@@ -12,6 +12,7 @@ use bincode::{Decode, Encode};
 
 use super::codec::{self, CodecError};
 use super::id::UniqueId;
+use crate::base::time::Timestamp;
 use crate::ledger::AccountId;
 
 /// Text sealed under the key of the subject that it belongs to; see [`crate::base::crypto`].
@@ -439,6 +440,41 @@ changes! {
         service_control: Vec<Vec<(String, DocumentHash)>>,
         /// Resource control policies likewise.
         resource_control: Vec<Vec<(String, DocumentHash)>>,
+    }
+
+    /// A user got a credential for one service, active.
+    130 v 1 ServiceCredentialCreated {
+        /// Its id, `ACCA...`.
+        credential: UniqueId,
+        /// The user.
+        owner: UniqueId,
+        /// The service that it is for.
+        service: String,
+        /// Its public part, which holds the user's name; sealed for the user.
+        alias: Sealed,
+        /// Commits to the hash of the secret.
+        commitment: Commitment,
+        /// From when on it is not accepted.
+        expires: Option<Timestamp>,
+    }
+    /// A service-specific credential was activated or deactivated.
+    131 v 1 ServiceCredentialStatusSet {
+        /// The credential.
+        credential: UniqueId,
+        /// Whether it works from now on.
+        active: bool,
+    }
+    /// A service-specific credential got another secret.
+    132 v 1 ServiceCredentialReset {
+        /// The credential.
+        credential: UniqueId,
+        /// Commits to the hash of the secret from now on.
+        commitment: Commitment,
+    }
+    /// A service-specific credential was deleted.
+    133 v 1 ServiceCredentialDeleted {
+        /// The credential.
+        credential: UniqueId,
     }
 }
 

@@ -25,11 +25,13 @@ pub enum IdKind {
     AccessKey,
     /// Access key of temporary credentials, `ASIA`.
     SessionKey,
+    /// Service-specific credential, `ACCA`.
+    ServiceCredential,
 }
 
 impl IdKind {
     /// Every kind.
-    pub const ALL: [IdKind; 7] = [
+    pub const ALL: [IdKind; 8] = [
         IdKind::User,
         IdKind::Group,
         IdKind::Role,
@@ -37,6 +39,7 @@ impl IdKind {
         IdKind::InstanceProfile,
         IdKind::AccessKey,
         IdKind::SessionKey,
+        IdKind::ServiceCredential,
     ];
 
     /// The prefix.
@@ -49,6 +52,7 @@ impl IdKind {
             IdKind::InstanceProfile => "AIPA",
             IdKind::AccessKey => "AKIA",
             IdKind::SessionKey => "ASIA",
+            IdKind::ServiceCredential => "ACCA",
         }
     }
 }

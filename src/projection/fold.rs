@@ -481,6 +481,36 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
             to.remove(&PROFILES_OF, &(c.role.clone(), c.profile.clone()));
             Ok(())
         }
+
+        Change::ServiceCredentialCreated(c) => {
+            let row = ServiceCredentialRow {
+                id: c.credential.clone(),
+                owner: c.owner.clone(),
+                service: c.service.clone(),
+                alias: c.alias.clone(),
+                active: true,
+                created: meta.at,
+                expires: c.expires,
+                commitment: c.commitment,
+            };
+            to.put(&SERVICE_CREDENTIALS, &c.credential, &row)?;
+            let owned = (c.owner.clone(), c.credential.clone());
+            to.put(&SERVICE_CREDENTIALS_OF, &owned, &c.credential)?;
+            to.put_global(&SERVICE_CREDENTIAL_ACCOUNTS, &c.credential, &meta.account)
+        }
+        Change::ServiceCredentialStatusSet(c) => {
+            to.update(&SERVICE_CREDENTIALS, &c.credential, |row| row.active = c.active)
+        }
+        Change::ServiceCredentialReset(c) => {
+            to.update(&SERVICE_CREDENTIALS, &c.credential, |row| row.commitment = c.commitment)
+        }
+        Change::ServiceCredentialDeleted(c) => {
+            let row = to.need(&SERVICE_CREDENTIALS, &c.credential)?;
+            to.remove(&SERVICE_CREDENTIALS, &c.credential);
+            to.remove(&SERVICE_CREDENTIALS_OF, &(row.owner, c.credential.clone()));
+            to.remove_global(&SERVICE_CREDENTIAL_ACCOUNTS, &c.credential);
+            Ok(())
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 
 /// The format of all rows together.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -163,6 +163,39 @@ pub struct AccessKeyRow {
     pub commitment: Commitment,
 }
 
+/// A user's credential for one service; stored by its id and by its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ServiceCredentialRow {
+    /// Its id.
+    pub id: UniqueId,
+    /// The user.
+    pub owner: UniqueId,
+    /// The service that it is for.
+    pub service: String,
+    /// Its public part, sealed for the user.
+    pub alias: Sealed,
+    /// Whether it works, if it has not expired.
+    pub active: bool,
+    /// When it was created.
+    pub created: Timestamp,
+    /// From when on it is not accepted.
+    pub expires: Option<Timestamp>,
+    /// Commits to the hash of the secret.
+    pub commitment: Commitment,
+}
+
+impl ServiceCredentialRow {
+    /// Whether its time is over at an instant.
+    pub fn is_expired(&self, at: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= at)
+    }
+
+    /// Whether it is accepted at an instant.
+    pub fn is_good(&self, at: Timestamp) -> bool {
+        self.active && !self.is_expired(at)
+    }
+}
+
 /// A user's password for sign-in.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct LoginProfileRow {
@@ -275,6 +308,12 @@ pub const PROFILES_OF: Table<(UniqueId, UniqueId), UniqueId> = Table::new(19, "p
 pub const COUNTS: Table<Counted, u64> = Table::new(20, "counts");
 /// The organisation's policies over the account.
 pub const ORGANIZATION: Table<(), OrganizationRow> = Table::new(24, "organisation policies");
+/// Service-specific credentials by id.
+pub const SERVICE_CREDENTIALS: Table<UniqueId, ServiceCredentialRow> =
+    Table::new(50, "service-specific credentials");
+/// Service-specific credentials by owner and id.
+pub const SERVICE_CREDENTIALS_OF: Table<(UniqueId, UniqueId), UniqueId> =
+    Table::new(51, "service-specific credentials of users");
 
 /// Accounts by digits (index over all accounts).
 pub const ACCOUNTS: Table<String, AccountId> = Table::new(30, "accounts");
@@ -284,5 +323,8 @@ pub const ALIASES: Table<String, AccountId> = Table::new(31, "aliases");
 pub const EMAILS: Table<NameTag, AccountId> = Table::new(32, "root e-mail addresses");
 /// Accounts by access key id (index over all accounts).
 pub const KEY_ACCOUNTS: Table<UniqueId, AccountId> = Table::new(33, "accounts of access keys");
+/// Accounts by the id of a service-specific credential (index over all accounts).
+pub const SERVICE_CREDENTIAL_ACCOUNTS: Table<UniqueId, AccountId> =
+    Table::new(52, "accounts of service-specific credentials");
 /// The shared managed policies (system account).
 pub const CATALOGUE: Table<(), CatalogueRow> = Table::new(34, "managed policy catalogue");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::activity::facts::Facts;
 use super::activity::session::Session;
 use super::caller::{Caller, Identity, Source};
+use super::operations::service_credentials;
 use crate::base::crypto;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -86,6 +87,18 @@ fn long_term(
         .ok_or(NoCredential::Invalid)?;
     let identity = owner(reader, account, &row.owner, None)?;
     Ok(Credential { secret, caller: caller(reader, account, identity, key, arrival)? })
+}
+
+/// Finds whom a bearer credential of this service stands for; there is no signature to check after it.
+pub fn bearer(
+    reader: &dyn Reader,
+    token: &Secret<String>,
+    arrival: Arrival,
+) -> Result<Caller, NoCredential> {
+    let found = service_credentials::bearer(reader, token, arrival.at)?;
+    let (account, user, credential) = found.ok_or(NoCredential::Invalid)?;
+    let identity = owner(reader, account, &user, None)?;
+    caller(reader, account, identity, credential, arrival)
 }
 
 /// Checks the token that came with a credential, and that its session has not ended; without a session

@@ -203,16 +203,11 @@ pub fn trust_of(role: &str, policy: Option<Arc<Document>>) -> Option<PolicySet> 
 
 /// The condition keys that follow from the caller and the request, without those of the operation.
 pub fn caller_context(reader: &dyn Reader, caller: &Caller) -> Result<Context<'static>, Fault> {
-    let mut context = Context::new();
-    let directory = Directory::new(reader, caller.account);
-    context.set("aws:PrincipalAccount", caller.digits.clone());
-    context.set("aws:PrincipalIsAWSService", "false");
-    context.set("aws:ViaAWSService", "false");
+    let mut context = principal_context(reader, caller)?;
     context.set("aws:SecureTransport", if caller.source.secure { "true" } else { "false" });
     context.set("aws:CurrentTime", caller.at.to_string());
     context.set("aws:EpochTime", caller.at.seconds().to_string());
     context.set("aws:RequestedRegion", "us-east-1");
-    context.set("aws:userid", caller.user_id());
     match caller.source.address {
         Some(address) => context.set("aws:SourceIp", address.to_string()),
         None => context.set_absent("aws:SourceIp"),
@@ -221,6 +216,21 @@ pub fn caller_context(reader: &dyn Reader, caller: &Caller) -> Result<Context<'s
         Some(agent) => context.set("aws:UserAgent", agent.clone()),
         None => context.set_absent("aws:UserAgent"),
     }
+    if caller.session().is_none() {
+        context.set_absent("aws:MultiFactorAuthPresent");
+    }
+    context.set_absent("aws:MultiFactorAuthAge");
+    Ok(context)
+}
+
+/// The condition keys that tell who a principal is, wherever it calls from.
+pub fn principal_context(reader: &dyn Reader, caller: &Caller) -> Result<Context<'static>, Fault> {
+    let mut context = Context::new();
+    let directory = Directory::new(reader, caller.account);
+    context.set("aws:PrincipalAccount", caller.digits.clone());
+    context.set("aws:PrincipalIsAWSService", "false");
+    context.set("aws:ViaAWSService", "false");
+    context.set("aws:userid", caller.user_id());
     let mut tags = Vec::new();
     match &caller.identity {
         Identity::Root { .. } | Identity::Operator { .. } => {
@@ -263,12 +273,11 @@ pub fn caller_context(reader: &dyn Reader, caller: &Caller) -> Result<Context<'s
             }
         }
         None => {
-            for key in ["aws:TokenIssueTime", "aws:MultiFactorAuthPresent", "aws:SourceIdentity"] {
+            for key in ["aws:TokenIssueTime", "aws:SourceIdentity"] {
                 context.set_absent(key);
             }
         }
     }
-    context.set_absent("aws:MultiFactorAuthAge");
     Ok(context)
 }
 
@@ -299,6 +308,28 @@ fn is_personal(key: &str) -> bool {
     ) || ["aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "iam:resourcetag/"]
         .iter()
         .any(|prefix| lower.starts_with(prefix))
+}
+
+/// A context as receipts keep it: what tells nothing of a person, and the rest. A key that is known to be
+/// absent has no values, and is left out unless it matters that it is known.
+pub fn recorded(
+    context: &Context<'_>,
+    with_absent: bool,
+) -> (Vec<(String, Vec<String>)>, serde_json::Map<String, serde_json::Value>) {
+    let (mut plain, mut personal) = (Vec::new(), serde_json::Map::new());
+    for (key, values) in context.iter() {
+        let values = match texts(values) {
+            Some(values) => values,
+            None if with_absent => Vec::new(),
+            None => continue,
+        };
+        if is_personal(key) {
+            personal.insert(key.to_owned(), values.into());
+        } else {
+            plain.push((key.to_owned(), values));
+        }
+    }
+    (plain, personal)
 }
 
 /// The outcome of all checks of a request: its receipts, and the refusal if there is one.
@@ -431,16 +462,7 @@ impl Judge<'_> {
         context: &Context<'_>,
         decision: &Decision<'_>,
     ) -> Result<Receipt, Fault> {
-        let mut plain = Vec::new();
-        let mut personal = serde_json::Map::new();
-        for (key, values) in context.iter() {
-            let Some(values) = texts(values) else { continue };
-            if is_personal(key) {
-                personal.insert(key.to_owned(), values.into());
-            } else {
-                plain.push((key.to_owned(), values));
-            }
-        }
+        let (plain, personal) = recorded(context, false);
         let owner = check.owner.as_ref().map_or(caller.account, |(account, _)| *account);
         let keys = self.reader.keys();
         let seal = |account: AccountId, id: &UniqueId, field: &str, text: &str| {
@@ -574,7 +596,8 @@ pub fn verdict<'a>(
     (decision, because)
 }
 
-fn cannot_call_iam(caller: &Caller, action: &str) -> bool {
+/// Whether a session of GetSessionToken asks for what those without MFA cannot do, whatever policies say.
+pub fn cannot_call_iam(caller: &Caller, action: &str) -> bool {
     let Some(session) = caller.session() else { return false };
     let of_get_session_token =
         matches!(caller.identity, Identity::User { .. } | Identity::Root { .. });

@@ -7,11 +7,11 @@ use super::activity::session::Session;
 use super::fault::Fault;
 use crate::base::time::Timestamp;
 use crate::identity::arn;
-use crate::identity::id::UniqueId;
+use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::{AccountId, Actor};
 use crate::policy;
 use crate::projection::directory::Directory;
-use crate::projection::tables::{ACCESS_KEYS, RoleRow, UserRow};
+use crate::projection::tables::{ACCESS_KEYS, RoleRow, SERVICE_CREDENTIALS, UserRow};
 use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, Reader};
 
@@ -192,6 +192,9 @@ impl Caller {
         };
         let key_stands = match key {
             None => true,
+            Some(id) if id.kind() == Some(IdKind::ServiceCredential) => reader
+                .get(self.account, &SERVICE_CREDENTIALS, id)?
+                .is_some_and(|row| row.is_good(self.at)),
             Some(key) => reader.get(self.account, &ACCESS_KEYS, key)?.is_some_and(|row| row.active),
         };
         Ok(owner_stands && key_stands)

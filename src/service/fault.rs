@@ -173,6 +173,7 @@ sentences! {
     NOT_ATTACHED "NoSuchEntity" 404 "Policy {} was not found." "Terraform provider issue tracker";
     NO_BOUNDARY_POLICY "NoSuchEntity" 404 "Scope ARN: {} does not exist or is not attachable." "Terraform provider issue tracker";
     NO_ACCESS_KEY "NoSuchEntity" 404 "The Access Key with id {} cannot be found." "AWS CLI issue tracker";
+    NO_SERVICE_CREDENTIAL "NoSuchEntity" 404 "No such credential {} exists" "AWS SDK issue trackers";
     NO_LOGIN_PROFILE "NoSuchEntity" 404 "Login Profile for User {} cannot be found." "AWS CLI issue tracker";
     NO_INSTANCE_PROFILE "NoSuchEntity" 404 "Instance Profile {} cannot be found." "Terraform provider issue tracker";
     NO_ALIAS "NoSuchEntity" 404 "The account alias {} cannot be found." "own: AWS's code (API reference) in the form of its other sentences";
@@ -189,6 +190,7 @@ sentences! {
     MUST_DETACH_POLICIES "DeleteConflict" 409 "Cannot delete entity, must detach all policies first." "Terraform provider issue tracker";
     MUST_DELETE_POLICIES "DeleteConflict" 409 "Cannot delete entity, must delete policies first." "AWS CLI issue tracker";
     MUST_DELETE_KEYS "DeleteConflict" 409 "Cannot delete entity, must delete access keys first." "AWS CLI issue tracker";
+    MUST_DELETE_SERVICE_CREDENTIALS "DeleteConflict" 409 "Cannot delete entity, must delete service specific credentials first." "own: AWS's code (API reference, DeleteUser) in the form of its other sentences";
     MUST_DELETE_LOGIN "DeleteConflict" 409 "Cannot delete entity, must delete login profile first." "Terraform provider issue tracker";
     MUST_LEAVE_GROUPS "DeleteConflict" 409 "Cannot delete entity, must remove users from group first." "mozilla-services/userplex issue 17";
     MUST_REMOVE_USERS "DeleteConflict" 409 "Cannot delete entity, must remove users from group first." "AWS CLI issue tracker";
@@ -217,6 +219,10 @@ sentences! {
     BAD_MARKER "ValidationError" 400 "Invalid Marker." "answers of AWS that LocalStack's tests recorded";
     NEED_USER_NAME "ValidationError" 400 "Must specify userName when calling with non-User credentials" "AWS CLI issue tracker";
     UNKNOWN_KEY_USE "AccessDenied" 403 "User: {} is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key {}" "answers of AWS that LocalStack's tests recorded";
+    NO_SUCH_SERVICE "NotSupportedService" 404 "No such service {} is supported for Service Specific Credentials" "AWS SDK issue trackers";
+    CREDENTIAL_NEVER_AGES "InvalidInput" 400 "CredentialAgeDays is not supported for {}." "own: that it is valid for API keys only is in the API reference; its sentence was not found";
+    CREDENTIAL_EXPIRY "InvalidInput" 400 "The status of a service-specific credential can be set to Active or Inactive, not to {}." "own";
+    ALL_USERS_OR_ONE "InvalidInput" 400 "UserName and AllUsers cannot be given together." "own: that they cannot is in the API reference; its sentence was not found";
     KEY_EXPIRY "InvalidInput" 400 "The status of an access key can be set to Active or Inactive, not to {}." "own";
 
     NO_ENTITY_ARN "InvalidInput" 400 "Invalid Entity Arn: {} does not clearly define entity type and name." "newrelic/newrelic-lambda-cli 96";

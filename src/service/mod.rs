@@ -12,7 +12,7 @@
 //!    answers once session and receipt are durable ([`sts`]).
 //!
 //! [`founding`] opens a data folder and founds what is not there yet; [`audit`] answers the questions of
-//! `domesday log`, `show`, `can` and `verify`.
+//! `domesday log`, `show`, `can` and `verify`; [`evaluation`] those of gateways about their users.
 
 pub mod activity;
 pub mod audit;
@@ -20,6 +20,7 @@ pub mod authenticate;
 pub mod authorize;
 pub mod caller;
 pub mod documents;
+pub mod evaluation;
 pub mod fault;
 pub mod fields;
 pub mod founding;

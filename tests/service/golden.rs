@@ -2,6 +2,7 @@
 //! is allowed until 0.1.0 and never after: then a changed line means a new version of the kind.
 
 use domesday::base::text::hex;
+use domesday::base::time::Timestamp;
 use domesday::identity::change::*;
 use domesday::identity::id::UniqueId;
 use domesday::ledger::AccountId;
@@ -14,6 +15,7 @@ fn samples() -> Vec<Change> {
     let policy = id("ANPAPOLICYPOLICY11111");
     let profile = id("AIPAPROFILEPROFILE111");
     let key = id("AKIAKEYKEYKEYKEYKEY1");
+    let credential = id("ACCACREDENTIALCREDEN1");
     let sealed = || Sealed(vec![1, 2, 3]);
     let (name_tag, hash) = ([7; 32], [9; 32]);
     let path = || "/a/".to_owned();
@@ -84,7 +86,7 @@ fn samples() -> Vec<Change> {
         LoginProfileCreated { user: user.clone(), commitment: hash, reset_required: true }.into(),
         LoginProfileUpdated { user: user.clone(), commitment: Some(hash), reset_required: None }
             .into(),
-        LoginProfileDeleted { user }.into(),
+        LoginProfileDeleted { user: user.clone() }.into(),
         InstanceProfileCreated {
             profile: profile.clone(),
             path: path(),
@@ -100,6 +102,18 @@ fn samples() -> Vec<Change> {
             resource_control: vec![vec![("p".into(), hash)]],
         }
         .into(),
+        ServiceCredentialCreated {
+            credential: credential.clone(),
+            owner: user,
+            service: "domesday".into(),
+            alias: sealed(),
+            commitment: hash,
+            expires: Timestamp::parse("2027-01-01"),
+        }
+        .into(),
+        ServiceCredentialStatusSet { credential: credential.clone(), active: false }.into(),
+        ServiceCredentialReset { credential: credential.clone(), commitment: hash }.into(),
+        ServiceCredentialDeleted { credential }.into(),
     ]
 }
 

@@ -5,6 +5,7 @@
 mod account;
 #[path = "../campaign/mod.rs"]
 mod campaign;
+mod evaluations;
 mod faults;
 mod flips;
 mod golden;

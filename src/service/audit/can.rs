@@ -117,7 +117,8 @@ fn would_change(explored: &Exploration<'_>, ask: &Ask) -> [Vec<String>; 2] {
     [explored.needs.iter().map(need).collect(), explored.almost.iter().map(almost).collect()]
 }
 
-fn word(outcome: Outcome) -> &'static str {
+/// An outcome, as answers spell it.
+pub fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Allowed => "allowed",
         Outcome::ImplicitDeny => "implicitDeny",
@@ -125,7 +126,8 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-fn because(decision: &Decision<'_>, action: &str) -> String {
+/// Why, in a sentence.
+pub fn because(decision: &Decision<'_>, action: &str) -> String {
     decision.because(action).unwrap_or_else(|| "every policy that has a say allows it".to_owned())
 }
 
@@ -157,8 +159,18 @@ fn statement(
     deciding: &Deciding<'_>,
     found: Option<&names::Found>,
 ) -> Result<Value, Fault> {
+    let mut shown = shown(deciding);
+    shown["event"] = match found {
+        None => Value::Null,
+        Some(found) => brought_by(account, view, deciding, found)?.into(),
+    };
+    Ok(shown)
+}
+
+/// A statement that decided.
+pub fn shown(deciding: &Deciding<'_>) -> Value {
     let start = deciding.statement.start();
-    Ok(json!({
+    json!({
         "policy_type": deciding.policy_type.noun(),
         "policy": &*deciding.label.policy,
         "version": &*deciding.label.version,
@@ -167,11 +179,7 @@ fn statement(
         "sid": deciding.statement.sid(),
         "line": start.line,
         "column": start.column,
-        "event": match found {
-            None => None,
-            Some(found) => brought_by(account, view, deciding, found)?,
-        },
-    }))
+    })
 }
 
 /// The newest event that put or attached the policy of a deciding statement to the principal itself or to

@@ -14,6 +14,7 @@ use crate::ledger::AccountId;
 use crate::projection::directory::{Directory, ERASED};
 use crate::projection::{Cut, ProjectionError, Reader, View, sealing};
 use crate::service::activity::receipt::{Kind, Receipt};
+use crate::service::evaluation::keys::ASKED_BY;
 use crate::service::fault::Fault;
 use crate::service::{Service, subject_of};
 
@@ -117,6 +118,7 @@ fn entry(
         },
         "source_identity": key("aws:SourceIdentity"),
         "credential": receipt.credential.as_ref().map(UniqueId::as_str),
+        "asked_by": asked_by(receipt),
         "address": key("aws:SourceIp"),
         "agent": key("aws:UserAgent"),
         "ticket": key("aws:PrincipalTag/ticket"),
@@ -133,6 +135,12 @@ fn entry(
             })
             .collect::<Vec<_>>(),
     }))
+}
+
+/// The unique id of whoever asked about the actor, where the actor did not ask itself.
+fn asked_by(receipt: &Receipt) -> Option<&str> {
+    let (_, values) = receipt.context.iter().find(|(key, _)| key == ASKED_BY)?;
+    values.first().map(String::as_str)
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ use crate::service::activity::receipt::{EVALUATOR, Kind, Receipt};
 use crate::service::authenticate::{self, NoCredential};
 use crate::service::authorize::{Grants, trust_of, verdict};
 use crate::service::caller::{Caller, Identity, Source};
+use crate::service::evaluation::decide::again;
+use crate::service::evaluation::keys::ASKED_BY;
+use crate::service::evaluation::subject::Subject;
 use crate::service::fault::Fault;
 use crate::service::operations::sts::NEED_TRUST;
 use crate::service::organization::{Organization, resource_control_reaches};
@@ -55,8 +58,15 @@ pub fn replay(service: &Service, receipt: &Receipt) -> Result<Replay, Fault> {
         Kind::Gap => return Ok(Replay::NoDecision),
     };
     let view = service.projections().at(Cut { position: receipt.position, time: None });
-    let Some(asked) = asked(service, &view, receipt)? else { return Ok(Replay::Erased) };
-    let again = match decide(service, &view, receipt, &asked)? {
+    let outcome = match receipt.context.iter().any(|(key, _)| key == ASKED_BY) {
+        true => evaluate(service, &view, receipt)?,
+        false => match asked(service, &view, receipt)? {
+            Some(asked) => Some(decide(service, &view, receipt, &asked)?),
+            None => None,
+        },
+    };
+    let Some(outcome) = outcome else { return Ok(Replay::Erased) };
+    let again = match outcome {
         Outcome::Allowed => Kind::Allowed,
         Outcome::ImplicitDeny => Kind::ImplicitDeny,
         Outcome::ExplicitDeny => Kind::ExplicitDeny,
@@ -77,8 +87,24 @@ struct Asked {
     context: Context<'static>,
 }
 
-/// Opens what is sealed in a receipt; `None` if somebody was erased.
-fn asked(service: &Service, view: &View, receipt: &Receipt) -> Result<Option<Asked>, Fault> {
+/// Decides again what somebody asked about a subject; `None` if somebody was erased.
+fn evaluate(service: &Service, view: &View, receipt: &Receipt) -> Result<Option<Outcome>, Fault> {
+    let Some((resource, context)) = opened(service, receipt)? else { return Ok(None) };
+    let (account, id) = &receipt.principal;
+    let subject = match (id.kind(), &receipt.credential) {
+        (Some(IdKind::Role), None) => Subject::of_role(view, *account, id)?,
+        _ => asked(service, view, receipt)?.map(|asked| Subject::Known(asked.caller)),
+    };
+    let Some(subject) = subject else { return Ok(None) };
+    let wanted = (receipt.action.as_str(), resource.as_str());
+    again(service, view, *account, &subject, wanted, &context).map(Some)
+}
+
+/// Opens the resource and the context of a receipt; `None` if somebody was erased.
+fn opened(
+    service: &Service,
+    receipt: &Receipt,
+) -> Result<Option<(String, Context<'static>)>, Fault> {
     let keys = service.projections().keys();
     let open = |account, id: &UniqueId, field, sealed| {
         sealing::unseal(keys, account, &subject_of(id), field, sealed)
@@ -100,7 +126,14 @@ fn asked(service: &Service, view: &View, receipt: &Receipt) -> Result<Option<Ask
             }
         }
     }
+    Ok(Some((resource, context)))
+}
+
+/// The request, opened; `None` if somebody was erased.
+fn asked(service: &Service, view: &View, receipt: &Receipt) -> Result<Option<Asked>, Fault> {
+    let Some((resource, context)) = opened(service, receipt)? else { return Ok(None) };
     let Some(identity) = identity(service, view, receipt)? else { return Ok(None) };
+    let account = &receipt.principal.0;
     let caller = Caller {
         account: *account,
         digits: Directory::new(view, *account).digits()?,

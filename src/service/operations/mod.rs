@@ -15,6 +15,7 @@ pub mod login_profiles;
 pub mod policies;
 pub mod policy_versions;
 pub mod roles;
+pub mod service_credentials;
 pub mod shapes;
 pub mod simulation;
 pub mod sts;
@@ -41,6 +42,7 @@ const FILES: &[&[Row]] = &[
     attachments::OPERATIONS,
     inline_policies::OPERATIONS,
     roles::OPERATIONS,
+    service_credentials::OPERATIONS,
     simulation::OPERATIONS,
     sts::OPERATIONS,
     users::OPERATIONS,

@@ -9,7 +9,8 @@ use crate::identity::change::{BoundarySet, UserCreated, UserDeleted, UserRenamed
 use crate::identity::id::IdKind;
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
-    ATTACHED, Counted, GROUPS_OF, INLINE_POLICIES, KEYS_OF, LOGIN_PROFILES, UserRow,
+    ATTACHED, Counted, GROUPS_OF, INLINE_POLICIES, KEYS_OF, LOGIN_PROFILES, SERVICE_CREDENTIALS_OF,
+    UserRow,
 };
 use crate::projection::view::ReadTables;
 use crate::service::fault::{self, Fault};
@@ -208,6 +209,9 @@ impl Write for DeleteUser {
         }
         if to.tx.count(account, &KEYS_OF, &user)? > 0 {
             return Err(fault::MUST_DELETE_KEYS.with(&[]));
+        }
+        if to.tx.count(account, &SERVICE_CREDENTIALS_OF, &user)? > 0 {
+            return Err(fault::MUST_DELETE_SERVICE_CREDENTIALS.with(&[]));
         }
         if to.tx.count(account, &GROUPS_OF, &user)? > 0 {
             return Err(fault::MUST_LEAVE_GROUPS.with(&[]));
