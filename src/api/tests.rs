@@ -311,3 +311,112 @@ async fn the_operator_asks_through_the_socket_and_it_stops_cleanly() {
     assert!(TcpStream::connect(address).await.is_err());
     assert!(!path.exists());
 }
+
+const QUESTION: &str = r#"{"subject":{"type":"user","id":"alice"},"action":{"name":"docs:Read"},"resource":{"type":"document","id":"7"}}"#;
+
+impl Running {
+    /// Asks with these headers for a decision: status, headers, body.
+    async fn decide(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, hyper::HeaderMap, String) {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut request = Request::post(path).header("host", self.address.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
+        let response = sender.send_request(request.body(body).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (head.status.as_u16(), head.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_asks_with_a_bearer_or_a_signature() {
+    let server = start(None).await;
+    server.iam("Action=CreateUser&UserName=alice").await.expect(200, "alice");
+    let (one, several) = ("/access/v1/evaluation", "/access/v1/evaluations");
+    let json = ("application/json", QUESTION.as_bytes());
+    let signed = server.signed(&server.admin, "domesday", ("POST", one), json).await;
+    signed.expect(200, "\"decision\":false");
+    let signed =
+        server.signed(&server.admin, "domesday", ("POST", "/at/@3/access/v1/evaluation"), json);
+    signed.await.expect(200, "There is no user");
+
+    let made = "Action=CreateServiceSpecificCredential&UserName=admin&ServiceName=domesday";
+    let made = server.iam(made).await.expect(200, "domesday_ACCA");
+    let token = element(&made.2, "ServiceCredentialSecret");
+    let bearer = format!("Bearer {token}");
+    let media = ("content-type", "application/json");
+    let named = ("x-request-id", "bfe9eb29 \u{7e}any");
+    let known = [("authorization", bearer.as_str()), media, named];
+    let (status, headers, body) = server.decide(one, &known, QUESTION).await;
+    assert_eq!((status, &headers["x-request-id"].as_bytes()), (200, &named.1.as_bytes()));
+    assert_eq!(headers["content-type"], "application/json");
+    assert!(body.contains("\"decision\":false") && body.contains("implicitDeny"), "{body}");
+    let boxcar = QUESTION.replacen('{', "{\"evaluations\":[{},{}],", 1);
+    let (status, _, body) = server.decide(several, &known, &boxcar).await;
+    assert!(status == 200 && body.matches("\"decision\":false").count() == 2, "{body}");
+
+    // Who is not believed is told so in one way, whatever is wrong.
+    let mut told = Vec::new();
+    let almost = format!("{bearer}x");
+    let stranger = token.replace("_ACCA", "_ACCB");
+    for wrong in [
+        almost.as_str(),
+        &format!("Bearer {stranger}"),
+        "Bearer",
+        "Bearer ",
+        "bearer x",
+        "Basic YQ==",
+    ] {
+        let sent = [("authorization", wrong), media, named];
+        let (status, headers, body) = server.decide(one, &sent, QUESTION).await;
+        assert_eq!(status, 401, "{wrong}");
+        assert_eq!(headers["www-authenticate"], "Bearer realm=\"domesday\"");
+        assert_eq!(headers["x-request-id"].as_bytes(), named.1.as_bytes());
+        told.push(body);
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(server.decide(one, &[media], QUESTION).await.0, 401);
+    // It opens nothing else.
+    let elsewhere = [("authorization", bearer.as_str())];
+    for (path, body) in [("/audit/v1/head", ""), ("/", "Action=ListUsers&Version=2010-05-08")] {
+        let (status, _, body) = server.decide(path, &elsewhere, body).await;
+        assert!(status == 400 || status == 403, "{path}: {status} {body}");
+    }
+
+    // What is not well formed is refused as a whole, in a sentence.
+    for wrong in ["", "[]", "{}", "{\"subject\":1}", "{\"subject\":{},\"subject\":{}}", "\u{0}"] {
+        let (status, headers, body) = server.decide(one, &known, wrong).await;
+        assert_eq!((status, body.starts_with('"')), (400, true), "{wrong}: {body}");
+        assert!(headers.contains_key("x-request-id"));
+    }
+    let form = [("authorization", bearer.as_str()), ("content-type", "text/plain")];
+    assert_eq!(server.decide(one, &form, QUESTION).await.0, 400);
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(300_000));
+    assert_eq!(server.decide(one, &known, &large).await.0, 413);
+    server.get(one).await.expect(405, "POST");
+
+    let found = server.get("/.well-known/authzen-configuration").await;
+    let base = format!("http://{}", server.address);
+    let expected = format!("\"access_evaluations_endpoint\":\"{base}{several}\"");
+    found.expect(200, &expected);
+
+    // Whoever may not ask is told who it is and what it lacks.
+    server.iam("Action=CreateUser&UserName=gate").await.expect(200, "gate");
+    let made = "Action=CreateServiceSpecificCredential&UserName=gate&ServiceName=domesday";
+    let made = server.iam(made).await.expect(200, "domesday_ACCA");
+    let bearer = format!("Bearer {}", element(&made.2, "ServiceCredentialSecret"));
+    let (status, _, body) =
+        server.decide(one, &[("authorization", &bearer), media], QUESTION).await;
+    assert!(status == 403 && body.contains("domesday:Evaluate"), "{body}");
+    server.stop().await;
+}

@@ -98,6 +98,7 @@ const IDENTITIES: &[(&str, &str)] = &[
     ("PolicyId", "PolicyName"),
     ("InstanceProfileId", "InstanceProfileName"),
     ("AccessKeyId", "UserName"),
+    ("ServiceSpecificCredentialId", "UserName"),
 ];
 
 /// What AWS's simulator answers.
@@ -248,6 +249,7 @@ impl Walk<'_> {
             };
             let base = match id.get(..4) {
                 Some("AKIA") => format!("{name}.key"),
+                Some("ACCA") => format!("{name}.credential"),
                 Some("ASIA") => match asked("RoleSessionName") {
                     Some(session) => session.to_owned(),
                     None => format!("{name}.token"),
@@ -294,6 +296,14 @@ impl Walk<'_> {
                 wrong("no long text of base64")
             }
             "SecretAccessKey" | "SessionToken" => Ok(self.names.bind(label, name, text)),
+            "ServicePassword" | "ServiceCredentialSecret" => {
+                if text.len() < 40 {
+                    return wrong("too short to be a secret");
+                }
+                let reset = self.asked.action.starts_with("Reset");
+                let part = if reset { format!("{name}.reset") } else { name.to_owned() };
+                Ok(self.names.bind(label, &part, text))
+            }
             "Marker" => {
                 self.names.set("marker", text);
                 Ok("$marker".to_owned())

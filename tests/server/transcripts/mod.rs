@@ -38,7 +38,8 @@ macro_rules! transcripts {
 
 transcripts! {
     access_keys account account_details attachments boundaries callers denied errors groups inline
-    instance_profiles login_profiles paging policies quotas roles root simulation sts tags users versions
+    instance_profiles login_profiles paging policies quotas roles root
+    service_credentials simulation sts tags users versions
 }
 
 /// How long an answer that is expected eventually is waited for.

@@ -19,11 +19,12 @@ static VARIABLE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\$(\$|[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)").unwrap());
 static ID: LazyLock<Regex> = LazyLock::new(|| {
     // Access keys have a tail of 16, entities one of 17.
-    Regex::new(r"\A(?:A(?:IDA|ROA|GPA|NPA|IPA)[A-Z0-9]{17}|A(?:KIA|SIA)[A-Z0-9]{16})\z").unwrap()
+    Regex::new(r"\A(?:A(?:IDA|ROA|GPA|NPA|IPA|CCA)[A-Z0-9]{17}|A(?:KIA|SIA)[A-Z0-9]{16})\z")
+        .unwrap()
 });
 static RUNNING: LazyLock<Regex> = LazyLock::new(|| {
     let kinds = [
-        r"(?<id>\bA(?:IDA|ROA|GPA|NPA|IPA|KIA|SIA)[A-Z0-9]{16,17}\b)",
+        r"(?<id>\bA(?:IDA|ROA|GPA|NPA|IPA|CCA|KIA|SIA)[A-Z0-9]{16,17}\b)",
         r"(?<date>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)",
         r"(?<digits>\b\d{10,12}\b)",
         r"(?<long>x{30,})",
