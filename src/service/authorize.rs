@@ -17,8 +17,8 @@ use crate::identity::change::{PolicyRef, Sealed};
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::policy::{
-    Attached, Context, Decision, Document, Label, Outcome, Policies, PolicySet, PolicyType,
-    Request, Values, decide,
+    Attached, Context, Deciding, Decision, Document, Label, Outcome, Policies, PolicySet,
+    PolicyType, Request, Values, decide,
 };
 use crate::projection::directory::Directory;
 use crate::projection::fold::same_key;
@@ -190,6 +190,19 @@ impl Grants {
         }
     }
 
+    /// The same for an action on a resource of the principal's account; with a role's trust where there is
+    /// one to ask.
+    pub fn policies_on<'a>(&'a self, action: &str, trust: Option<&'a PolicySet>) -> Policies<'a> {
+        let mut policies = match trust {
+            Some(trust) => self.policies_and_trust(Some(trust)),
+            None => self.policies(),
+        };
+        if resource_control_reaches(action) {
+            policies.rcp = &self.organization.rcp;
+        }
+        policies
+    }
+
     /// The same for what needs a role's trust besides.
     pub fn policies_and_trust<'a>(&'a self, trust: Option<&'a PolicySet>) -> Policies<'a> {
         Policies { resource: trust, resource_must_allow: true, ..self.policies() }
@@ -310,12 +323,12 @@ fn is_personal(key: &str) -> bool {
         .any(|prefix| lower.starts_with(prefix))
 }
 
+/// Keys that tell nothing of a person, and the others.
+pub type Recorded = (Vec<(String, Vec<String>)>, serde_json::Map<String, serde_json::Value>);
+
 /// A context as receipts keep it: what tells nothing of a person, and the rest. A key that is known to be
 /// absent has no values, and is left out unless it matters that it is known.
-pub fn recorded(
-    context: &Context<'_>,
-    with_absent: bool,
-) -> (Vec<(String, Vec<String>)>, serde_json::Map<String, serde_json::Value>) {
+pub fn recorded(context: &Context<'_>, with_absent: bool) -> Recorded {
     let (mut plain, mut personal) = (Vec::new(), serde_json::Map::new());
     for (key, values) in context.iter() {
         let values = match texts(values) {
@@ -330,6 +343,15 @@ pub fn recorded(
         }
     }
     (plain, personal)
+}
+
+/// The statements that decided, as receipts keep them: policy, version, place in the document.
+pub fn deciding_of(decision: &Decision<'_>) -> Vec<(String, String, u32)> {
+    let one = |deciding: Deciding<'_>| {
+        let index = u32::try_from(deciding.statement.index()).unwrap_or(u32::MAX);
+        (deciding.label.policy.to_string(), deciding.label.version.to_string(), index)
+    };
+    decision.deciding().map(one).collect()
 }
 
 /// The outcome of all checks of a request: its receipts, and the refusal if there is one.
@@ -491,16 +513,7 @@ impl Judge<'_> {
             )?,
             position: self.position,
             evaluator: EVALUATOR,
-            deciding: decision
-                .deciding()
-                .map(|deciding| {
-                    (
-                        deciding.label.policy.to_string(),
-                        deciding.label.version.to_string(),
-                        u32::try_from(deciding.statement.index()).unwrap_or(u32::MAX),
-                    )
-                })
-                .collect(),
+            deciding: deciding_of(decision),
             blocked_by: decision.blocked_by.map(|kind| kind.noun().to_owned()),
         })
     }

@@ -8,13 +8,13 @@
 
 use std::sync::Arc;
 
-use super::authorize::Grants;
+use super::authorize::{Grants, trust_of};
 use super::documents::Documents;
 use super::fault::Fault;
 use super::operations::sts::{NEED_TRUST, find_role};
 use crate::identity::arn::{self, Arn};
 use crate::identity::id::{UniqueId, is_account_digits};
-use crate::policy::{self, Context, Document};
+use crate::policy::{self, Context, Document, PolicySet};
 use crate::projection::directory::{Directory, Named, Principal};
 
 /// What kind of principal is supposed to ask.
@@ -202,6 +202,20 @@ pub fn trust_policy(
     match role.filter(|(owner, _)| *owner == directory.account) {
         None => Ok(None),
         Some((_, role)) => documents.trust(directory.reader, &role.row.trust).map(Some),
+    }
+}
+
+/// The trust policy that has a say in an action: a role of this account must trust whoever assumes it; of
+/// others nothing is told here.
+pub fn trust_on(
+    documents: &Documents,
+    directory: Directory<'_>,
+    action: &str,
+    resource: &str,
+) -> Result<Option<PolicySet>, Fault> {
+    match needs_trust(action) {
+        false => Ok(None),
+        true => Ok(trust_of(resource, trust_policy(documents, directory, resource)?)),
     }
 }
 

@@ -12,10 +12,8 @@ use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::{ProjectionError, View};
 use crate::service::Service;
-use crate::service::authorize::trust_of;
 use crate::service::fault::Fault;
-use crate::service::organization::resource_control_reaches;
-use crate::service::supposed::{Kind, Supposed, needs_trust, trust_policy};
+use crate::service::supposed::{Kind, Supposed, trust_on};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,19 +58,8 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
     };
     let grants = supposed.grants(service.documents(), &directory)?;
     let context = known(ask, supposed.context());
-    // A role of this account must trust whoever assumes it; of others nothing is told here.
-    let trust = match needs_trust(&ask.action) {
-        false => None,
-        true => trust_policy(service.documents(), directory, &ask.resource)?,
-    };
-    let trust = trust_of(&ask.resource, trust);
-    let mut policies = match &trust {
-        Some(trust) => grants.policies_and_trust(Some(trust)),
-        None => grants.policies(),
-    };
-    if resource_control_reaches(&ask.action) {
-        policies.rcp = &grants.organization.rcp;
-    }
+    let trust = trust_on(service.documents(), directory, &ask.action, &ask.resource)?;
+    let policies = grants.policies_on(&ask.action, trust.as_ref());
     let request = Request::new(supposed.principal(), &ask.action, &ask.resource, &context);
     let explored = explore(&request, &policies);
     let conditional = explored.is_conditional();
@@ -81,7 +68,7 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
         .deciding()
         .map(|deciding| statement(account, view, &deciding, found.as_ref()))
         .collect::<Result<Vec<_>, Fault>>()?;
-    let [needs, almost] = would_change(&explored, ask);
+    let [needs, almost] = would_change(&explored, &ask.action, &ask.resource);
     let missing: Vec<&str> = if conditional { explored.missing_keys } else { Vec::new() };
     Ok(json!({
         "principal": found.map_or_else(|| arn::root(&digits), |found| found.arn),
@@ -100,13 +87,13 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
 
 /// What would turn a denial into an Allow, all of it together; and the statements that would give a missing
 /// Allow if their conditions held.
-fn would_change(explored: &Exploration<'_>, ask: &Ask) -> [Vec<String>; 2] {
+pub fn would_change(explored: &Exploration<'_>, action: &str, resource: &str) -> [Vec<String>; 2] {
     let place = |deciding: &Deciding<'_>| {
         let Deciding { label, statement, .. } = deciding;
         let version = if label.version.is_empty() { "" } else { " " };
         format!("statement {} of {}{version}{}", statement.index(), label.policy, label.version)
     };
-    let asked = format!("{} on {}", ask.action, ask.resource);
+    let asked = format!("{action} on {resource}");
     let need = |need: &Need<'_>| match need {
         Need::Without(deciding) => format!("{} must no longer deny {asked}", place(deciding)),
         Need::Allow(kind) => format!("{} {} must allow {asked}", kind.article(), kind.noun()),
@@ -160,10 +147,13 @@ fn statement(
     found: Option<&names::Found>,
 ) -> Result<Value, Fault> {
     let mut shown = shown(deciding);
-    shown["event"] = match found {
-        None => Value::Null,
-        Some(found) => brought_by(account, view, deciding, found)?.into(),
-    };
+    if let Value::Object(shown) = &mut shown {
+        let event = match found {
+            None => None,
+            Some(found) => brought_by(account, view, deciding, found)?,
+        };
+        shown.insert("event".into(), event.into());
+    }
     Ok(shown)
 }
 

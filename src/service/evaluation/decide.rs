@@ -9,14 +9,15 @@ use super::{Asking, Undecided, properties, text};
 use crate::identity::arn::Arn;
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
-use crate::policy::{Context, Exploration, Outcome, Policies, PolicySet, Request, explore};
+use crate::policy::{Context, Exploration, Outcome, Policies, Request, explore};
 use crate::projection::directory::Directory;
 use crate::projection::tables::{GroupRow, RoleRow, UserRow};
 use crate::projection::{View, sealing};
 use crate::service::activity::receipt::{EVALUATOR, Kind, Receipt};
-use crate::service::audit::can::{because, shown, trusting, word};
-use crate::service::authorize::{Grants, recorded};
+use crate::service::audit::can::{because, shown, word, would_change};
+use crate::service::authorize::{deciding_of, recorded};
 use crate::service::fault::Fault;
+use crate::service::supposed::trust_on;
 use crate::service::{Service, subject_of};
 
 /// What blocked an evaluation that was no because too little was known.
@@ -100,8 +101,9 @@ impl Asked {
         let account = self.subject.account();
         let grants = self.subject.grants(service, *view)?;
         let (action, arn) = (&self.wanted.action, &self.wanted.arn);
-        let trust = trusting(service, view, account, action, arn)?;
-        let policies = policies(&grants, trust.as_ref());
+        let directory = Directory::new(*view, account);
+        let trust = trust_on(service.documents(), directory, action, arn)?;
+        let policies = grants.policies_on(action, trust.as_ref());
         let concluded = conclude(&self.subject, &self.wanted, &policies, &mut self.context);
         let evaluation = self.evaluation(view, &concluded);
         let decision = &concluded.explored.decision;
@@ -131,14 +133,7 @@ impl Asked {
             principal: (account, principal),
             position: view.cut().position,
             evaluator: EVALUATOR,
-            deciding: decision
-                .deciding
-                .iter()
-                .map(|deciding| {
-                    let index = u32::try_from(deciding.statement.index()).unwrap_or(u32::MAX);
-                    (deciding.label.policy.to_string(), deciding.label.version.to_string(), index)
-                })
-                .collect(),
+            deciding: deciding_of(decision),
             blocked_by,
         };
         Ok((evaluation, receipt))
@@ -155,7 +150,7 @@ impl Asked {
             (false, false) => because(&explored.decision, &self.wanted.action),
         };
         let id = if *conditional { "conditional" } else { word(*outcome) };
-        let statements: Vec<Value> = explored.decision.deciding.iter().map(shown).collect();
+        let statements: Vec<Value> = explored.decision.deciding().map(|one| shown(&one)).collect();
         let open: Vec<Value> = explored.open.iter().map(shown).collect();
         let decision = *outcome == Outcome::Allowed;
         let mut context = json!({
@@ -174,6 +169,9 @@ impl Asked {
             if !decision {
                 let text = format!("You may not do {} here.", self.wanted.action);
                 context.insert("reason_user".into(), json!({ "en": text }));
+                let [needs, almost] = would_change(explored, &self.wanted.action, &self.wanted.arn);
+                context.insert("needs".into(), json!(needs));
+                context.insert("almost".into(), json!(almost));
             }
             if *conditional {
                 context.insert("open_statements".into(), open.into());
@@ -186,12 +184,15 @@ impl Asked {
     }
 }
 
+/// A unique id and tags.
+type Tagged = (UniqueId, Vec<(String, String)>);
+
 /// An IAM user, group or role of the account by its ARN: its unique id and tags, which nobody else says.
 fn own_resource(
     directory: Directory<'_>,
     digits: &str,
     arn: &str,
-) -> Result<Option<(UniqueId, Vec<(String, String)>)>, Fault> {
+) -> Result<Option<Tagged>, Fault> {
     let Some(parsed) = Arn::parse(arn) else { return Ok(None) };
     if !arn.starts_with("arn:aws:iam:") || parsed.account != digits {
         return Ok(None);
@@ -214,14 +215,6 @@ fn kind_of(outcome: Outcome) -> Kind {
         Outcome::Allowed => Kind::Allowed,
         Outcome::ImplicitDeny => Kind::ImplicitDeny,
         Outcome::ExplicitDeny => Kind::ExplicitDeny,
-    }
-}
-
-/// The policies that have a say.
-fn policies<'a>(grants: &'a Grants, trust: Option<&'a PolicySet>) -> Policies<'a> {
-    match trust {
-        Some(trust) => grants.policies_and_trust(Some(trust)),
-        None => grants.policies(),
     }
 }
 
@@ -266,7 +259,8 @@ pub fn again(
 ) -> Result<Outcome, Fault> {
     let wanted = Wanted { action: action.to_owned(), arn: arn.to_owned() };
     let grants = subject.grants(service, view)?;
-    let trust = trusting(service, view, account, action, arn)?;
-    let policies = policies(&grants, trust.as_ref());
+    let directory = Directory::new(view, account);
+    let trust = trust_on(service.documents(), directory, action, arn)?;
+    let policies = grants.policies_on(action, trust.as_ref());
     Ok(conclude(subject, &wanted, &policies, &mut context.clone()).outcome)
 }
