@@ -137,7 +137,10 @@ mod tests {
         let random = SeededRandom::new(3);
         for kind in IdKind::ALL {
             let id = UniqueId::generate(kind, &random).unwrap();
-            let length = if kind >= IdKind::AccessKey { 20 } else { 21 };
+            let length = match kind {
+                IdKind::AccessKey | IdKind::SessionKey => 20,
+                _ => 21,
+            };
             assert_eq!((id.as_str().len(), id.kind()), (length, Some(kind)));
             assert_eq!(UniqueId::parse(id.as_str()), Some(id));
         }
