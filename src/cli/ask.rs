@@ -6,7 +6,7 @@ use super::Failure;
 use super::door::{Door, moment};
 use super::options::{
     AccountCommand, CanOptions, Command, Common, LogOptions, OrganizationCommand, Output,
-    RecoverCommand,
+    RecoverCommand, WhoCanOptions,
 };
 use super::{organization, print, progress};
 
@@ -42,6 +42,7 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
             Ok(0)
         }
         Command::Can(options) => can(door, output, options),
+        Command::WhoCan(options) => who_can(door, output, options),
         Command::Verify => {
             let work = || door.act("verify", &json!({}));
             let found = progress::watch("verifying every byte", || door.progress(), work)?;
@@ -144,6 +145,18 @@ fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Failure>
         "ticket",
     ];
     print::rows(output, &events, &columns)?;
+    Ok(0)
+}
+
+fn who_can(door: &Door, output: Output, options: &WhoCanOptions) -> Result<u8, Failure> {
+    let mut parameters = vec![
+        ("action".to_owned(), options.action.clone()),
+        ("resource".to_owned(), options.resource.clone()),
+    ];
+    parameters.extend(options.context.iter().map(|pair| ("context".to_owned(), pair.clone())));
+    let answer = door.ask("who-can", parameters, options.at.at.as_deref())?;
+    let principals = field(&answer, "principals").as_array().cloned().unwrap_or_default();
+    print::rows(output, &principals, &["name", "via", "conditional", "missing_context"])?;
     Ok(0)
 }
 

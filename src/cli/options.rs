@@ -87,6 +87,8 @@ pub enum Command {
     /// Check policy documents and test them, without server or data
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Every principal that could do something, through roles included
+    WhoCan(WhoCanOptions),
     /// Read every byte and compare rows with events (exit 3: damaged)
     Verify,
     /// Fold all rows anew from the events
@@ -155,6 +157,21 @@ pub struct LogOptions {
 pub struct CanOptions {
     /// alice, user/alice, role/deploy, an ARN, an id, root
     pub principal: String,
+    /// iam:CreateUser
+    pub action: String,
+    /// An ARN, or '*'
+    pub resource: String,
+    /// A condition key that is known
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub context: Vec<String>,
+    /// When
+    #[command(flatten)]
+    pub at: AtMoment,
+}
+
+/// `who-can`
+#[derive(Args, Debug)]
+pub struct WhoCanOptions {
     /// iam:CreateUser
     pub action: String,
     /// An ARN, or '*'

@@ -116,6 +116,17 @@ impl Document {
         )
     }
 
+    /// Whether a Principal names anybody otherwise than by their account.
+    pub fn names_more_than_accounts(&self) -> bool {
+        self.statements.iter().any(|statement| match &statement.principals {
+            Principals::Unnamed => false,
+            Principals::AllBut(_) => true,
+            Principals::Named(entries) => {
+                entries.iter().any(|entry| !matches!(entry, Entry::Account(_)))
+            }
+        })
+    }
+
     /// Every context key the document refers to, in conditions and as variables: once each, in
     /// alphabetical order, in the spelling of its first use.
     pub fn context_keys(&self) -> impl Iterator<Item = &str> {

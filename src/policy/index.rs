@@ -133,10 +133,7 @@ impl Index {
     /// Calls `visit` with every item that could apply to the action (lower case) on the resource
     /// (`None`: on none in particular); a statement may be visited more than once.
     pub fn candidates(&self, action: &str, resource: Option<&str>, mut visit: impl FnMut(&Item)) {
-        let list = self.list(action);
-        let start = usize::try_from(list.start).unwrap_or(usize::MAX);
-        let length = usize::try_from(list.length).unwrap_or_default();
-        let Some(items) = self.items.get(start..start.saturating_add(length)) else { return };
+        let items = self.named(action);
         let Some(resource) = resource else {
             return items.iter().filter(|item| item.is(Item::ANY)).for_each(visit);
         };
@@ -152,6 +149,19 @@ impl Index {
             }
             next = usize::try_from(item.parent).ok().and_then(|parent| items.get(parent));
         }
+    }
+
+    /// Whether some item that allows could apply to the action (lower case) on anything.
+    pub fn may_allow(&self, action: &str) -> bool {
+        self.named(action).iter().any(|item| !item.denies())
+    }
+
+    /// The items that could apply to the action.
+    fn named(&self, action: &str) -> &[Item] {
+        let list = self.list(action);
+        let start = usize::try_from(list.start).unwrap_or(usize::MAX);
+        let length = usize::try_from(list.length).unwrap_or_default();
+        self.items.get(start..start.saturating_add(length)).unwrap_or_default()
     }
 
     fn list(&self, action: &str) -> List {

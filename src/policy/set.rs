@@ -99,6 +99,14 @@ impl PolicySet {
         self.attached.first().map(|attached| attached.document.kind())
     }
 
+    /// Whether some statement allows the action on anything, under whatever conditions; a yes may be
+    /// mistaken, a no is not.
+    pub fn may_allow(&self, action: &str) -> bool {
+        let action = action.to_ascii_lowercase();
+        self.index.may_allow(&action)
+            || self.large.iter().any(|(_, document)| document.index().may_allow(&action))
+    }
+
     /// Calls `visit` with the number of each statement that could apply to the action (lower case) on
     /// the resource (`None`: on none in particular), and with what is left to ask; more than once, if
     /// several patterns of the statement fit.

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::audit::names::Found;
 use super::authorize::{Grants, trust_of};
 use super::documents::Documents;
 use super::fault::Fault;
@@ -73,6 +74,27 @@ impl Supposed {
             session_arn: String::new(),
             tags: Vec::new(),
         }
+    }
+
+    /// A user or role that exists; `None` for a group, which is no principal.
+    pub fn of_found(
+        directory: Directory<'_>,
+        digits: &str,
+        found: &Found,
+    ) -> Result<Option<Self>, Fault> {
+        let kind = match Kind::of(found.kind) {
+            Some(kind @ (Kind::User | Kind::Role)) => kind,
+            _ => return Ok(None),
+        };
+        Ok(Some(Supposed {
+            kind,
+            digits: digits.to_owned(),
+            id: Some(found.id.clone()),
+            name: found.name.clone(),
+            arn: found.arn.clone(),
+            session_arn: arn::assumed_role(digits, &found.name, "session"),
+            tags: directory.tags(&found.id)?,
+        }))
     }
 
     /// A user, group or role of which the ARN is all that is known; `None` for any other text.

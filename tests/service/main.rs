@@ -17,4 +17,5 @@ mod model;
 mod organization;
 mod sessions;
 mod verifying;
+mod who_can;
 mod world;

@@ -13,7 +13,7 @@ use crate::projection::sealing::NameKind;
 use crate::projection::{ProjectionError, View};
 use crate::service::Service;
 use crate::service::fault::Fault;
-use crate::service::supposed::{Kind, Supposed, trust_on};
+use crate::service::supposed::{Supposed, trust_on};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,36 +28,28 @@ pub struct Ask {
     pub context: Vec<(String, String)>,
 }
 
+/// Refuses what is no action's name.
+pub fn check_action(action: &str) -> Result<(), Fault> {
+    match action.contains(':') && !action.contains(['*', '?', ' ']) {
+        true => Ok(()),
+        false => Err(Fault::validation("An action is written SERVICE:NAME, without wildcards.")),
+    }
+}
+
 /// Decides, and says why.
 pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Result<Value, Fault> {
-    if !ask.action.contains(':') || ask.action.contains(['*', '?', ' ']) {
-        return Err(Fault::validation("An action is written SERVICE:NAME, without wildcards."));
-    }
+    check_action(&ask.action)?;
     let directory = Directory::new(view, account);
     let digits = directory.digits()?;
     let root = ask.principal == "root" || ask.principal == arn::root(&digits);
     let found = if root { None } else { Some(names::one(directory, &ask.principal)?) };
     let supposed = match &found {
         None => Supposed::root(&digits),
-        Some(found) => {
-            let kind = match found.kind {
-                "user" => Kind::User,
-                "role" => Kind::Role,
-                _ => return Err(Fault::validation("A group is no principal: ask of its members.")),
-            };
-            Supposed {
-                kind,
-                digits: digits.clone(),
-                id: Some(found.id.clone()),
-                name: found.name.clone(),
-                arn: found.arn.clone(),
-                session_arn: arn::assumed_role(&digits, &found.name, "session"),
-                tags: directory.tags(&found.id)?,
-            }
-        }
+        Some(found) => Supposed::of_found(directory, &digits, found)?
+            .ok_or_else(|| Fault::validation("A group is no principal: ask of its members."))?,
     };
     let grants = supposed.grants(service.documents(), &directory)?;
-    let context = known(ask, supposed.context());
+    let context = known(&ask.context, supposed.context());
     let trust = trust_on(service.documents(), directory, &ask.action, &ask.resource)?;
     let policies = grants.policies_on(&ask.action, trust.as_ref());
     let request = Request::new(supposed.principal(), &ask.action, &ask.resource, &context);
@@ -119,9 +111,9 @@ pub fn because(decision: &Decision<'_>, action: &str) -> String {
 }
 
 /// The keys that follow from who asks, and those that were given, which win.
-fn known(ask: &Ask, mut context: Context<'static>) -> Context<'static> {
+pub fn known(asked: &[(String, String)], mut context: Context<'static>) -> Context<'static> {
     let mut given: Vec<(String, Vec<String>)> = Vec::new();
-    for (key, value) in &ask.context {
+    for (key, value) in asked {
         match given.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(key)) {
             Some((_, values)) => values.push(value.clone()),
             None => given.push((key.clone(), vec![value.clone()])),

@@ -2,7 +2,7 @@
 //!
 //! - [`log`]: who changed what, when, from where; [`denied`]: who tried what in vain.
 //! - [`show`]: one thing as it was, and the events that made it so.
-//! - [`can`]: may a principal do something, and why.
+//! - [`can`]: may a principal do something, and why; [`who_can`]: who may.
 //! - [`replay`]: recorded decisions, decided again.
 //! - [`verify`]: reads every byte and compares rows with events.
 //! - [`names`]: what people call a principal, resolved, also of the past.
@@ -17,6 +17,7 @@ pub mod names;
 pub mod replay;
 pub mod show;
 pub mod verify;
+pub mod who_can;
 
 use std::sync::Arc;
 
@@ -53,6 +54,8 @@ pub enum Question {
     },
     /// May a principal do something?
     Can(can::Ask),
+    /// Who could do something?
+    WhoCan(who_can::Ask),
     /// The organisation's policies over the account.
     Organization,
 }
@@ -96,6 +99,11 @@ impl Question {
                 resource: read.need("resource")?,
                 context: read.take_all_pairs("context")?,
             }),
+            "who-can" => Question::WhoCan(who_can::Ask {
+                action: read.need("action")?,
+                resource: read.need("resource")?,
+                context: read.take_all_pairs("context")?,
+            }),
             "organization" => Question::Organization,
             other => {
                 return Err(Fault::new(
@@ -117,6 +125,7 @@ impl Question {
     fn action(&self) -> &'static str {
         match self {
             Question::Can(_) => "domesday:Evaluate",
+            Question::WhoCan(_) => "domesday:SearchAccess",
             _ => "domesday:ReadLedger",
         }
     }
@@ -185,6 +194,7 @@ pub fn run(
         Question::Events(filter) => log::events(service.activity(), caller.account, &view, &filter),
         Question::Show { thing } => show::show(service, caller.account, &view, &thing),
         Question::Can(ask) => can::can(service, caller.account, &view, &ask),
+        Question::WhoCan(ask) => who_can::who_can(service, caller.account, &view, &ask),
         Question::Organization => organization::show(&view, caller.account),
     }
 }

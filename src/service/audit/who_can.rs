@@ -1,0 +1,251 @@
+//! Who could do something: every principal of the account that policies allow it, by itself or through roles
+//! that it can assume, one after another.
+//!
+//! Each principal is decided on as `can` decides. From the roles that could, the search goes backwards: who
+//! could assume one of them, and who could assume those. First along what is certain, then along what hangs on
+//! context that nobody gave, so that whoever is found at all is found by the surest way and, among those, by
+//! the shortest. Roles of other accounts are not known here, and root users cannot assume roles.
+//!
+//! Cost: the policies of every principal are gathered once. Whether a principal can assume a role is only
+//! asked of those whose policies allow `sts:AssumeRole` on anything, and of roles that trust somebody by name
+//! of everybody.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::can::known;
+use super::names::Found;
+use crate::ledger::AccountId;
+use crate::policy::{Context, Outcome, PolicySet, Request, explore};
+use crate::projection::View;
+use crate::projection::directory::Directory;
+use crate::projection::tables::{RoleRow, UserRow};
+use crate::service::Service;
+use crate::service::authorize::{Grants, trust_of};
+use crate::service::fault::Fault;
+use crate::service::supposed::{Kind, Supposed, trust_on};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// `iam:CreateUser`.
+    pub action: String,
+    /// An ARN, or `*`.
+    pub resource: String,
+    /// Condition keys and values that are known; a key given twice has both values.
+    pub context: Vec<(String, String)>,
+}
+
+const ASSUME: &str = "sts:AssumeRole";
+/// Steps from role to role; AWS knows no limit, but whoever needs more would be found by a shorter way.
+const STEPS: usize = 32;
+
+/// Somebody of the account.
+struct Member {
+    supposed: Supposed,
+    /// What a role trusts, and whether that names more than accounts.
+    trust: Option<(PolicySet, bool)>,
+}
+
+/// How somebody could.
+#[derive(Clone, Debug)]
+struct Way {
+    /// The role to assume; `None` for who could by itself.
+    through: Option<usize>,
+    /// The keys that it hangs on, of this step alone.
+    missing: Vec<String>,
+    conditional: bool,
+}
+
+/// Answers.
+pub fn who_can(
+    service: &Service,
+    account: AccountId,
+    view: &View,
+    ask: &Ask,
+) -> Result<Value, Fault> {
+    super::can::check_action(&ask.action)?;
+    let search = Search { service, directory: Directory::new(view, account), ask };
+    let members = search.members()?;
+    let found = search.run(&members)?;
+    let mut principals: Vec<(usize, Value)> = found
+        .iter()
+        .filter_map(|(number, way)| {
+            let member = members.get(*number)?;
+            Some((*number, shown(member, way, &members, &found)))
+        })
+        .collect();
+    principals.sort_by_key(|(number, _)| *number);
+    let principals: Vec<Value> = principals.into_iter().map(|(_, shown)| shown).collect();
+    Ok(json!({
+        "action": ask.action,
+        "resource": ask.resource,
+        "position": view.cut().position,
+        "examined": members.len(),
+        "principals": principals,
+    }))
+}
+
+/// Somebody who could, with the roles on the way and all that it hangs on.
+fn shown(member: &Member, way: &Way, members: &[Member], found: &HashMap<usize, Way>) -> Value {
+    let (mut via, mut missing) = (Vec::new(), way.missing.clone());
+    let mut next = way.through;
+    while let Some((number, role)) = next.and_then(|number| Some((number, members.get(number)?))) {
+        via.push(called(&role.supposed));
+        let step = found.get(&number);
+        missing.extend(step.into_iter().flat_map(|step| step.missing.clone()));
+        next = step.and_then(|step| step.through).filter(|_| via.len() < STEPS);
+    }
+    missing.sort();
+    missing.dedup();
+    json!({
+        "principal": member.supposed.arn,
+        "name": called(&member.supposed),
+        "via": via,
+        "conditional": way.conditional,
+        "missing_context": missing,
+    })
+}
+
+fn called(supposed: &Supposed) -> String {
+    match supposed.kind {
+        Kind::Root => "root".to_owned(),
+        Kind::User => format!("user/{}", supposed.name),
+        Kind::Role => format!("role/{}", supposed.name),
+        Kind::Group => format!("group/{}", supposed.name),
+    }
+}
+
+/// A search in one account at one moment.
+struct Search<'a> {
+    service: &'a Service,
+    directory: Directory<'a>,
+    ask: &'a Ask,
+}
+
+impl Search<'_> {
+    /// The root user, all users, all roles.
+    fn members(&self) -> Result<Vec<Member>, Fault> {
+        let digits = self.directory.digits()?;
+        let mut members = vec![Member { supposed: Supposed::root(&digits), trust: None }];
+        for user in self.directory.all::<UserRow>()? {
+            let found = Found { kind: "user", id: user.row.id, name: user.name, arn: user.arn };
+            let supposed = Supposed::of_found(self.directory, &digits, &found)?;
+            members.extend(supposed.map(|supposed| Member { supposed, trust: None }));
+        }
+        for role in self.directory.all::<RoleRow>()? {
+            let document =
+                self.service.documents().trust(self.directory.reader, &role.row.trust)?;
+            let names_more = document.names_more_than_accounts();
+            let trust = trust_of(&role.arn, Some(document)).map(|trust| (trust, names_more));
+            let found = Found { kind: "role", id: role.row.id, name: role.name, arn: role.arn };
+            let supposed = Supposed::of_found(self.directory, &digits, &found)?;
+            members.extend(supposed.map(|supposed| Member { supposed, trust }));
+        }
+        Ok(members)
+    }
+
+    fn run(&self, members: &[Member]) -> Result<HashMap<usize, Way>, Fault> {
+        let mut found: HashMap<usize, Way> = HashMap::new();
+        let mut assuming: Vec<Option<Grants>> = Vec::with_capacity(members.len());
+        let documents = self.service.documents();
+        let trust = trust_on(documents, self.directory, &self.ask.action, &self.ask.resource)?;
+        for (number, member) in members.iter().enumerate() {
+            let grants = member.supposed.grants(documents, &self.directory)?;
+            let context = known(&self.ask.context, member.supposed.context());
+            let asked = (self.ask.action.as_str(), self.ask.resource.as_str());
+            let could = self.could(&member.supposed, &grants, asked, trust.as_ref(), &context);
+            if let Some((conditional, missing)) = could {
+                found.insert(number, Way { through: None, missing, conditional });
+            }
+            assuming.push(grants.identity.may_allow(ASSUME).then_some(grants));
+        }
+        for certain in [true, false] {
+            // Behind a role that is certain there may be others who could assume it under conditions.
+            let mut queue: Vec<usize> = (0..members.len())
+                .filter(|number| found.get(number).is_some_and(|way| !certain || !way.conditional))
+                .collect();
+            let mut at = 0;
+            while let Some(role) = queue.get(at).copied() {
+                at += 1;
+                for number in self.assumers(members, &assuming, role, certain, &mut found)? {
+                    queue.push(number);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Who could assume a role and was not found by as sure a way.
+    fn assumers(
+        &self,
+        members: &[Member],
+        assuming: &[Option<Grants>],
+        role: usize,
+        certain: bool,
+        found: &mut HashMap<usize, Way>,
+    ) -> Result<Vec<usize>, Fault> {
+        let Some(target) = members.get(role) else { return Ok(Vec::new()) };
+        let Some((trust, names_more)) = &target.trust else { return Ok(Vec::new()) };
+        let mut new = Vec::new();
+        for (number, member) in members.iter().enumerate() {
+            let better = found.get(&number).is_none_or(|way| certain && way.conditional);
+            if number == role || member.supposed.kind == Kind::Root || !better {
+                continue;
+            }
+            let gathered;
+            let grants = match assuming.get(number) {
+                Some(Some(grants)) => grants,
+                _ if !names_more => continue,
+                _ => {
+                    gathered = member.supposed.grants(self.service.documents(), &self.directory)?;
+                    &gathered
+                }
+            };
+            let mut context = known(&self.ask.context, member.supposed.context());
+            for (key, value) in &target.supposed.tags {
+                context.set(format!("aws:ResourceTag/{key}"), value.clone());
+                context.set(format!("iam:ResourceTag/{key}"), value.clone());
+            }
+            let asked = (ASSUME, target.supposed.arn.as_str());
+            let could = self.could(&member.supposed, grants, asked, Some(trust), &context);
+            match could {
+                // What is certain in itself is no more so than the role behind it.
+                Some((conditional, missing)) if !certain || !conditional => {
+                    let conditional = !certain;
+                    found.insert(number, Way { through: Some(role), missing, conditional });
+                    new.push(number);
+                }
+                _ => {}
+            }
+        }
+        Ok(new)
+    }
+
+    /// Whether somebody could, for certain or under conditions, and the keys that it hangs on.
+    fn could(
+        &self,
+        supposed: &Supposed,
+        grants: &Grants,
+        (action, resource): (&str, &str),
+        trust: Option<&PolicySet>,
+        context: &Context<'_>,
+    ) -> Option<(bool, Vec<String>)> {
+        if trust.is_none() && supposed.kind != Kind::Root && !grants.identity.may_allow(action) {
+            return None;
+        }
+        let policies = grants.policies_on(action, trust);
+        let request = Request::new(supposed.principal(), action, resource, context);
+        let explored = explore(&request, &policies);
+        if explored.best != Outcome::Allowed {
+            return None;
+        }
+        let conditional = explored.is_conditional();
+        let missing = match conditional {
+            true => explored.missing_keys.iter().map(|key| (*key).to_owned()).collect(),
+            false => Vec::new(),
+        };
+        Some((conditional, missing))
+    }
+}
