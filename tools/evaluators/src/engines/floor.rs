@@ -1,6 +1,6 @@
 //! The floor as an engine.
 
-use super::Engine;
+use super::{Engine, Outcome};
 use crate::floor::Floor;
 use crate::workload::{Answer, Request, Workload};
 
@@ -9,14 +9,14 @@ struct Compiled {
     requests: Vec<Request>,
 }
 
-pub fn build(workload: &Workload) -> Result<Box<dyn Engine>, Box<dyn std::error::Error>> {
+pub fn build(workload: &Workload) -> Outcome<Box<dyn Engine>> {
     let principals = workload.principals.iter().map(Floor::new).collect();
     Ok(Box::new(Compiled { principals, requests: workload.requests.clone() }))
 }
 
 impl Engine for Compiled {
-    fn decide(&self, request: usize) -> Answer {
+    fn decide(&self, request: usize) -> Outcome<Answer> {
         let request = &self.requests[request];
-        self.principals[request.principal].decide(request)
+        Ok(self.principals[request.principal].decide(request))
     }
 }

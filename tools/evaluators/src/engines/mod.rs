@@ -3,21 +3,27 @@
 //! Every engine gets what is kindest to it: each principal's policies alone, compiled as far as the
 //! engine can, and requests in the engine's own form, made beforehand. Only deciding is measured.
 
+mod casbin;
+mod cedar;
 mod floor;
 mod ours;
+mod regorus;
 
 pub use ours::compile;
 
-use crate::workload::{Answer, Workload};
+use crate::workload::{Answer, SERVICES, Workload};
+
+/// A value, or why there is none.
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// An engine with the policies of a workload compiled and its requests prepared.
 pub trait Engine: Sync {
-    /// Decides the request of this number.
-    fn decide(&self, request: usize) -> Answer;
+    /// Decides the request of this number. An error is the engine's own: it never stands for a denial.
+    fn decide(&self, request: usize) -> Outcome<Answer>;
 }
 
 /// What builds an engine.
-pub type Build = fn(&Workload) -> Result<Box<dyn Engine>, Box<dyn std::error::Error>>;
+pub type Build = fn(&Workload) -> Outcome<Box<dyn Engine>>;
 
 /// The floor.
 pub const FLOOR: &str = "hand-made floor";
@@ -25,4 +31,24 @@ pub const FLOOR: &str = "hand-made floor";
 pub const OURS: &str = "domesday";
 
 /// Every engine, the floor and ours first.
-pub const ALL: [(&str, Build); 2] = [(FLOOR, floor::build), (OURS, ours::build)];
+pub const ALL: [(&str, Build); 5] = [
+    (FLOOR, floor::build),
+    (OURS, ours::build),
+    ("cedar-policy", cedar::build),
+    ("casbin", casbin::build),
+    ("regorus", regorus::build),
+];
+
+/// The 96 actions that exist.
+fn every_action() -> impl Iterator<Item = String> {
+    let services = SERVICES.iter();
+    services.flat_map(|(prefix, _, names)| names.iter().map(move |name| format!("{prefix}:{name}")))
+}
+
+/// Whether a pattern, an action or the beginning of one and `*`, names an action.
+fn named(pattern: &str, action: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => action.starts_with(beginning),
+        None => pattern == action,
+    }
+}

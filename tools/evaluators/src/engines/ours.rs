@@ -43,16 +43,16 @@ pub fn build(workload: &Workload) -> Result<Box<dyn Engine>, Box<dyn std::error:
 }
 
 impl Engine for Compiled {
-    fn decide(&self, request: usize) -> Answer {
+    fn decide(&self, request: usize) -> super::Outcome<Answer> {
         let (request, context) = &self.requests[request];
         let (arn, set) = &self.principals[request.principal];
         let caller = Principal::User { account: "111122223333", id: "", arn };
         let asked = Request::new(caller, &request.action, &request.resource, context);
         let policies = Policies { identity: Some(set), ..Policies::default() };
-        match decide(&asked, &policies).outcome {
+        Ok(match decide(&asked, &policies).outcome {
             Outcome::Allowed => Answer::Allowed,
             Outcome::ImplicitDeny => Answer::ImplicitDeny,
             Outcome::ExplicitDeny => Answer::ExplicitDeny,
-        }
+        })
     }
 }
