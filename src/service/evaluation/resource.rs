@@ -10,7 +10,7 @@
 //!
 //! A type without a service is one of the action's service, an action without a service one of the type's.
 //! `resource.properties.region` and `.account` go into the ARN. Types that AWS writes otherwise than
-//! `TYPE/ID` stand in [`SHAPES`]. Only the type `arn` takes an ARN: whoever chooses ids within a type
+//! `TYPE/ID` stand in `SHAPES`. Only the type `arn` takes an ARN: whoever chooses ids within a type
 //! cannot reach out of it.
 
 use serde_json::{Map, Value};
