@@ -308,7 +308,7 @@ mod tests {
         assert!(matches!(parse("can", &can).unwrap(), Question::Can(_)));
         assert_eq!(parse("can", &can[..2]).unwrap_err().code, "ValidationError");
         assert_eq!(parse("head", &[("x", "y")]).unwrap_err().code, "ValidationError");
-        assert_eq!(parse("who-can", &[]).unwrap_err().code, "InvalidAction");
+        assert_eq!(parse("access", &[]).unwrap_err().code, "InvalidAction");
         assert!(parse("events", &[("from", "soon")]).is_err());
         assert!(parse("events", &[("outcome", "maybe")]).is_err());
         let range = [("from", "@3"), ("to", "2026-03-01"), ("outcome", "denied")];
