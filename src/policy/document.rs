@@ -116,14 +116,28 @@ impl Document {
         )
     }
 
-    /// Whether a Principal names anybody otherwise than by their account.
-    pub fn names_more_than_accounts(&self) -> bool {
+    /// Whether a Principal names others than accounts, services and the users and roles of
+    /// [`Document::named_ids`]: everybody, all but somebody, a session, or a user or role by ARN alone.
+    pub fn names_others(&self) -> bool {
         self.statements.iter().any(|statement| match &statement.principals {
             Principals::Unnamed => false,
             Principals::AllBut(_) => true,
-            Principals::Named(entries) => {
-                entries.iter().any(|entry| !matches!(entry, Entry::Account(_)))
-            }
+            Principals::Named(entries) => entries.iter().any(|entry| match entry {
+                Entry::Everyone | Entry::Session(_) => true,
+                Entry::User(named) | Entry::Role(named) => named.binding.is_none(),
+                _ => false,
+            }),
+        })
+    }
+
+    /// The unique ids of the users and roles that a Principal names, with repetitions.
+    pub fn named_ids(&self) -> impl Iterator<Item = &str> {
+        let entries = self.statements.iter().flat_map(|statement| statement.principals.entries());
+        entries.filter_map(|entry| match entry {
+            Entry::UniqueId(id) => Some(&**id),
+            Entry::User(Named { binding: Some(Binding::Id(id)), .. })
+            | Entry::Role(Named { binding: Some(Binding::Id(id)), .. }) => Some(id.as_str()),
+            _ => None,
         })
     }
 

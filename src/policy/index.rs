@@ -9,6 +9,7 @@
 //!   spells out, each is asked about the action;
 //! - the statements about any service (`*`, `NotAction`), for all other actions.
 //!
+//! Where the first kind would grow large, it is left out, and every statement is asked about the action.
 //! Each list holds one [`Item`] for each resource pattern of its statements. An item knows the literal
 //! text that the pattern begins with, and most patterns say no more (`arn:aws:s3:::logs/*`) or only what
 //! must follow after other wildcards, so that neither statement nor pattern is touched to say yes or no. Short lists are walked; in long ones,
@@ -30,6 +31,9 @@ use super::pattern::Glob;
 const WALKED: usize = 24;
 /// Literal text beyond this many bytes is left to the pattern.
 const LITERAL: usize = 1024;
+/// Lists of single actions may repeat this many items; whoever writes policies must not be able to make
+/// their index grow with the product of their statements.
+const REPEATED: usize = 50_000;
 /// No item.
 const NONE: u32 = u32::MAX;
 
@@ -133,7 +137,10 @@ impl Index {
     /// Calls `visit` with every item that could apply to the action (lower case) on the resource
     /// (`None`: on none in particular); a statement may be visited more than once.
     pub fn candidates(&self, action: &str, resource: Option<&str>, mut visit: impl FnMut(&Item)) {
-        let items = self.named(action);
+        let list = self.list(action);
+        let start = usize::try_from(list.start).unwrap_or(usize::MAX);
+        let length = usize::try_from(list.length).unwrap_or_default();
+        let Some(items) = self.items.get(start..start.saturating_add(length)) else { return };
         let Some(resource) = resource else {
             return items.iter().filter(|item| item.is(Item::ANY)).for_each(visit);
         };
@@ -149,19 +156,6 @@ impl Index {
             }
             next = usize::try_from(item.parent).ok().and_then(|parent| items.get(parent));
         }
-    }
-
-    /// Whether some item that allows could apply to the action (lower case) on anything.
-    pub fn may_allow(&self, action: &str) -> bool {
-        self.named(action).iter().any(|item| !item.denies())
-    }
-
-    /// The items that could apply to the action.
-    fn named(&self, action: &str) -> &[Item] {
-        let list = self.list(action);
-        let start = usize::try_from(list.start).unwrap_or(usize::MAX);
-        let length = usize::try_from(list.length).unwrap_or_default();
-        self.items.get(start..start.saturating_add(length)).unwrap_or_default()
     }
 
     fn list(&self, action: &str) -> List {
@@ -360,6 +354,22 @@ impl<'d> Builder<'d> {
         at
     }
 
+    /// How many items the lists of single actions would repeat.
+    fn repeated(&self) -> usize {
+        let items = |numbers: &BTreeSet<usize>| -> usize {
+            let each = numbers.iter().filter_map(|number| self.statements.get(*number));
+            each.map(|(_, items)| items.len()).sum()
+        };
+        let wild: BTreeMap<&str, usize> =
+            self.by_service.iter().map(|(service, numbers)| (*service, items(numbers))).collect();
+        let any_service = items(&self.any_service);
+        let of = |(action, spelled): (&&str, &BTreeSet<usize>)| {
+            let service = action.split_once(':').map_or("", |(service, _)| service);
+            items(spelled) + wild.get(service).copied().unwrap_or_default() + any_service
+        };
+        self.exact.iter().map(of).sum()
+    }
+
     /// Lays out the index.
     pub fn finish(mut self) -> Index {
         if self.statements.is_empty() {
@@ -371,6 +381,12 @@ impl<'d> Builder<'d> {
             self.statements.get(*number).is_some_and(|(statement, _)| statement.names(action))
         };
         let nothing = BTreeSet::new();
+        if self.repeated() > REPEATED {
+            for (action, spelled) in std::mem::take(&mut self.exact) {
+                let service = action.split_once(':').map_or("", |(service, _)| service);
+                self.by_service.entry(service).or_default().extend(spelled);
+            }
+        }
         for (action, spelled) in &self.exact {
             let service = action.split_once(':').map_or("", |(service, _)| service);
             let wild = self.by_service.get(service).unwrap_or(&nothing);

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::arn::Arn;
 use super::document::{Document, Statement};
 use super::grammar::DocumentKind;
 use super::index::{Builder, Index, Item};
@@ -99,12 +100,13 @@ impl PolicySet {
         self.attached.first().map(|attached| attached.document.kind())
     }
 
-    /// Whether some statement allows the action on anything, under whatever conditions; a yes may be
-    /// mistaken, a no is not.
-    pub fn may_allow(&self, action: &str) -> bool {
-        let action = action.to_ascii_lowercase();
-        self.index.may_allow(&action)
-            || self.large.iter().any(|(_, document)| document.index().may_allow(&action))
+    /// Whether some statement allows the action on the resource (an ARN or `*`), under whatever conditions; a
+    /// yes may be mistaken, a no is not.
+    pub fn may_allow(&self, action: &str, resource: &str) -> bool {
+        let resource = Arn::parse(resource).map(|arn| arn.text);
+        let mut allows = false;
+        self.candidates(&action.to_ascii_lowercase(), resource, |_, item| allows |= !item.denies());
+        allows
     }
 
     /// Calls `visit` with the number of each statement that could apply to the action (lower case) on

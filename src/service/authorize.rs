@@ -46,8 +46,8 @@ fn owned(
     digits: &str,
     owner: &UniqueId,
     via: &str,
-    grants: &mut Vec<Attached>,
-) -> Result<(), Fault> {
+) -> Result<Vec<Attached>, Fault> {
+    let mut grants = Vec::new();
     for inline in directory.reader.list(directory.account, &INLINE_POLICIES, owner)? {
         let document = documents.identity(directory.reader, &inline.document)?;
         grants.push(Attached::new(document, Label::new(&inline.name, "", via)));
@@ -55,7 +55,7 @@ fn owned(
     for attached in directory.reader.list(directory.account, &ATTACHED, owner)? {
         grants.extend(managed(documents, directory, digits, &attached.policy, via)?);
     }
-    Ok(())
+    Ok(grants)
 }
 
 fn managed(
@@ -102,11 +102,10 @@ impl Grants {
         let mut grants = Grants::of_root(documents, directory)?;
         let Some(found) = directory.by_id::<UserRow>(user)? else { return Ok(grants) };
         let via = format!("user {}", found.name);
-        let mut identity = Vec::new();
-        owned(documents, directory, &digits, user, &via, &mut identity)?;
+        let mut identity = owned(documents, directory, &digits, user, &via)?;
         for group in directory.groups_of(user)? {
             let via = format!("group {}", group.name);
-            owned(documents, directory, &digits, &group.row.id, &via, &mut identity)?;
+            identity.extend(owned(documents, directory, &digits, &group.row.id, &via)?);
         }
         grants.identity = PolicySet::new(identity);
         grants.boundary = boundary(documents, directory, &digits, found.row.boundary.as_ref())?;
@@ -123,9 +122,7 @@ impl Grants {
         let mut grants = Grants::of_root(documents, directory)?;
         let Some(found) = directory.by_id::<RoleRow>(role)? else { return Ok(grants) };
         let via = format!("role {}", found.name);
-        let mut identity = Vec::new();
-        owned(documents, directory, &digits, role, &via, &mut identity)?;
-        grants.identity = PolicySet::new(identity);
+        grants.identity = owned(documents, directory, &digits, role, &via)?.into_iter().collect();
         grants.boundary = boundary(documents, directory, &digits, found.row.boundary.as_ref())?;
         if found.row.path.starts_with("/aws-service-role/") {
             grants.organization.scp.clear();
@@ -143,9 +140,7 @@ impl Grants {
         let mut grants = Grants::of_root(documents, directory)?;
         let Some(found) = directory.by_id::<GroupRow>(group)? else { return Ok(grants) };
         let via = format!("group {}", found.name);
-        let mut identity = Vec::new();
-        owned(documents, directory, &digits, group, &via, &mut identity)?;
-        grants.identity = PolicySet::new(identity);
+        grants.identity = owned(documents, directory, &digits, group, &via)?.into_iter().collect();
         Ok(grants)
     }
 

@@ -76,3 +76,43 @@ fn every_answer_is_right_with_other_seeds_and_sizes() {
         agree(&Workload::growth(SEED, statements));
     }
 }
+
+/// Statements whose product would be millions of items: the index stays in proportion to them, and right.
+#[test]
+fn an_index_does_not_grow_with_the_product_of_statements() {
+    let mut statements: Vec<String> = (0..1_500)
+        .map(|n| {
+            format!(r#"{{"Effect":"Allow","Action":"s3:Get{n}","Resource":"arn:aws:s3:::b{n}/*"}}"#)
+        })
+        .collect();
+    statements.extend((0..1_500).map(|n| {
+        format!(r#"{{"Effect":"Deny","Action":"s3:G*","Resource":"arn:aws:s3:::d{n}/*"}}"#)
+    }));
+    // Small documents, so that they are indexed together.
+    let set: PolicySet = statements
+        .chunks(30)
+        .map(|chunk| {
+            let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, chunk.join(","));
+            let document = Document::parse(&text, DocumentKind::Identity).unwrap();
+            Attached::new(document.into(), Label::default())
+        })
+        .collect();
+    let context = Context::new();
+    let arn = "arn:aws:iam::111122223333:user/u";
+    let caller = Principal::User { account: "111122223333", id: "", arn };
+    let policies = Policies { identity: Some(&set), ..Policies::default() };
+    for (action, resource, expected) in [
+        ("s3:Get7", "arn:aws:s3:::b7/x", Outcome::Allowed),
+        ("S3:GET1499", "arn:aws:s3:::b1499/x", Outcome::Allowed),
+        ("s3:Get7", "arn:aws:s3:::b8/x", Outcome::ImplicitDeny),
+        ("s3:Get1499", "arn:aws:s3:::d1499/x", Outcome::ExplicitDeny),
+        ("s3:Get12345", "arn:aws:s3:::d123/x", Outcome::ExplicitDeny),
+        ("s3:Put7", "arn:aws:s3:::b7/x", Outcome::ImplicitDeny),
+    ] {
+        let asked = Request::new(caller, action, resource, &context);
+        assert_eq!(decide(&asked, &policies).outcome, expected, "{action} {resource}");
+        assert_eq!(explore(&asked, &policies).decision.outcome, expected, "{action} {resource}");
+    }
+    // The largest part of what a set prints is its index.
+    assert!(format!("{set:?}").len() < 20_000_000);
+}

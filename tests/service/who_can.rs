@@ -139,11 +139,16 @@ fn a_full_account_is_answered_at_once() {
     for number in 0..20 {
         role(&world, &format!("r{number}"), "root", "", Some("dynamodb:GetItem"));
     }
+    // Roles that each trust somebody by name: nobody else is asked about them.
+    for number in 0..200 {
+        let trusted = format!("user/u{}", number + 1);
+        role(&world, &format!("n{number}"), &trusted, "", Some("dynamodb:GetItem"));
+    }
     let began = Instant::now();
     let answer = ask(&world, "dynamodb:GetItem", "*", None);
     let took = began.elapsed();
     let found = rows(&answer);
-    assert_eq!(found.len(), 2 + 20 + 500, "root, admin, roles and staff");
+    assert_eq!(found.len(), 2 + 220 + 500 + 180, "root, admin, roles, staff and the named");
     println!("{} principals in {took:?}", answer["examined"]);
     assert!(took.as_secs_f64() < 10.0, "{took:?}");
 }

@@ -6,11 +6,10 @@
 //! context that nobody gave, so that whoever is found at all is found by the surest way and, among those, by
 //! the shortest. Roles of other accounts are not known here, and root users cannot assume roles.
 //!
-//! Cost: the policies of every principal are gathered once. Whether a principal can assume a role is only
-//! asked of those whose policies allow `sts:AssumeRole` on anything, and of roles that trust somebody by name
-//! of everybody.
+//! Cost: the policies of every principal are gathered once. Whether one can assume a role is only asked of
+//! those whom the role's trust policy names, and of those whose own policies allow `sts:AssumeRole` on it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -38,14 +37,28 @@ pub struct Ask {
 }
 
 const ASSUME: &str = "sts:AssumeRole";
-/// Steps from role to role; AWS knows no limit, but whoever needs more would be found by a shorter way.
-const STEPS: usize = 32;
 
 /// Somebody of the account.
 struct Member {
     supposed: Supposed,
-    /// What a role trusts, and whether that names more than accounts.
-    trust: Option<(PolicySet, bool)>,
+    /// Of a role.
+    trust: Option<Trust>,
+}
+
+/// Whom a role trusts.
+struct Trust {
+    policy: PolicySet,
+    /// The unique ids that it names.
+    named: HashSet<String>,
+    /// Whether it names others by more than their account.
+    others: bool,
+}
+
+impl Trust {
+    /// Whether somebody might be trusted who has no permission of its own to assume the role.
+    fn may_name(&self, supposed: &Supposed) -> bool {
+        self.others || supposed.id.as_ref().is_some_and(|id| self.named.contains(id.as_str()))
+    }
 }
 
 /// How somebody could.
@@ -95,7 +108,7 @@ fn shown(member: &Member, way: &Way, members: &[Member], found: &HashMap<usize, 
         via.push(called(&role.supposed));
         let step = found.get(&number);
         missing.extend(step.into_iter().flat_map(|step| step.missing.clone()));
-        next = step.and_then(|step| step.through).filter(|_| via.len() < STEPS);
+        next = step.and_then(|step| step.through);
     }
     missing.sort();
     missing.dedup();
@@ -137,8 +150,10 @@ impl Search<'_> {
         for role in self.directory.all::<RoleRow>()? {
             let document =
                 self.service.documents().trust(self.directory.reader, &role.row.trust)?;
-            let names_more = document.names_more_than_accounts();
-            let trust = trust_of(&role.arn, Some(document)).map(|trust| (trust, names_more));
+            let (named, others) =
+                (document.named_ids().map(str::to_owned).collect(), document.names_others());
+            let policy = trust_of(&role.arn, Some(document));
+            let trust = policy.map(|policy| Trust { policy, named, others });
             let found = Found { kind: "role", id: role.row.id, name: role.name, arn: role.arn };
             let supposed = Supposed::of_found(self.directory, &digits, &found)?;
             members.extend(supposed.map(|supposed| Member { supposed, trust }));
@@ -148,18 +163,18 @@ impl Search<'_> {
 
     fn run(&self, members: &[Member]) -> Result<HashMap<usize, Way>, Fault> {
         let mut found: HashMap<usize, Way> = HashMap::new();
-        let mut assuming: Vec<Option<Grants>> = Vec::with_capacity(members.len());
+        let mut all: Vec<Grants> = Vec::with_capacity(members.len());
         let documents = self.service.documents();
         let trust = trust_on(documents, self.directory, &self.ask.action, &self.ask.resource)?;
         for (number, member) in members.iter().enumerate() {
             let grants = member.supposed.grants(documents, &self.directory)?;
             let context = known(&self.ask.context, member.supposed.context());
             let asked = (self.ask.action.as_str(), self.ask.resource.as_str());
-            let could = self.could(&member.supposed, &grants, asked, trust.as_ref(), &context);
+            let could = could(&member.supposed, &grants, asked, trust.as_ref(), &context);
             if let Some((conditional, missing)) = could {
                 found.insert(number, Way { through: None, missing, conditional });
             }
-            assuming.push(grants.identity.may_allow(ASSUME).then_some(grants));
+            all.push(grants);
         }
         for certain in [true, false] {
             // Behind a role that is certain there may be others who could assume it under conditions.
@@ -169,7 +184,7 @@ impl Search<'_> {
             let mut at = 0;
             while let Some(role) = queue.get(at).copied() {
                 at += 1;
-                for number in self.assumers(members, &assuming, role, certain, &mut found)? {
+                for number in self.assumers(members, &all, role, certain, &mut found) {
                     queue.push(number);
                 }
             }
@@ -181,35 +196,29 @@ impl Search<'_> {
     fn assumers(
         &self,
         members: &[Member],
-        assuming: &[Option<Grants>],
+        all: &[Grants],
         role: usize,
         certain: bool,
         found: &mut HashMap<usize, Way>,
-    ) -> Result<Vec<usize>, Fault> {
-        let Some(target) = members.get(role) else { return Ok(Vec::new()) };
-        let Some((trust, names_more)) = &target.trust else { return Ok(Vec::new()) };
+    ) -> Vec<usize> {
+        let Some(target) = members.get(role) else { return Vec::new() };
+        let Some(trust) = &target.trust else { return Vec::new() };
+        let asked = (ASSUME, target.supposed.arn.as_str());
         let mut new = Vec::new();
-        for (number, member) in members.iter().enumerate() {
+        for (number, (member, grants)) in members.iter().zip(all).enumerate() {
             let better = found.get(&number).is_none_or(|way| certain && way.conditional);
             if number == role || member.supposed.kind == Kind::Root || !better {
                 continue;
             }
-            let gathered;
-            let grants = match assuming.get(number) {
-                Some(Some(grants)) => grants,
-                _ if !names_more => continue,
-                _ => {
-                    gathered = member.supposed.grants(self.service.documents(), &self.directory)?;
-                    &gathered
-                }
-            };
+            if !trust.may_name(&member.supposed) && !grants.identity.may_allow(ASSUME, asked.1) {
+                continue;
+            }
             let mut context = known(&self.ask.context, member.supposed.context());
             for (key, value) in &target.supposed.tags {
                 context.set(format!("aws:ResourceTag/{key}"), value.clone());
                 context.set(format!("iam:ResourceTag/{key}"), value.clone());
             }
-            let asked = (ASSUME, target.supposed.arn.as_str());
-            let could = self.could(&member.supposed, grants, asked, Some(trust), &context);
+            let could = could(&member.supposed, grants, asked, Some(&trust.policy), &context);
             match could {
                 // What is certain in itself is no more so than the role behind it.
                 Some((conditional, missing)) if !certain || !conditional => {
@@ -220,32 +229,34 @@ impl Search<'_> {
                 _ => {}
             }
         }
-        Ok(new)
+        new
     }
+}
 
-    /// Whether somebody could, for certain or under conditions, and the keys that it hangs on.
-    fn could(
-        &self,
-        supposed: &Supposed,
-        grants: &Grants,
-        (action, resource): (&str, &str),
-        trust: Option<&PolicySet>,
-        context: &Context<'_>,
-    ) -> Option<(bool, Vec<String>)> {
-        if trust.is_none() && supposed.kind != Kind::Root && !grants.identity.may_allow(action) {
-            return None;
-        }
-        let policies = grants.policies_on(action, trust);
-        let request = Request::new(supposed.principal(), action, resource, context);
-        let explored = explore(&request, &policies);
-        if explored.best != Outcome::Allowed {
-            return None;
-        }
-        let conditional = explored.is_conditional();
-        let missing = match conditional {
-            true => explored.missing_keys.iter().map(|key| (*key).to_owned()).collect(),
-            false => Vec::new(),
-        };
-        Some((conditional, missing))
+/// Whether somebody could, for certain or under conditions, and the keys that it hangs on.
+fn could(
+    supposed: &Supposed,
+    grants: &Grants,
+    (action, resource): (&str, &str),
+    trust: Option<&PolicySet>,
+    context: &Context<'_>,
+) -> Option<(bool, Vec<String>)> {
+    if trust.is_none()
+        && supposed.kind != Kind::Root
+        && !grants.identity.may_allow(action, resource)
+    {
+        return None;
     }
+    let policies = grants.policies_on(action, trust);
+    let request = Request::new(supposed.principal(), action, resource, context);
+    let explored = explore(&request, &policies);
+    if explored.best != Outcome::Allowed {
+        return None;
+    }
+    let conditional = explored.is_conditional();
+    let missing = match conditional {
+        true => explored.missing_keys.iter().map(|key| (*key).to_owned()).collect(),
+        false => Vec::new(),
+    };
+    Some((conditional, missing))
 }
