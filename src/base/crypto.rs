@@ -5,7 +5,7 @@
 //! another account, subject or field does not open.
 
 use argon2::Argon2;
-use argon2::password_hash::PasswordHasher as _;
+use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
@@ -107,6 +107,19 @@ pub fn hash_password(
     Ok(Secret::new(hash.to_string()))
 }
 
+/// Whether a password is the one of an argon2id hash in PHC form, compared in constant time. Takes as long as
+/// hashing it.
+///
+/// # Errors
+/// If the text is no such hash.
+pub fn verify_password(password: &Secret<String>, hash: &str) -> Result<bool, CryptoError> {
+    match Argon2::default().verify_password(password.expose().as_bytes(), hash) {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(_) => Err(CryptoError::DoesNotOpen),
+    }
+}
+
 /// Whether two byte strings are equal, in a time that tells only their lengths.
 pub fn equal(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
@@ -131,6 +144,15 @@ mod tests {
             assert!(open(&key, b"alice|name", &damaged).is_err());
         }
         assert!(open(&key, b"", b"short").is_err());
+    }
+
+    #[test]
+    fn a_password_is_known_by_its_hash_alone() {
+        let password = |text: &str| Secret::new(text.to_owned());
+        let hash = hash_password(&password("Abcdefg1"), &SeededRandom::new(1)).unwrap();
+        assert!(verify_password(&password("Abcdefg1"), hash.expose()).unwrap());
+        assert!(!verify_password(&password("Abcdefg2"), hash.expose()).unwrap());
+        assert!(verify_password(&password("Abcdefg1"), "Abcdefg1").is_err());
     }
 
     #[test]

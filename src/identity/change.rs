@@ -403,6 +403,44 @@ changes! {
         user: UniqueId,
     }
 
+    /// The account's own rules for passwords were set, all of them at once.
+    83 v 1 PasswordPolicySet {
+        /// Characters that a password has at least.
+        minimum_length: u32,
+        /// Whether it needs a symbol.
+        symbols: bool,
+        /// Whether it needs a digit.
+        numbers: bool,
+        /// Whether it needs an upper-case letter.
+        uppercase: bool,
+        /// Whether it needs a lower-case letter.
+        lowercase: bool,
+        /// Whether every user may change its own.
+        users_may_change: bool,
+        /// Days after which it must be changed; `None` for never.
+        max_age_days: Option<u32>,
+        /// How many of the last ones cannot be used again; `None` for none.
+        reuse_prevention: Option<u32>,
+        /// Whether one that is too old can be reset by an administrator alone; `None` if that was not said.
+        hard_expiry: Option<bool>,
+    }
+    /// The account gave up its own rules for passwords.
+    84 v 1 PasswordPolicyDeleted {}
+    /// The hash of a user's last password was kept when it got another one, to be compared with those to come.
+    85 v 1 OldPasswordKept {
+        /// The user.
+        user: UniqueId,
+        /// Commits to the password hash.
+        commitment: Commitment,
+    }
+    /// Hashes of passwords that a user had long ago were removed.
+    86 v 1 OldPasswordsForgotten {
+        /// The user.
+        user: UniqueId,
+        /// What committed to them.
+        commitments: Vec<Commitment>,
+    }
+
     /// An instance profile was created.
     90 v 1 InstanceProfileCreated {
         /// Its unique id.

@@ -79,6 +79,15 @@ impl Folding<'_> {
         self.rows.put(AccountId::SYSTEM, table.key(key), None);
     }
 
+    fn find<K: Key, V: Encode + Decode<()>>(
+        &self,
+        table: &Table<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, ProjectionError> {
+        let bytes = self.rows.row(self.meta.account, &table.key(key))?;
+        Ok(bytes.map(|bytes| codec::decode(&bytes)).transpose()?)
+    }
+
     /// A row that the change speaks of; that it is not there means that the ledger was not written by
     /// this vocabulary.
     fn need<K: Key, V: Encode + Decode<()>>(
@@ -86,10 +95,7 @@ impl Folding<'_> {
         table: &Table<K, V>,
         key: &K,
     ) -> Result<V, ProjectionError> {
-        match self.rows.row(self.meta.account, &table.key(key))? {
-            Some(bytes) => Ok(codec::decode(&bytes)?),
-            None => Err(self.unfit(format!("no such row in {}", table.name))),
-        }
+        self.find(table, key)?.ok_or_else(|| self.unfit(format!("no such row in {}", table.name)))
     }
 
     fn unfit(&self, what: String) -> ProjectionError {
@@ -120,10 +126,7 @@ impl Folding<'_> {
     }
 
     fn count(&self, counted: Counted) -> Result<u64, ProjectionError> {
-        match self.rows.row(self.meta.account, &COUNTS.key(&counted))? {
-            Some(bytes) => Ok(codec::decode(&bytes)?),
-            None => Ok(0),
-        }
+        Ok(self.find(&COUNTS, &counted)?.unwrap_or(0))
     }
 
     /// Moves an entity in the name index. Names differ in case only for the same tag, which then stays.
@@ -392,11 +395,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         Change::BoundaryCleared(c) => to.set_boundary(&c.owner, None),
 
         Change::Tagged(c) => {
-            let bytes = to.rows.row(meta.account, &TAGS.key(&c.owner))?;
-            let mut tags = match bytes {
-                Some(bytes) => codec::decode(&bytes)?,
-                None => Vec::new(),
-            };
+            let mut tags = to.find(&TAGS, &c.owner)?.unwrap_or_default();
             for (key, value) in &c.tags {
                 tags.retain(|(other, _): &(String, _)| !same_key(c.owner.kind(), other, key));
                 tags.push((key.clone(), value.clone()));
@@ -448,6 +447,33 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         }),
         Change::LoginProfileDeleted(c) => {
             to.remove(&LOGIN_PROFILES, &c.user);
+            to.remove(&OLD_PASSWORDS, &c.user);
+            Ok(())
+        }
+        Change::OldPasswordKept(c) => {
+            let mut old = to.find(&OLD_PASSWORDS, &c.user)?.unwrap_or_default();
+            old.insert(0, c.commitment);
+            to.put(&OLD_PASSWORDS, &c.user, &old)
+        }
+        Change::OldPasswordsForgotten(c) => to.update(&OLD_PASSWORDS, &c.user, |old| {
+            old.retain(|commitment| !c.commitments.contains(commitment));
+        }),
+        Change::PasswordPolicySet(c) => {
+            let row = PasswordPolicyRow {
+                minimum_length: c.minimum_length,
+                symbols: c.symbols,
+                numbers: c.numbers,
+                uppercase: c.uppercase,
+                lowercase: c.lowercase,
+                users_may_change: c.users_may_change,
+                max_age_days: c.max_age_days,
+                reuse_prevention: c.reuse_prevention,
+                hard_expiry: c.hard_expiry,
+            };
+            to.put(&PASSWORD_POLICY, &(), &row)
+        }
+        Change::PasswordPolicyDeleted(_) => {
+            to.remove(&PASSWORD_POLICY, &());
             Ok(())
         }
 

@@ -13,7 +13,7 @@ use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 
 /// The format of all rows together.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -209,6 +209,29 @@ pub struct LoginProfileRow {
     pub reset_required: bool,
 }
 
+/// The account's own rules for passwords.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PasswordPolicyRow {
+    /// Characters that a password has at least.
+    pub minimum_length: u32,
+    /// Whether it needs a symbol.
+    pub symbols: bool,
+    /// Whether it needs a digit.
+    pub numbers: bool,
+    /// Whether it needs an upper-case letter.
+    pub uppercase: bool,
+    /// Whether it needs a lower-case letter.
+    pub lowercase: bool,
+    /// Whether every user may change its own.
+    pub users_may_change: bool,
+    /// Days after which it must be changed.
+    pub max_age_days: Option<u32>,
+    /// How many of the last ones cannot be used again.
+    pub reuse_prevention: Option<u32>,
+    /// Whether one that is too old can be reset by an administrator alone.
+    pub hard_expiry: Option<bool>,
+}
+
 /// An instance profile.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct InstanceProfileRow {
@@ -314,6 +337,10 @@ pub const SERVICE_CREDENTIALS: Table<UniqueId, ServiceCredentialRow> =
 /// Service-specific credentials by owner and id.
 pub const SERVICE_CREDENTIALS_OF: Table<(UniqueId, UniqueId), UniqueId> =
     Table::new(51, "service-specific credentials of users");
+/// The account's own rules for passwords.
+pub const PASSWORD_POLICY: Table<(), PasswordPolicyRow> = Table::new(53, "password policy");
+/// What commits to the hashes of the passwords that a user had before, the latest first.
+pub const OLD_PASSWORDS: Table<UniqueId, Vec<Commitment>> = Table::new(54, "old passwords");
 
 /// Accounts by digits (index over all accounts).
 pub const ACCOUNTS: Table<String, AccountId> = Table::new(30, "accounts");

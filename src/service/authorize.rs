@@ -8,6 +8,7 @@ use super::caller::{Caller, Identity};
 use super::documents::Documents;
 use super::fault::Fault;
 use super::organization::{Organization, resource_control_reaches};
+use super::password_policy;
 use super::standing::Standings;
 use super::subject_of;
 use super::target::{Check, Target, Value};
@@ -107,6 +108,7 @@ impl Grants {
             let via = format!("group {}", group.name);
             identity.extend(owned(documents, directory, &digits, &group.row.id, &via)?);
         }
+        identity.extend(password_policy::grant(documents, *directory, user)?);
         grants.identity = PolicySet::new(identity);
         grants.boundary = boundary(documents, directory, &digits, found.row.boundary.as_ref())?;
         Ok(grants)

@@ -82,6 +82,14 @@ impl Documents {
         })
     }
 
+    /// A document of this service's own, a constant of the code.
+    pub fn own(&self, text: &str) -> Result<Arc<Document>, Fault> {
+        let hash = crate::base::crypto::content_hash(text.as_bytes());
+        self.cached((hash, 0), || {
+            Document::parse(text, DocumentKind::Identity).map_err(Fault::internal)
+        })
+    }
+
     fn cached(
         &self,
         key: (DocumentHash, u64),

@@ -204,8 +204,14 @@ sentences! {
     INLINE_TOO_LARGE "LimitExceeded" 409 "Maximum policy size of {} bytes exceeded for {} {}" "Terraform provider issue tracker";
     TOO_MANY_TAGS "LimitExceeded" 409 "The number of tags has reached the maximum limit." "what versity/versitygw's tests hold against, and two more services that follow IAM";
 
-    PASSWORD_SHORT "PasswordPolicyViolation" 400 "Password should have a minimum length of {}" "own: AWS's code (API reference); its sentence was not found";
-    PASSWORD_PLAIN "PasswordPolicyViolation" 400 "Password should have at least {} of these: uppercase letters, lowercase letters, numbers, symbols ({})" "own";
+    PASSWORD_SHORT "PasswordPolicyViolation" 400 "Password should have a minimum length of {}" "answers of AWS that its users show (AWS CLI, CreateLoginProfile)";
+    PASSWORD_PLAIN "PasswordPolicyViolation" 400 "Password should meet {} more of the following requirements: {}" "answers of AWS that its users show (boto3, CreateLoginProfile)";
+    PASSWORD_LACKS "PasswordPolicyViolation" 400 "{}" "the parts of the sentence that AWS says without rules of one's own";
+    PASSWORD_USED "PasswordPolicyViolation" 400 "Policy constraint violation with password reuse prevention during password change." "a service that follows IAM";
+    WRONG_PASSWORD "AccessDenied" 403 "The old password was incorrect." "a service that follows IAM";
+    NOT_A_USER "InvalidUserType" 400 "Only IAM Users can change their own password." "two services that follow IAM; the code is in the API reference";
+    TOO_MANY_GUESSES "LimitExceeded" 409 "The old password was incorrect too often: try again in {} seconds." "own";
+    NO_PASSWORD_POLICY "NoSuchEntity" 404 "The Password Policy with domain name {} cannot be found." "AWS CLI issue tracker";
     PASSWORD_NAME "PasswordPolicyViolation" 400 "Password should be neither the name of the account nor the e-mail address of its root user" "own";
     PASSWORD_MISSING "ValidationError" 400 "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null" "the form of IAM's validation errors";
     ALIAS_IS_DIGITS "ValidationError" 400 "An account alias cannot be 12 digits: it would read as the id of an account." "own";

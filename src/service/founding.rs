@@ -26,6 +26,7 @@ use super::audit::verify::Progress;
 use super::caller::{Caller, Identity, Source};
 use super::documents::{Catalogue, Documents};
 use super::fault::Fault;
+use super::guesses::Guesses;
 use super::standing::Standings;
 use super::sts::new_secret;
 use super::writer::{Act, Job, Turn, Work, Writer};
@@ -319,6 +320,7 @@ pub fn start(
         standings: Standings::default(),
         clock,
         random,
+        guesses: Guesses::default(),
         progress: Progress::default(),
         maintenance: Mutex::new(()),
     }))

@@ -24,6 +24,7 @@ pub mod evaluation;
 pub mod fault;
 pub mod fields;
 pub mod founding;
+pub mod guesses;
 pub mod limits;
 pub mod moment;
 pub mod operation;
@@ -31,6 +32,7 @@ pub mod operations;
 pub mod organization;
 pub mod parameters;
 pub mod password;
+pub mod password_policy;
 pub mod simulation;
 pub mod standing;
 pub mod sts;
@@ -50,8 +52,10 @@ use self::authorize::{Judge, Judgement};
 use self::caller::{Caller, Identity};
 use self::documents::Documents;
 use self::fault::Fault;
+use self::guesses::Guesses;
 use self::moment::Moment;
 use self::operation::{Answer, AnyIssue, AnyRead, Api, Prepared, Reading, Writing};
+use self::password::Ahead;
 use self::standing::Standings;
 use self::sts::Desk;
 use self::target::{Scene, Target};
@@ -76,6 +80,8 @@ pub struct Service {
     standings: Standings,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// How often somebody was wrong.
+    guesses: Guesses,
     /// How far the verification or rebuild is.
     progress: audit::verify::Progress,
     /// Held by whoever uses the side of the rows that is not live: one verification or rebuild at a time.
@@ -122,6 +128,11 @@ impl Service {
     /// Who asked a moment ago.
     pub fn standings(&self) -> &Standings {
         &self.standings
+    }
+
+    /// How often somebody was wrong about a password or a code.
+    pub fn guesses(&self) -> &Guesses {
+        &self.guesses
     }
 
     /// How far the verification or rebuild is.
@@ -179,7 +190,7 @@ impl Service {
                 Err(fault::READ_ONLY_PAST.with(&[&call.operation]))
             }
             Prepared::Write(_) => {
-                let (call, prepared) = self.hash_password(call, prepared).await?;
+                let (call, prepared) = self.hash(call, prepared).await?;
                 self.write(call, prepared).await
             }
             Prepared::Read(operation) if call.moment.is_none() && !operation.is_long() => {
@@ -398,18 +409,18 @@ impl Service {
         Ok(frame.header.recorded_at)
     }
 
-    /// Hashes the password that an operation sets, if it sets one. Whoever may not set it costs no hash:
-    /// what is judged here is for that alone, the writer decides.
-    async fn hash_password(
+    /// Lets an operation hash what it has to hash. Whoever may not do it costs no hash: what is judged here
+    /// is for that alone, the writer decides.
+    async fn hash(
         self: &Arc<Self>,
         call: Call,
         mut prepared: Prepared,
     ) -> Result<(Call, Prepared), Fault> {
-        let sets_one = match &mut prepared {
-            Prepared::Write(operation) => operation.password().is_some(),
+        let has_some = match &mut prepared {
+            Prepared::Write(operation) => operation.hashing().is_some(),
             _ => false,
         };
-        if !sets_one {
+        if !has_some {
             return Ok((call, prepared));
         }
         let permit = password::HASHERS.acquire().await.map_err(Fault::internal)?;
@@ -422,10 +433,15 @@ impl Service {
             let judge = service.judge(&now, now.cut().position);
             let refused = judge.judge(&call.caller, &action, &target)?.refusal.is_some();
             if let Prepared::Write(operation) = &mut prepared
-                && let Some(password) = operation.password()
+                && let Some(hashing) = operation.hashing()
                 && !refused
             {
-                password.hash(service.random())?;
+                hashing.hash(&Ahead {
+                    directory: Directory::new(&now, call.caller.account),
+                    caller: &call.caller,
+                    random: service.random(),
+                    guesses: service.guesses(),
+                })?;
             }
             Ok((call, prepared))
         };

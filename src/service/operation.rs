@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use super::caller::Caller;
 use super::documents::Documents;
 use super::fault::Fault;
-use super::password::Password;
+use super::password::Hashing;
 use super::sts::Desk;
 use super::target::{Scene, Target};
 use crate::base::form_tree::Form;
@@ -113,8 +113,8 @@ pub trait Write: Operation {
     /// Records what changes, or refuses.
     fn write(self, to: &mut Writing<'_, '_>) -> Result<Self::Answer, Fault>;
 
-    /// The password that it sets, to be hashed before the writer takes the operation.
-    fn password(&mut self) -> Option<&mut Password> {
+    /// Itself, if it has something to hash before the writer takes it.
+    fn hashing(&mut self) -> Option<&mut dyn Hashing> {
         None
     }
 }
@@ -190,7 +190,7 @@ macro_rules! any {
 }
 
 any!(AnyRead, Read, run, read(at: &Reading<'_>), is_long() -> bool);
-any!(AnyWrite, Write, run, write(to: &mut Writing<'_, '_>), password(mut) -> Option<&mut Password>);
+any!(AnyWrite, Write, run, write(to: &mut Writing<'_, '_>), hashing(mut) -> Option<&mut dyn Hashing>);
 any!(AnyIssue, Issue, run, issue(desk: &Desk<'_>));
 
 /// One row of a table of contents.

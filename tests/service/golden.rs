@@ -87,6 +87,21 @@ fn samples() -> Vec<Change> {
         LoginProfileUpdated { user: user.clone(), commitment: Some(hash), reset_required: None }
             .into(),
         LoginProfileDeleted { user: user.clone() }.into(),
+        PasswordPolicySet {
+            minimum_length: 14,
+            symbols: true,
+            numbers: false,
+            uppercase: true,
+            lowercase: false,
+            users_may_change: true,
+            max_age_days: Some(90),
+            reuse_prevention: Some(24),
+            hard_expiry: Some(false),
+        }
+        .into(),
+        PasswordPolicyDeleted {}.into(),
+        OldPasswordKept { user: user.clone(), commitment: hash }.into(),
+        OldPasswordsForgotten { user: user.clone(), commitments: vec![hash, [8; 32]] }.into(),
         InstanceProfileCreated {
             profile: profile.clone(),
             path: path(),

@@ -51,6 +51,11 @@ fn live(world: &World) -> Vec<u64> {
     act("UpdateAccessKey", &[alice, key, ("Status", "Inactive")]);
     act("CreateLoginProfile", &[alice, ("Password", "Correct-Horse-7")]);
     act("UpdateLoginProfile", &[alice, ("PasswordResetRequired", "true")]);
+    act("UpdateAccountPasswordPolicy", &[("MaxPasswordAge", "90"), ("RequireNumbers", "true")]);
+    for number in 0..24 {
+        act("UpdateLoginProfile", &[alice, ("Password", &format!("Battery-Staple-{number}"))]);
+    }
+    act("DeleteAccountPasswordPolicy", &[]);
     act("CreateGroup", &[admins]);
     act("AddUserToGroup", &[admins, alice]);
     act("PutGroupPolicy", &[admins, ("PolicyName", "get"), document]);

@@ -15,6 +15,7 @@ mod life;
 mod managed;
 mod model;
 mod organization;
+mod passwords;
 mod sessions;
 mod verifying;
 mod who_can;

@@ -12,7 +12,7 @@ use crate::identity::Event;
 use crate::identity::change::{Change, DocumentHash};
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, LedgerError, verify as ledger_verify};
-use crate::projection::tables::{ACCESS_KEYS, ACCOUNT, LOGIN_PROFILES, USERS};
+use crate::projection::tables::{ACCESS_KEYS, ACCOUNT, LOGIN_PROFILES, OLD_PASSWORDS, USERS};
 use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, Projections, Reader, View, rebuild, sealing};
 use crate::service::Service;
@@ -166,6 +166,9 @@ fn check_secrets(view: &View, account: AccountId) -> Result<u64, ProjectionError
         }
         if let Some(row) = view.get(account, &LOGIN_PROFILES, &user.id)? {
             open(&user.id, "password", &row.commitment)?;
+            for old in view.get(account, &OLD_PASSWORDS, &user.id)?.unwrap_or_default() {
+                open(&user.id, "password", &old)?;
+            }
         }
     }
     Ok(checked)
