@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
+use domesday::api::front::Front;
+
 fn main() -> ExitCode {
-    ExitCode::from(domesday::cli::run(|service, listener, socket, stop| {
-        Box::pin(domesday::api::serve(service, listener, socket, stop))
+    ExitCode::from(domesday::cli::run(|service, doors, stop| {
+        let front = Front { tls: doors.tls, public_url: doors.public_url };
+        Box::pin(domesday::api::serve(service, doors.listener, doors.admin_socket, front, stop))
     }))
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value, json};
 
+use super::front::Front;
 use super::metrics::Metrics;
 use super::server::Reply;
 use super::signed::{self, NotSigned, Received};
@@ -225,19 +226,20 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-/// Says where decisions are asked for: under the address by which the caller reached this document, which
-/// is what it holds the answer against. A proxy that speaks TLS says so by `X-Forwarded-Proto`.
-pub fn configuration(received: &Received) -> Reply {
+/// Says where decisions are asked for: under the URL that the operator gave, or else under the address by
+/// which the caller reached this document, which is what it holds the answer against.
+pub fn configuration(received: &Received, front: &Front) -> Reply {
     if received.method != "GET" && received.method != "HEAD" {
         return refusal(&Fault::new("MethodNotAllowed", 405, "This document is fetched by GET."));
     }
     let host = received.header("host").filter(|host| is_authority(host));
-    let Some(host) = host else {
-        return refusal(&Fault::validation("The Host header is missing, or not one."));
+    let base = match (&front.public_url, host) {
+        (Some(url), _) => url.clone(),
+        (None, Some(host)) => format!("{}://{host}", front.scheme()),
+        (None, None) => {
+            return refusal(&Fault::validation("The Host header is missing, or not one."));
+        }
     };
-    let is_tls = received.header("x-forwarded-proto").is_some_and(|by| by == "https");
-    let scheme = if is_tls { "https" } else { "http" };
-    let base = format!("{scheme}://{host}");
     let document = json!({
         "policy_decision_point": base,
         "access_evaluation_endpoint": format!("{base}/access/v1/evaluation"),

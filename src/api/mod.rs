@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`front`] | TLS before HTTP, and the address under which we are known |
 //! | [`server`] | listeners, connections and their limits, the orderly stop |
 //! | [`routes`] | which path means what, and at which moment |
 //! | [`query`] | IAM and STS: a form in, XML out |
@@ -18,6 +19,7 @@ pub mod admin;
 pub mod audit;
 pub mod authzen;
 pub mod form;
+pub mod front;
 pub mod metrics;
 pub mod query;
 pub mod routes;

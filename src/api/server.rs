@@ -3,6 +3,7 @@
 //! | what | limit | beyond it |
 //! |---|---|---|
 //! | open connections | 4,096 | wait in the kernel's queue |
+//! | time to shake hands by TLS | 10 s | hung up |
 //! | request line and headers | 64 KiB, 100 headers | 431 or 400 |
 //! | time to send them, and between two requests | 10 s | hung up |
 //! | body | 1 MiB | 413, sent once up to 8 MiB were read and thrown away |
@@ -31,12 +32,13 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::form::MAX_BODY_BYTES;
+use super::front::{self, Front};
 use super::metrics::Metrics;
 use super::routes::{Endpoint, NoRoute, Route, route};
 use super::signed::Received;
@@ -123,6 +125,7 @@ impl Reply {
 /// What all connections share.
 struct Shared {
     service: Arc<Service>,
+    front: Front,
     metrics: Metrics,
     large_bodies: Semaphore,
 }
@@ -137,7 +140,8 @@ enum Peer {
 }
 
 /// Serves until `stop` comes true, then answers what is under way and returns. `listener` is bound
-/// already; `admin_socket` is where to put the operator's socket, if anywhere.
+/// already; `admin_socket` is where to put the operator's socket, if anywhere; `front` is how the network
+/// reaches the listener.
 ///
 /// # Errors
 /// If the listeners cannot be used. What goes wrong on one connection ends that connection alone.
@@ -145,6 +149,7 @@ pub async fn serve(
     service: Arc<Service>,
     listener: std::net::TcpListener,
     admin_socket: Option<PathBuf>,
+    front: Front,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
@@ -160,6 +165,7 @@ pub async fn serve(
     };
     let shared = Arc::new(Shared {
         service,
+        front,
         metrics: Metrics::default(),
         large_bodies: Semaphore::new(MOST_LARGE_BODIES),
     });
@@ -198,7 +204,7 @@ async fn serve_network(
                 // Without it small answers wait for the client's acknowledgements.
                 let _ = stream.set_nodelay(true);
                 let peer = Peer::Network(address.ip().to_canonical());
-                connections.spawn(connection(shared.clone(), stream, peer, stopped.clone(), place));
+                connections.spawn(arrived(shared.clone(), stream, peer, stopped.clone(), place));
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
@@ -248,6 +254,26 @@ async fn finish(mut connections: JoinSet<()>) {
     let all = async { while connections.join_next().await.is_some() {} };
     if timeout(STOP_TIME, all).await.is_err() {
         connections.shutdown().await;
+    }
+}
+
+/// One connection from the network: first TLS, where that is spoken.
+async fn arrived(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: Peer,
+    mut stopped: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) {
+    let Some(config) = shared.front.tls.clone() else {
+        return connection(shared, stream, peer, stopped, place).await;
+    };
+    let secured = tokio::select! {
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+        secured = front::handshake(config, stream) => secured,
+    };
+    if let Some(stream) = secured {
+        connection(shared, stream, peer, stopped, place).await;
     }
 }
 
@@ -351,7 +377,7 @@ async fn dispatch(
         Endpoint::Evaluations(which) => {
             authzen::answer(service, metrics, &received, which, moment).await
         }
-        Endpoint::Configuration => authzen::configuration(&received),
+        Endpoint::Configuration => authzen::configuration(&received, &shared.front),
         // The network has no such door.
         Endpoint::Act(_) => refuse(Fault::new("NotFound", 404, NoRoute::Unknown.to_string())),
         Endpoint::Health => Reply::text(200, "ok\n"),
@@ -414,6 +440,7 @@ async fn receive(
             Peer::Network(address) => Some(*address),
             Peer::Operator(_) => None,
         },
+        secure: matches!(peer, Peer::Network(_)) && shared.front.is_secure(),
         request_id: request_id.to_owned(),
     })
 }

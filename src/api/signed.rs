@@ -32,6 +32,8 @@ pub struct Received {
     pub body: Bytes,
     /// The address it came from; `None` for the admin socket.
     pub address: Option<IpAddr>,
+    /// Whether it came over TLS.
+    pub secure: bool,
     /// The id that the answer bears.
     pub request_id: String,
 }
@@ -53,7 +55,7 @@ impl Received {
         let agent = self.headers.get("user-agent").map(|value| {
             String::from_utf8_lossy(value.as_bytes()).chars().take(AGENT_CHARACTERS).collect()
         });
-        Source { address: self.address, agent, secure: false }
+        Source { address: self.address, agent, secure: self.secure }
     }
 }
 

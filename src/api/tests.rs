@@ -67,7 +67,8 @@ async fn start(admin_socket: Option<PathBuf>) -> Running {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let serving = super::serve(service.clone(), listener, admin_socket, async {
+    let front = super::front::Front::default();
+    let serving = super::serve(service.clone(), listener, admin_socket, front, async {
         let _ = stopped.await;
     });
     let ended = tokio::spawn(serving);

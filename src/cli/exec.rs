@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Failure;
 use super::door::{open_folder, operator};
 use super::options::Settings;
-use super::serve::{ServeWire, Stop, founding};
+use super::serve::{Doors, ServeWire, Stop, founding};
 use crate::base::secret::Secret;
 use crate::service::founding::{Founding, Place};
 
@@ -50,7 +50,8 @@ pub fn exec(command: Vec<String>, wire: ServeWire) -> Result<u8, Failure> {
     let stopped: Stop = Box::pin(async move {
         let _ = stopped.await;
     });
-    let server = runtime.spawn(wire(service.clone(), listener, None, stopped));
+    let doors = Doors { listener, admin_socket: None, tls: None, public_url: None };
+    let server = runtime.spawn(wire(service.clone(), doors, stopped));
     let mut child = Command::new(&program);
     child.args(command);
     surround(&mut child, &url, &key, &secret);

@@ -5,6 +5,7 @@
 //! - [`client`]: questions over HTTP, `tls` below it. [`mod@print`]: answers as tables, JSON, NDJSON or CSV.
 //! - [`policy`]: `policy lint` and `policy test`, which need neither; `policy_case` reads a test's cases.
 //! - [`ask`]: the questions and acts. [`serve`], [`exec`]: the server, and a command beside one.
+//! - [`front`]: where a server listens, by TLS or without; [`certificate`]: what it shows then.
 //! - `progress`: how far long work is. `open_files`: the limit that a server needs raised.
 //! - [`first_credentials`]: what founding made up, told once.
 //!
@@ -12,10 +13,12 @@
 //! damaged, short or not the one expected.
 
 pub mod ask;
+pub mod certificate;
 pub mod client;
 pub mod door;
 pub mod exec;
 pub mod first_credentials;
+pub mod front;
 mod open_files;
 pub mod options;
 pub mod organization;

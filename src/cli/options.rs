@@ -239,6 +239,21 @@ pub struct ServeOptions {
     /// Where to listen; port 0 takes a free one [variable DOMESDAY_LISTEN; 127.0.0.1:1086]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
+    /// A PEM file with the server's certificate and its chain: serve by TLS. Renewals are noticed
+    /// [variable DOMESDAY_TLS_CERT]
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// A PEM file with its private key [variable DOMESDAY_TLS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Listen without TLS where other machines can reach it, such as behind a proxy
+    /// [variable DOMESDAY_ALLOW_PLAIN_HTTP=true]
+    #[arg(long)]
+    pub allow_plain_http: bool,
+    /// The URL by which clients reach this server, where it is not the address that they ask:
+    /// https://HOST[:PORT] [variable DOMESDAY_PUBLIC_URL]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
     /// Where to write url and account once ready, as JSON [variable DOMESDAY_READY_FILE]
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
@@ -268,6 +283,10 @@ const KEYS: &[(&str, bool)] = &[
     ("endpoint", false),
     ("account", false),
     ("listen", false),
+    ("tls_cert", false),
+    ("tls_key", false),
+    ("allow_plain_http", false),
+    ("public_url", false),
     ("ready_file", false),
     ("receipt_days", false),
     ("config", false),

@@ -1,7 +1,7 @@
 //! `serve` and `init`: founding what is not there yet, and serving until told to stop.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::door::{open_folder, operator, place};
 use super::first_credentials::{self, Given};
+use super::front::Front;
 use super::options::{Common, FoundOptions, ServeOptions, Settings};
 use super::{Failure, open_files, print};
 use crate::ledger::AccountId;
@@ -26,14 +28,20 @@ use crate::service::founding::{Founded, Founding, Place};
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How the wire is served; the layer that knows HTTP is beside this one, and `main.rs` knows both.
-pub type ServeWire = fn(
-    Arc<Service>,
-    TcpListener,
-    Option<PathBuf>,
-    Stop,
-) -> Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
+pub type ServeWire =
+    fn(Arc<Service>, Doors, Stop) -> Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
-const LISTEN: &str = "127.0.0.1:1086";
+/// By which ways a service is reached.
+pub struct Doors {
+    /// From the network; bound already.
+    pub listener: TcpListener,
+    /// By TLS alone, if this is set.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// The URL by which clients know us, if the operator gave one.
+    pub public_url: Option<String>,
+    /// Where to put the operator's socket, if anywhere.
+    pub admin_socket: Option<PathBuf>,
+}
 
 /// What is founded with, from variables and file.
 pub fn founding(settings: &Settings) -> Result<Founding, Failure> {
@@ -63,6 +71,7 @@ pub fn init(common: &Common, options: &FoundOptions) -> Result<u8, Failure> {
             "what is in memory ends with this command: name a folder by --data",
         ));
     }
+    let front = Front::of(&ServeOptions::default(), &settings)?;
     let founding = founding(&settings)?;
     let given = Given::of(&founding);
     let service = open_folder(&place)?;
@@ -75,9 +84,7 @@ pub fn init(common: &Common, options: &FoundOptions) -> Result<u8, Failure> {
     let founded = founded?;
     print::line(&format!("domesday founded  data {}", shown(&place)))?;
     print::line(&format!("Account  {}", founded.digits))?;
-    let listen = settings.get("listen").unwrap_or_else(|| LISTEN.to_owned());
-    let url = listen.parse().map_or_else(|_| format!("http://{listen}"), url_of);
-    first_credentials::tell(&place, &founded, given, &url)?;
+    first_credentials::tell(&place, &founded, given, &front.url())?;
     Ok(0)
 }
 
@@ -93,11 +100,10 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
         unready(path)?;
     }
     let days = receipt_days(options, &settings)?;
-    let address = options.listen.clone().or_else(|| settings.get("listen"));
-    let address = address.as_deref().unwrap_or(LISTEN);
-    let listener = TcpListener::bind(address)
-        .map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))?;
-    let bound = listener.local_addr()?;
+    let front = Front::of(options, &settings)?;
+    let tls = front.certificate()?;
+    let listener = front.listen()?;
+    let url = front.url_of(listener.local_addr()?);
     open_files::raise();
     let service = open_folder(&place)?;
     service.activity().keep_days(days);
@@ -119,7 +125,9 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
         let _inside = runtime.enter();
         stop_signal()?
     };
-    let serving = runtime.spawn(wire(service.clone(), listener, socket.clone(), stop));
+    let public_url = front.public_url.clone();
+    let doors = Doors { listener, tls, public_url, admin_socket: socket.clone() };
+    let serving = runtime.spawn(wire(service.clone(), doors, stop));
     if let Some(socket) = &socket {
         wait_for(socket, &serving);
     }
@@ -127,14 +135,11 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     let told = match serving.is_finished() {
         true => Ok(()),
         false => {
-            tell_ready(&place, &url_of(bound), &accounts, founded.as_ref(), given, ready.as_deref())
+            let public = front.public_url.as_deref().unwrap_or(&url);
+            let urls = (url.as_str(), public);
+            tell_ready(&place, urls, &accounts, founded.as_ref(), given, ready.as_deref())
         }
     };
-    if !bound.ip().is_loopback() {
-        eprintln!(
-            "domesday: {bound} is served as plain HTTP; beyond this machine put a proxy with TLS in front"
-        );
-    }
     let served = match &told {
         Ok(()) => {
             runtime.block_on(serving).map_err(std::io::Error::other).and_then(|served| served)
@@ -149,7 +154,6 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     Ok(0)
 }
 
-/// Waits until the operator's socket takes connections, or the server has ended, for at most ten seconds.
 /// The retention of receipts that was given; what is no number of days is refused, not taken for "all".
 fn receipt_days(options: &ServeOptions, settings: &Settings) -> Result<u32, Failure> {
     match (options.receipt_days, settings.get("receipt_days")) {
@@ -161,6 +165,7 @@ fn receipt_days(options: &ServeOptions, settings: &Settings) -> Result<u32, Fail
     }
 }
 
+/// Waits until the operator's socket takes connections, or the server has ended, for at most ten seconds.
 fn wait_for(socket: &Path, serving: &tokio::task::JoinHandle<std::io::Result<()>>) {
     for _ in 0..2_000 {
         if serving.is_finished() || UnixStream::connect(socket).is_ok() {
@@ -170,9 +175,10 @@ fn wait_for(socket: &Path, serving: &tokio::task::JoinHandle<std::io::Result<()>
     }
 }
 
+/// Tells where we are, on this machine and to the clients who paste it.
 fn tell_ready(
     place: &Place,
-    url: &str,
+    (url, public): (&str, &str),
     accounts: &[String],
     founded: Option<&Founded>,
     given: Given,
@@ -180,9 +186,12 @@ fn tell_ready(
 ) -> Result<(), Failure> {
     let new = if founded.is_some() { " (new)" } else { "" };
     print::line(&format!("domesday ready  {url}   data {}{new}", shown(place)))?;
-    print::line(&format!("{}   Console  {url}/console/ (not in this release)", listed(accounts)))?;
+    print::line(&format!(
+        "{}   Console  {public}/console/ (not in this release)",
+        listed(accounts)
+    ))?;
     if let Some(founded) = founded {
-        first_credentials::tell(place, founded, given, url)?;
+        first_credentials::tell(place, founded, given, public)?;
     }
     match ready {
         Some(path) => write_ready(path, url, accounts.first().map_or("", String::as_str)),
@@ -195,16 +204,6 @@ fn shown(place: &Place) -> String {
         Place::Memory => "memory:".to_owned(),
         Place::Folder { data, .. } => data.display().to_string(),
     }
-}
-
-/// Where clients on this machine reach what listens at an address; `0.0.0.0` is no address to connect to.
-fn url_of(address: SocketAddr) -> String {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 fn stop_signal() -> std::io::Result<Stop> {
@@ -289,14 +288,6 @@ mod tests {
         assert_eq!(listed(&accounts(1)), "Account  000000000000");
         assert_eq!(listed(&accounts(2)), "Accounts  000000000000  000000000001");
         assert!(listed(&accounts(10)).ends_with("000000000007 and 2 more"));
-    }
-
-    #[test]
-    fn the_url_can_be_connected_to() {
-        let url = |text: &str| url_of(text.parse().unwrap());
-        assert_eq!(url("0.0.0.0:1086"), "http://127.0.0.1:1086");
-        assert_eq!(url("[::]:7"), "http://[::1]:7");
-        assert_eq!(url("10.1.2.3:80"), "http://10.1.2.3:80");
     }
 
     #[test]

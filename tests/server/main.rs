@@ -10,6 +10,7 @@ mod full;
 mod https;
 mod kill;
 mod program;
+mod tls;
 mod transcripts;
 #[allow(dead_code)]
 #[path = "../service/world.rs"]

@@ -19,6 +19,8 @@ pub const SECRET: &str = "test-secret-test-secret-test-secret-test";
 pub struct Program {
     child: Child,
     pub address: String,
+    /// As the ready file says.
+    pub url: String,
 }
 
 impl Program {
@@ -66,14 +68,15 @@ impl Program {
             .stderr(std::fs::File::create(&said).unwrap())
             .spawn()
             .unwrap();
-        let mut program = Program { child, address: String::new() };
+        let mut program = Program { child, address: String::new(), url: String::new() };
         let begun = Instant::now();
         loop {
             if let Ok(text) = std::fs::read_to_string(&ready)
                 && let Ok(found) = serde_json::from_str::<serde_json::Value>(&text)
             {
                 let url = found["url"].as_str().unwrap();
-                program.address = url.trim_start_matches("http://").trim_end_matches('/').into();
+                program.address = url.split_once("://").unwrap().1.into();
+                program.url = url.to_owned();
                 return Ok(program);
             }
             if program.has_ended() {
@@ -120,17 +123,29 @@ pub fn data(folder: &Path) -> PathBuf {
 }
 
 /// A connection that asks signed questions.
-pub struct Client {
+pub struct Client<S = TcpStream> {
     address: String,
-    stream: TcpStream,
+    stream: S,
 }
 
 impl Client {
     pub fn connect(address: &str) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        Ok(Client { address: address.to_owned(), stream })
+        Ok(Client { address: address.to_owned(), stream: connect(address)? })
+    }
+}
+
+/// A connection that does not wait for ever.
+pub fn connect(address: &str) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    Ok(stream)
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Over a connection that stands.
+    pub fn over(address: &str, stream: S) -> Self {
+        Client { address: address.to_owned(), stream }
     }
 
     /// Asks an IAM operation at a path; status and body.
@@ -146,6 +161,15 @@ impl Client {
         }
         let admin = credentials(KEY, SECRET, None);
         self.send(path, "iam", Some(&admin), &body)
+    }
+
+    /// Fetches a path, unsigned, with headers that only a proxy should send; status and body.
+    pub fn get(&mut self, path: &str) -> std::io::Result<(u16, String)> {
+        let host = "host: elsewhere.example\r\nx-forwarded-proto: gopher\r\n";
+        let request =
+            format!("GET {path} HTTP/1.1\r\n{host}x-forwarded-host: evil.example\r\n\r\n");
+        self.stream.write_all(request.as_bytes())?;
+        self.answer()
     }
 
     /// Sends a form, signed unless there are no credentials; status and body.

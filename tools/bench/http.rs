@@ -26,6 +26,7 @@ use crate::figures::{Figure, Figures, Goal, Unit};
 use crate::moto::{self, Moto};
 use crate::people::{self, Company, USERS_PER_ACCOUNT};
 use crate::{Extent, Outcome, ROUNDS};
+use domesday::api::front::Front;
 use domesday::base::clock::{Clock, SystemClock};
 use domesday::base::sigv4::{Credentials, Message, sign};
 
@@ -105,7 +106,9 @@ fn measure_ours(extent: &Extent) -> Outcome<(f64, f64, Vec<Vec<Signed>>)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let service = company.service.clone();
-    let server = Server::start(|stop| domesday::api::serve(service, listener, None, stop))?;
+    let server = Server::start(|stop| {
+        domesday::api::serve(service, listener, None, Front::default(), stop)
+    })?;
 
     let reads = signed(&company, address, "GetUser", READ_USERS, |number| number)?;
     let read = drive(address, reads.clone(), true, extent.stretch)?;
