@@ -42,6 +42,7 @@ const OWNED: &[(&str, &[&str], &str)] = &[
     ("rand", &["base/random.rs"], "randomness comes from base::random::Random"),
     ("blake3", &["base/", "ledger/"], "hashes come from base::crypto or the ledger"),
     ("sha2", &["base/", "ledger/"], "hashes come from base::crypto or the ledger"),
+    ("sha1", &["base/"], "hashes come from base::crypto"),
     ("hmac", &["base/"], "keyed hashes come from base::crypto"),
     ("argon2", &["base/"], "password hashes come from base::crypto"),
     ("chacha20poly1305", &["base/"], "encryption comes from base::crypto"),

@@ -9,6 +9,7 @@ use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -89,6 +90,16 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     // HMAC takes keys of every length: this cannot fail, and the fallback could match nothing.
     let Ok(mut mac) = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key) else {
         return [0; 32];
+    };
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// HMAC-SHA1 (RFC 2104), for one-time codes: authenticators take nothing else for granted.
+pub fn hmac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
+    // As above.
+    let Ok(mut mac) = <Hmac<Sha1> as hmac::KeyInit>::new_from_slice(key) else {
+        return [0; 20];
     };
     mac.update(message);
     mac.finalize().into_bytes().into()

@@ -4,8 +4,10 @@
 pub mod clock;
 pub mod crypto;
 pub mod form_tree;
+pub mod qr;
 pub mod random;
 pub mod secret;
 pub mod sigv4;
 pub mod text;
 pub mod time;
+pub mod totp;

@@ -22,6 +22,16 @@ pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     BASE64.decode(text.as_bytes()).ok()
 }
 
+/// Base32 (RFC 4648), as authenticators take a seed.
+pub fn base32(bytes: &[u8]) -> String {
+    data_encoding::BASE32.encode(bytes)
+}
+
+/// Reads base32.
+pub fn from_base32(text: &str) -> Option<Vec<u8>> {
+    data_encoding::BASE32.decode(text.as_bytes()).ok()
+}
+
 /// URL-safe base64 without padding.
 pub fn base64_url(bytes: &[u8]) -> String {
     BASE64URL_NOPAD.encode(bytes)

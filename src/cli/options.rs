@@ -229,7 +229,7 @@ pub enum RecoverCommand {
         #[arg(long, default_value = "admin")]
         user: String,
     },
-    /// A new password for the root user
+    /// A new password for the root user; it has no multi-factor devices any more
     Root,
 }
 

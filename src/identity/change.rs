@@ -514,6 +514,50 @@ changes! {
         /// The credential.
         credential: UniqueId,
     }
+
+    /// A virtual multi-factor device was created, nobody's yet.
+    140 v 1 MfaDeviceCreated {
+        /// Its unique id.
+        device: UniqueId,
+        /// Its path.
+        path: String,
+        /// Its name, sealed for the device: people call devices after themselves.
+        name: Sealed,
+        /// Finds it by path and name.
+        name_tag: NameTag,
+        /// Commits to the seed of its codes.
+        commitment: Commitment,
+    }
+    /// A multi-factor device became a user's, or the root user's.
+    141 v 1 MfaDeviceEnabled {
+        /// The device.
+        device: UniqueId,
+        /// The user, or the root user.
+        owner: UniqueId,
+        /// The step of the later code that showed that the owner has it; none up to it are accepted.
+        step: u64,
+        /// Steps that its clock is ahead.
+        ahead: i32,
+    }
+    /// A multi-factor device's clock was compared anew.
+    142 v 1 MfaDeviceResynced {
+        /// The device.
+        device: UniqueId,
+        /// The step of the later code; none up to it are accepted.
+        step: u64,
+        /// Steps that its clock is ahead.
+        ahead: i32,
+    }
+    /// A multi-factor device became nobody's.
+    143 v 1 MfaDeviceDeactivated {
+        /// The device.
+        device: UniqueId,
+    }
+    /// A virtual multi-factor device was deleted.
+    144 v 1 MfaDeviceDeleted {
+        /// The device.
+        device: UniqueId,
+    }
 }
 
 /// Why stored changes cannot be read.

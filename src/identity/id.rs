@@ -27,11 +27,13 @@ pub enum IdKind {
     SessionKey,
     /// Service-specific credential, `ACCA`.
     ServiceCredential,
+    /// Multi-factor device, `AMFA`: AWS shows none, so the prefix is our own.
+    MfaDevice,
 }
 
 impl IdKind {
     /// Every kind.
-    pub const ALL: [IdKind; 8] = [
+    pub const ALL: [IdKind; 9] = [
         IdKind::User,
         IdKind::Group,
         IdKind::Role,
@@ -40,6 +42,7 @@ impl IdKind {
         IdKind::AccessKey,
         IdKind::SessionKey,
         IdKind::ServiceCredential,
+        IdKind::MfaDevice,
     ];
 
     /// The prefix.
@@ -53,6 +56,7 @@ impl IdKind {
             IdKind::AccessKey => "AKIA",
             IdKind::SessionKey => "ASIA",
             IdKind::ServiceCredential => "ACCA",
+            IdKind::MfaDevice => "AMFA",
         }
     }
 }

@@ -537,6 +537,53 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
             to.remove_global(&SERVICE_CREDENTIAL_ACCOUNTS, &c.credential);
             Ok(())
         }
+
+        Change::MfaDeviceCreated(c) => {
+            to.more(Counted::MfaDevices)?;
+            let row = MfaDeviceRow {
+                id: c.device.clone(),
+                path: c.path.clone(),
+                name: c.name.clone(),
+                name_tag: c.name_tag,
+                created: meta.at,
+                commitment: c.commitment,
+                step: 0,
+                enabled: None,
+            };
+            to.put(&MFA_DEVICES, &c.device, &row)?;
+            to.put(&NAMES, &c.name_tag, &c.device)
+        }
+        Change::MfaDeviceEnabled(c) => {
+            to.more(Counted::MfaDevicesInUse)?;
+            let (owner, since) = (c.owner.clone(), meta.at);
+            to.update(&MFA_DEVICES, &c.device, |row| {
+                row.step = c.step;
+                row.enabled = Some(MfaDeviceOwner { owner, since, ahead: c.ahead });
+            })?;
+            to.put(&MFA_DEVICES_OF, &(c.owner.clone(), c.device.clone()), &c.device)
+        }
+        Change::MfaDeviceResynced(c) => to.update(&MFA_DEVICES, &c.device, |row| {
+            row.step = c.step;
+            if let Some(enabled) = &mut row.enabled {
+                enabled.ahead = c.ahead;
+            }
+        }),
+        Change::MfaDeviceDeactivated(c) => {
+            to.fewer(Counted::MfaDevicesInUse)?;
+            let row = to.need(&MFA_DEVICES, &c.device)?;
+            if let Some(enabled) = &row.enabled {
+                to.remove(&MFA_DEVICES_OF, &(enabled.owner.clone(), c.device.clone()));
+            }
+            to.put(&MFA_DEVICES, &c.device, &MfaDeviceRow { enabled: None, ..row })
+        }
+        Change::MfaDeviceDeleted(c) => {
+            to.fewer(Counted::MfaDevices)?;
+            let row = to.need(&MFA_DEVICES, &c.device)?;
+            to.remove(&NAMES, &row.name_tag);
+            to.remove(&MFA_DEVICES, &c.device);
+            to.remove(&TAGS, &c.device);
+            Ok(())
+        }
     }
 }
 

@@ -111,6 +111,8 @@ impl Key for Counted {
             Counted::Roles => 3,
             Counted::Policies => 4,
             Counted::InstanceProfiles => 5,
+            Counted::MfaDevices => 6,
+            Counted::MfaDevicesInUse => 7,
         });
     }
 }

@@ -27,6 +27,8 @@ pub enum NameKind {
     InstanceProfile,
     /// Root users' e-mail addresses (system account).
     Email,
+    /// Multi-factor devices, by path and name.
+    MfaDevice,
 }
 
 /// The subject of an id in an account.

@@ -232,6 +232,39 @@ pub struct PasswordPolicyRow {
     pub hard_expiry: Option<bool>,
 }
 
+/// A virtual multi-factor device; stored by its id and, if it is somebody's, by its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct MfaDeviceRow {
+    /// Its unique id.
+    pub id: UniqueId,
+    /// Its path.
+    pub path: String,
+    /// Its name, sealed for it.
+    pub name: Sealed,
+    /// Where the name index has it.
+    pub name_tag: NameTag,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Commits to the seed of its codes.
+    pub commitment: Commitment,
+    /// The last step whose code was seen when its clock was compared, whoever had it then; the activity book
+    /// knows of later ones.
+    pub step: u64,
+    /// Whose it is.
+    pub enabled: Option<MfaDeviceOwner>,
+}
+
+/// Whose a multi-factor device is.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct MfaDeviceOwner {
+    /// The user, or `root`.
+    pub owner: UniqueId,
+    /// Since when.
+    pub since: Timestamp,
+    /// Steps that its clock is ahead.
+    pub ahead: i32,
+}
+
 /// An instance profile.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct InstanceProfileRow {
@@ -262,6 +295,10 @@ pub enum Counted {
     Policies,
     /// Instance profiles.
     InstanceProfiles,
+    /// Multi-factor devices.
+    MfaDevices,
+    /// Multi-factor devices that are somebody's.
+    MfaDevicesInUse,
 }
 
 /// The managed policies that every account shares, as of an event of the system account.
@@ -341,6 +378,11 @@ pub const SERVICE_CREDENTIALS_OF: Table<(UniqueId, UniqueId), UniqueId> =
 pub const PASSWORD_POLICY: Table<(), PasswordPolicyRow> = Table::new(53, "password policy");
 /// What commits to the hashes of the passwords that a user had before, the latest first.
 pub const OLD_PASSWORDS: Table<UniqueId, Vec<Commitment>> = Table::new(54, "old passwords");
+/// Virtual multi-factor devices by unique id.
+pub const MFA_DEVICES: Table<UniqueId, MfaDeviceRow> = Table::new(55, "multi-factor devices");
+/// Multi-factor devices by owner and unique id.
+pub const MFA_DEVICES_OF: Table<(UniqueId, UniqueId), UniqueId> =
+    Table::new(56, "multi-factor devices of owners");
 
 /// Accounts by digits (index over all accounts).
 pub const ACCOUNTS: Table<String, AccountId> = Table::new(30, "accounts");

@@ -229,7 +229,6 @@ pub fn caller_context(reader: &dyn Reader, caller: &Caller) -> Result<Context<'s
     if caller.session().is_none() {
         context.set_absent("aws:MultiFactorAuthPresent");
     }
-    context.set_absent("aws:MultiFactorAuthAge");
     Ok(context)
 }
 
@@ -277,13 +276,21 @@ pub fn principal_context(reader: &dyn Reader, caller: &Caller) -> Result<Context
                 }
                 None => context.set("aws:MultiFactorAuthPresent", "false"),
             }
+            // A session that was begun with a second factor was begun when that was given.
+            match session.mfa {
+                Some(true) => {
+                    let age = caller.at.seconds().saturating_sub(session.issued.seconds());
+                    context.set("aws:MultiFactorAuthAge", age.to_string());
+                }
+                _ => context.set_absent("aws:MultiFactorAuthAge"),
+            }
             match &session.source_identity {
                 Some(identity) => context.set("aws:SourceIdentity", identity.clone()),
                 None => context.set_absent("aws:SourceIdentity"),
             }
         }
         None => {
-            for key in ["aws:TokenIssueTime", "aws:SourceIdentity"] {
+            for key in ["aws:TokenIssueTime", "aws:SourceIdentity", "aws:MultiFactorAuthAge"] {
                 context.set_absent(key);
             }
         }

@@ -191,6 +191,8 @@ sentences! {
     MUST_DELETE_POLICIES "DeleteConflict" 409 "Cannot delete entity, must delete policies first." "AWS CLI issue tracker";
     MUST_DELETE_KEYS "DeleteConflict" 409 "Cannot delete entity, must delete access keys first." "AWS CLI issue tracker";
     MUST_DELETE_SERVICE_CREDENTIALS "DeleteConflict" 409 "Cannot delete entity, must delete service specific credentials first." "own: AWS's code (API reference, DeleteUser) in the form of its other sentences";
+    MUST_DELETE_MFA "DeleteConflict" 409 "Cannot delete entity, must delete MFA device first." "cloud-hosted guides that show AWS's answer (paco, aim)";
+    MUST_DEACTIVATE "DeleteConflict" 409 "MFA VirtualDevice in use. Must deactivate first." "a service that follows IAM";
     MUST_DELETE_LOGIN "DeleteConflict" 409 "Cannot delete entity, must delete login profile first." "Terraform provider issue tracker";
     MUST_LEAVE_GROUPS "DeleteConflict" 409 "Cannot delete entity, must remove users from group first." "mozilla-services/userplex issue 17";
     MUST_REMOVE_USERS "DeleteConflict" 409 "Cannot delete entity, must remove users from group first." "AWS CLI issue tracker";
@@ -214,6 +216,17 @@ sentences! {
     NO_PASSWORD_POLICY "NoSuchEntity" 404 "The Password Policy with domain name {} cannot be found." "AWS CLI issue tracker";
     PASSWORD_NAME "PasswordPolicyViolation" 400 "Password should be neither the name of the account nor the e-mail address of its root user" "own";
     PASSWORD_MISSING "ValidationError" 400 "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null" "the form of IAM's validation errors";
+    NO_MFA_DEVICE "NoSuchEntity" 404 "VirtualMFADevice with serial number {} doesn't exist." "answers of AWS that moto's tests hold against";
+    MFA_NOT_OF_USER "NoSuchEntity" 404 "MFA Device invalid for user." "a service that follows IAM";
+    MFA_NOT_VIRTUAL "NoSuchEntity" 404 "{} is no virtual MFA device: hardware tokens and FIDO security keys are not in this release." "own";
+    MFA_DEVICE_EXISTS "EntityAlreadyExists" 409 "MFADevice entity at the same path and name already exists." "CloudTrail records of AWS that its users show";
+    MFA_DEVICE_IN_USE "EntityAlreadyExists" 409 "MFA Device is already in use." "a service that follows IAM";
+    MFA_WRONG_CODES "InvalidAuthenticationCode" 403 "Authentication code for device is not valid." "AWS's console as its users show it; a service that follows IAM";
+    MFA_NOT_SHOWN "AccessDenied" 403 "To complete this action, please ensure that you are authenticated with an MFA device that is enabled for this user." "AWS CLI and console as their users show them";
+    MFA_NEEDS_BOTH "AccessDenied" 403 "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code." "AWS SDK issue trackers (y13i/sgviz 9)";
+    MFA_NO_DEVICE "AccessDenied" 403 "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user." "AWS CLI issue tracker (aws/aws-cli 6325)";
+    MFA_WRONG_CODE "AccessDenied" 403 "MultiFactorAuthentication failed with invalid MFA one time pass code." "AWS CLI issue tracker (aws/aws-cli 2279)";
+    MFA_TOO_EARLY "AccessDenied" 403 "MultiFactorAuthentication failed, too many codes were wrong: try again in {} seconds." "own";
     ALIAS_IS_DIGITS "ValidationError" 400 "An account alias cannot be 12 digits: it would read as the id of an account." "own";
 
     AWS_POLICY_FIXED "AccessDenied" 403 "Managed policies of AWS cannot be changed: {}." "own: that they cannot is in the IAM User Guide; its sentence was not found";

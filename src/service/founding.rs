@@ -43,7 +43,7 @@ use crate::ledger::log::{EventLog, LocalLog};
 use crate::ledger::{AccountId, LedgerError, LedgerWriter};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::{self, NameKind};
-use crate::projection::tables::{ACCOUNTS, CATALOGUE, EMAILS, UserRow};
+use crate::projection::tables::{ACCOUNTS, CATALOGUE, EMAILS, MFA_DEVICES_OF, UserRow};
 use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, Projections, Reader, Transaction, rebuild};
 use crate::store::head::{DiskHead, HeadFile, MemoryHead};
@@ -552,7 +552,8 @@ impl Service {
         })
     }
 
-    /// A new password for an account's root user: for the operator who lost it.
+    /// A new password for an account's root user, who has no multi-factor devices any more: for the operator who
+    /// lost either.
     pub fn recover_root(
         self: &Arc<Self>,
         account: AccountId,
@@ -568,6 +569,9 @@ impl Service {
                 let root = UniqueId::root();
                 let commitment = tx.keep_secret(&root, "password", &hash)?;
                 tx.record(RootPasswordSet { commitment })?;
+                for device in tx.list(account, &MFA_DEVICES_OF, &root)? {
+                    tx.record(MfaDeviceDeactivated { device })?;
+                }
                 Ok(((), origin(tx, &caller, "RecoverRoot", root, None)?))
             })
         })?;

@@ -26,6 +26,7 @@ pub mod fields;
 pub mod founding;
 pub mod guesses;
 pub mod limits;
+pub mod mfa;
 pub mod moment;
 pub mod operation;
 pub mod operations;
@@ -53,9 +54,9 @@ use self::caller::{Caller, Identity};
 use self::documents::Documents;
 use self::fault::Fault;
 use self::guesses::Guesses;
+use self::mfa::Accepted;
 use self::moment::Moment;
 use self::operation::{Answer, AnyIssue, AnyRead, Api, Prepared, Reading, Writing};
-use self::password::Ahead;
 use self::standing::Standings;
 use self::sts::Desk;
 use self::target::{Scene, Target};
@@ -222,7 +223,7 @@ impl Service {
         let (receipts, outcome) = {
             let prepared = Prepared::Read(operation);
             let (now, facts) = (self.projections.at_hand(), AtHand(&self.activity));
-            let judgement = self.judge_read(call, &prepared, &now, &now)?;
+            let judgement = self.judge_read(call, &prepared, &now, &now, false)?;
             let outcome = match (judgement.refusal, prepared) {
                 (None, Prepared::Read(operation)) => {
                     operation.run(&self.reading(call, &now, &facts)?)
@@ -273,14 +274,33 @@ impl Service {
         let now = self.now();
         let then = call.moment.as_ref().map(|moment| self.at(moment)).transpose()?;
         let shown = then.as_ref().unwrap_or(&now);
-        let Judgement { mut receipts, refusal } = self.judge_read(call, &prepared, &now, shown)?;
-        let outcome = match (refusal, prepared) {
-            (Some(refusal), _) => Err(refusal),
-            (None, Prepared::Read(operation)) => self.read(call, shown, operation),
-            (None, Prepared::Issue(operation)) => self.issue(call, &now, operation, &mut receipts),
-            (None, Prepared::Write(_)) => Err(Fault::internal("a write outside the writer")),
+        // Before it is judged, since policies ask for it.
+        let (factor, unproven) = match self.second_factor(call, &now, &prepared) {
+            Ok(factor) => (factor, None),
+            Err(fault) if fault.is_sender() => (None, Some(fault)),
+            Err(fault) => return Err(fault),
+        };
+        let judgement = self.judge_read(call, &prepared, &now, shown, factor.is_some())?;
+        let Judgement { mut receipts, refusal } = judgement;
+        let outcome = match (unproven, refusal, prepared) {
+            (Some(unproven), refusal, _) => {
+                if let Some(own) = receipts.first_mut().filter(|_| refusal.is_none()) {
+                    refuse(own, &unproven);
+                }
+                Err(unproven)
+            }
+            (None, Some(refusal), _) => Err(refusal),
+            (None, None, Prepared::Read(operation)) => self.read(call, shown, operation),
+            (None, None, Prepared::Issue(operation)) => {
+                self.issue(call, &now, operation, factor.as_ref(), &mut receipts)
+            }
+            (None, None, Prepared::Write(_)) => Err(Fault::internal("a write outside the writer")),
         };
         self.note(call, receipts)?;
+        // Whatever came of it, the code is used up.
+        if let (Err(_), Some(factor)) = (&outcome, &factor) {
+            self.activity.spend(factor)?;
+        }
         outcome
     }
 
@@ -304,6 +324,7 @@ impl Service {
         call: &Call,
         now: &View,
         operation: Box<dyn AnyIssue>,
+        factor: Option<&Accepted>,
         receipts: &mut [Receipt],
     ) -> Result<Answer, Fault> {
         let reading = self.reading(call, now, &*self.activity)?;
@@ -311,12 +332,11 @@ impl Service {
         let own =
             receipts.first_mut().ok_or_else(|| Fault::internal("no receipt of a decision"))?;
         let (book, random) = (&*self.activity, &*self.random);
-        let outcome = operation.run(&Desk { reading, book, random, receipt: own.clone() });
+        let outcome = operation.run(&Desk { reading, book, random, receipt: own.clone(), factor });
         if let Err(fault) = &outcome
             && fault.code == "AccessDenied"
         {
-            own.kind = Kind::Refused;
-            own.blocked_by = Some(fault.message.clone());
+            refuse(own, fault);
         }
         outcome
     }
@@ -328,12 +348,16 @@ impl Service {
         prepared: &Prepared,
         now: &View,
         shown: &View,
+        with_factor: bool,
     ) -> Result<Judgement, Fault> {
         let caller = &call.caller;
         let action = format!("{}:{}", call.api.prefix(), call.operation);
         let judge = self.judge(now, now.cut().position);
         let judge = Judge { standings: Some((&self.standings, now)), ..judge };
-        let target = prepared.target(&self.scene(shown, caller))?;
+        let mut target = prepared.target(&self.scene(shown, caller))?;
+        if with_factor {
+            target = target.with_factor();
+        }
         let mut judgement = judge.judge(caller, &action, &target)?;
         if call.moment.is_some() && judgement.refusal.is_none() {
             // The past is judged by the caller's present: on the resource as it was and, where it still
@@ -409,45 +433,6 @@ impl Service {
         Ok(frame.header.recorded_at)
     }
 
-    /// Lets an operation hash what it has to hash. Whoever may not do it costs no hash: what is judged here
-    /// is for that alone, the writer decides.
-    async fn hash(
-        self: &Arc<Self>,
-        call: Call,
-        mut prepared: Prepared,
-    ) -> Result<(Call, Prepared), Fault> {
-        let has_some = match &mut prepared {
-            Prepared::Write(operation) => operation.hashing().is_some(),
-            _ => false,
-        };
-        if !has_some {
-            return Ok((call, prepared));
-        }
-        let permit = password::HASHERS.acquire().await.map_err(Fault::internal)?;
-        let service = self.clone();
-        let hashing = move || {
-            let _permit = permit;
-            let now = service.now();
-            let target = prepared.target(&service.scene(&now, &call.caller))?;
-            let action = format!("{}:{}", call.api.prefix(), call.operation);
-            let judge = service.judge(&now, now.cut().position);
-            let refused = judge.judge(&call.caller, &action, &target)?.refusal.is_some();
-            if let Prepared::Write(operation) = &mut prepared
-                && let Some(hashing) = operation.hashing()
-                && !refused
-            {
-                hashing.hash(&Ahead {
-                    directory: Directory::new(&now, call.caller.account),
-                    caller: &call.caller,
-                    random: service.random(),
-                    guesses: service.guesses(),
-                })?;
-            }
-            Ok((call, prepared))
-        };
-        tokio::task::spawn_blocking(hashing).await.map_err(Fault::internal)?
-    }
-
     async fn write(self: &Arc<Self>, call: Call, prepared: Prepared) -> Result<Answer, Fault> {
         let queue = self.writer()?;
         let (sender, receiver) = oneshot::channel();
@@ -495,7 +480,8 @@ impl Service {
             if let Some(refusal) = judgement.refusal {
                 return Err(refusal);
             }
-            let mut writing = Writing { tx, caller, documents: &self.documents, concerns: None };
+            let (documents, facts) = (&*self.documents, &*self.activity);
+            let mut writing = Writing { tx, caller, documents, facts, concerns: None };
             let answer = operation.run(&mut writing)?;
             let concerns = writing.concerns.take();
             let first = target.checks.into_iter().next().map(|check| check.id);
@@ -537,6 +523,12 @@ fn notes(call: &Call, receipts: Vec<Receipt>) -> Vec<Noted> {
     }
     let note = |receipt| (receipt, ids.drain(..).map(|id| (id, used.clone())).collect());
     receipts.into_iter().map(note).collect()
+}
+
+/// Says in a receipt of credentials that policies allowed why they were refused all the same.
+fn refuse(receipt: &mut Receipt, because: &Fault) {
+    receipt.kind = Kind::Refused;
+    receipt.blocked_by = Some(because.message.clone());
 }
 
 fn extend(judgement: &mut Judgement, other: Judgement) {
@@ -604,10 +596,10 @@ pub fn origin(
     })
 }
 
-/// Only a principal can be erased and has a key of its own; the rest falls to its account.
+/// Principals, and what bears a name that tells of one, have keys of their own; the rest falls to its account.
 pub fn subject_of(id: &UniqueId) -> UniqueId {
     match id.kind() {
-        Some(IdKind::User | IdKind::Role | IdKind::Group) => id.clone(),
+        Some(IdKind::User | IdKind::Role | IdKind::Group | IdKind::MfaDevice) => id.clone(),
         _ => UniqueId::root(),
     }
 }

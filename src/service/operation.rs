@@ -86,6 +86,8 @@ pub struct Writing<'a, 'b> {
     pub caller: &'a Caller,
     /// Parsed documents and the shared managed policies.
     pub documents: &'a Documents,
+    /// Sessions and codes that are used up.
+    pub facts: &'a dyn super::activity::facts::Facts,
     /// Whom the event is about, where it is not the first resource of the target: what was just made.
     pub concerns: Option<crate::identity::id::UniqueId>,
 }
@@ -119,8 +121,14 @@ pub trait Write: Operation {
     }
 }
 
+/// What a caller gives of a second factor: the serial number of a device, and its code.
+pub type GivenFactor<'a> = (Option<&'a str>, Option<&'a str>);
+
 /// An operation that issues credentials: it changes no identity, but leaves a durable receipt.
 pub trait Issue: Operation {
+    /// The second factor that came with the request; both or neither must be given.
+    fn second_factor(&self) -> GivenFactor<'_>;
+
     /// Issues.
     fn issue(self, desk: &Desk<'_>) -> Result<Self::Answer, Fault>;
 }
@@ -191,7 +199,7 @@ macro_rules! any {
 
 any!(AnyRead, Read, run, read(at: &Reading<'_>), is_long() -> bool);
 any!(AnyWrite, Write, run, write(to: &mut Writing<'_, '_>), hashing(mut) -> Option<&mut dyn Hashing>);
-any!(AnyIssue, Issue, run, issue(desk: &Desk<'_>));
+any!(AnyIssue, Issue, run, issue(desk: &Desk<'_>), second_factor() -> GivenFactor<'_>);
 
 /// One row of a table of contents.
 pub struct Row {

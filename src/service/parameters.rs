@@ -7,8 +7,16 @@ use crate::base::form_tree::Form;
 use crate::base::text::hex;
 
 /// Parameters whose values never reach an event.
-const SECRET: &[&str] =
-    &["Password", "NewPassword", "OldPassword", "SecretAccessKey", "TokenCode", "PrivateKey"];
+const SECRET: &[&str] = &[
+    "Password",
+    "NewPassword",
+    "OldPassword",
+    "SecretAccessKey",
+    "TokenCode",
+    "AuthenticationCode1",
+    "AuthenticationCode2",
+    "PrivateKey",
+];
 /// Parameters that are kept by the hash of their content.
 const DOCUMENTS: &[&str] = &["PolicyDocument", "AssumeRolePolicyDocument", "Policy"];
 /// Parameters of the protocol itself.

@@ -9,7 +9,7 @@
 //! writer looks at those that are in the rows by then: what was not compared meanwhile is asked again, never
 //! let through.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer};
 use tokio::sync::Semaphore;
@@ -18,8 +18,8 @@ use super::caller::Caller;
 use super::fault::{self, Fault};
 use super::founding::hash_password;
 use super::guesses::Guesses;
-use super::operation::Writing;
-use super::password_policy;
+use super::operation::{Prepared, Writing};
+use super::{Call, Service, password_policy};
 use crate::base::crypto;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
@@ -53,6 +53,47 @@ pub struct Ahead<'a> {
     pub random: &'a dyn Random,
     /// How often somebody was wrong.
     pub guesses: &'a Guesses,
+}
+
+impl Service {
+    /// Lets an operation hash what it has to hash. Whoever may not do it costs no hash: what is judged here
+    /// is for that alone, the writer decides.
+    pub(super) async fn hash(
+        self: &Arc<Self>,
+        call: Call,
+        mut prepared: Prepared,
+    ) -> Result<(Call, Prepared), Fault> {
+        let has_some = match &mut prepared {
+            Prepared::Write(operation) => operation.hashing().is_some(),
+            _ => false,
+        };
+        if !has_some {
+            return Ok((call, prepared));
+        }
+        let permit = HASHERS.acquire().await.map_err(Fault::internal)?;
+        let service = self.clone();
+        let hashing = move || {
+            let _permit = permit;
+            let now = service.now();
+            let target = prepared.target(&service.scene(&now, &call.caller))?;
+            let action = format!("{}:{}", call.api.prefix(), call.operation);
+            let judge = service.judge(&now, now.cut().position);
+            let refused = judge.judge(&call.caller, &action, &target)?.refusal.is_some();
+            if let Prepared::Write(operation) = &mut prepared
+                && let Some(hashing) = operation.hashing()
+                && !refused
+            {
+                hashing.hash(&Ahead {
+                    directory: Directory::new(&now, call.caller.account),
+                    caller: &call.caller,
+                    random: service.random(),
+                    guesses: service.guesses(),
+                })?;
+            }
+            Ok((call, prepared))
+        };
+        tokio::task::spawn_blocking(hashing).await.map_err(Fault::internal)?
+    }
 }
 
 /// What compares with nothing: who has no password is answered as late as who has another one.

@@ -6,6 +6,7 @@ use super::activity::ActivityBook;
 use super::activity::receipt::{Kind, Receipt};
 use super::activity::session::Session;
 use super::fault::Fault;
+use super::mfa::Accepted;
 use super::operation::Reading;
 use crate::base::crypto::content_hash;
 use crate::base::random::{Random, random_text};
@@ -23,6 +24,8 @@ pub struct Desk<'a> {
     pub random: &'a dyn Random,
     /// The receipt of the decision that allowed it.
     pub receipt: Receipt,
+    /// The second factor that was given with the request.
+    pub factor: Option<&'a Accepted>,
 }
 
 /// Temporary credentials, as every STS answer shows them.
@@ -114,7 +117,7 @@ impl Desk<'_> {
             mfa: terms.mfa,
         };
         let receipt = Receipt { kind: Kind::Issued, ..self.receipt.clone() };
-        self.book.keep_session(&session, receipt, self.random)?;
+        self.book.keep_session(&session, receipt, self.factor, self.random)?;
         Ok(Credentials {
             access_key_id: key.to_string(),
             secret_access_key: secret.expose().clone(),

@@ -132,6 +132,16 @@ impl Target {
         }
     }
 
+    /// Asked with a second factor, just now: in every decision.
+    pub fn with_factor(mut self) -> Self {
+        for check in &mut self.checks {
+            let given = |name: &str, value: &str| (name.to_owned(), Value::One(value.to_owned()));
+            check.keys.push(given("aws:MultiFactorAuthPresent", "true"));
+            check.keys.push(given("aws:MultiFactorAuthAge", "0"));
+        }
+        self
+    }
+
     /// With the tags that the resource has.
     pub fn tagged(mut self, tags: Vec<(String, String)>) -> Self {
         self.set_tags(RESOURCE_TAG, &tags);

@@ -40,6 +40,8 @@ pub enum Family {
     Sessions,
     /// Activity book: subject to the last-used facts kept of it.
     LastUsed,
+    /// Activity book: multi-factor device to the step of its last code.
+    Steps,
 }
 
 impl Family {
@@ -56,7 +58,7 @@ impl Family {
     ];
     /// The families of an activity book.
     pub const ACTIVITY: &'static [Family] =
-        &[Family::Receipts, Family::Sessions, Family::LastUsed, Family::Meta];
+        &[Family::Receipts, Family::Sessions, Family::LastUsed, Family::Steps, Family::Meta];
 
     /// The name on disk; never changes.
     pub const fn name(self) -> &'static str {
@@ -72,6 +74,7 @@ impl Family {
             Family::Receipts => "receipts",
             Family::Sessions => "sessions",
             Family::LastUsed => "last-used",
+            Family::Steps => "steps",
         }
     }
 }

@@ -16,6 +16,7 @@ fn samples() -> Vec<Change> {
     let profile = id("AIPAPROFILEPROFILE111");
     let key = id("AKIAKEYKEYKEYKEYKEY1");
     let credential = id("ACCACREDENTIALCREDEN1");
+    let device = id("AMFADEVICEDEVICEDEVI1");
     let sealed = || Sealed(vec![1, 2, 3]);
     let (name_tag, hash) = ([7; 32], [9; 32]);
     let path = || "/a/".to_owned();
@@ -129,6 +130,24 @@ fn samples() -> Vec<Change> {
         ServiceCredentialStatusSet { credential: credential.clone(), active: false }.into(),
         ServiceCredentialReset { credential: credential.clone(), commitment: hash }.into(),
         ServiceCredentialDeleted { credential }.into(),
+        MfaDeviceCreated {
+            device: device.clone(),
+            path: path(),
+            name: sealed(),
+            name_tag,
+            commitment: hash,
+        }
+        .into(),
+        MfaDeviceEnabled {
+            device: device.clone(),
+            owner: UniqueId::root(),
+            step: 59_000_000,
+            ahead: -3,
+        }
+        .into(),
+        MfaDeviceResynced { device: device.clone(), step: 59_000_001, ahead: 0 }.into(),
+        MfaDeviceDeactivated { device: device.clone() }.into(),
+        MfaDeviceDeleted { device }.into(),
     ]
 }
 

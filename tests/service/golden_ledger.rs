@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use domesday::base::clock::SimulatedClock;
+use domesday::base::clock::{Clock, SimulatedClock};
 use domesday::base::crypto::content_hash;
 use domesday::base::random::SeededRandom;
 use domesday::base::text::{from_hex, hex};
@@ -24,7 +24,7 @@ use domesday::store::head::Head;
 use domesday::store::{Batch, Durability, Family};
 use serde_json::Value;
 
-use super::world::{Key, World};
+use super::world::{Authenticator, Key, World};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/golden/ledger-0.1.0-alpha.txt");
 const DOCUMENT: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:Get*","Resource":"*"}]}"#;
@@ -56,6 +56,7 @@ fn live(world: &World) -> Vec<u64> {
         act("UpdateLoginProfile", &[alice, ("Password", &format!("Battery-Staple-{number}"))]);
     }
     act("DeleteAccountPasswordPolicy", &[]);
+    enable_and_resync(world, &act);
     act("CreateGroup", &[admins]);
     act("AddUserToGroup", &[admins, alice]);
     act("PutGroupPolicy", &[admins, ("PolicyName", "get"), document]);
@@ -95,6 +96,21 @@ fn live(world: &World) -> Vec<u64> {
     act("DeleteUser", &[alicia]);
     positions.push(world.head());
     positions
+}
+
+/// A multi-factor device's life.
+fn enable_and_resync(world: &World, act: &dyn Fn(&str, &[(&str, &str)]) -> Value) {
+    let made = act("CreateVirtualMFADevice", &[("VirtualMFADeviceName", "phone")]);
+    let device = Authenticator::of(&made);
+    let (alice, serial) = (("UserName", "alice"), ("SerialNumber", device.serial.as_str()));
+    for operation in ["EnableMFADevice", "ResyncMFADevice"] {
+        // The clock goes on by a day and a second before it is asked.
+        let [first, second] = device.pair(world.clock.now().plus_seconds(86_401));
+        let codes = [("AuthenticationCode1", &*first), ("AuthenticationCode2", &*second)];
+        act(operation, &[alice, serial, codes[0], codes[1]]);
+    }
+    act("DeactivateMFADevice", &[alice, serial]);
+    act("DeleteVirtualMFADevice", &[serial]);
 }
 
 fn states(world: &World, positions: &[u64]) -> BTreeMap<u64, Value> {

@@ -6,6 +6,7 @@ mod account;
 #[path = "../campaign/mod.rs"]
 mod campaign;
 mod evaluations;
+mod factors;
 mod faults;
 mod flips;
 mod golden;

@@ -7,7 +7,9 @@ use domesday::base::clock::SimulatedClock;
 use domesday::base::form_tree::Form;
 use domesday::base::random::SeededRandom;
 use domesday::base::secret::Secret;
+use domesday::base::text::{from_base32, from_base64};
 use domesday::base::time::Timestamp;
+use domesday::base::totp;
 use domesday::service::Service;
 use domesday::service::activity::receipt::Kind;
 use domesday::service::audit::replay::{Replay, replay};
@@ -44,6 +46,33 @@ impl Key {
     pub fn of(answer: &Value) -> Self {
         let text = |name: &str| answer["Credentials"][name].as_str().unwrap().to_owned();
         Key { id: text("AccessKeyId"), token: Some(text("SessionToken")) }
+    }
+}
+
+/// An app that shows the codes of a virtual multi-factor device.
+pub struct Authenticator {
+    pub serial: String,
+    seed: Secret<Vec<u8>>,
+}
+
+impl Authenticator {
+    /// Set up with the answer to CreateVirtualMFADevice.
+    pub fn of(answer: &Value) -> Self {
+        let device = &answer["VirtualMFADevice"];
+        let seed = from_base64(device["Base32StringSeed"].as_str().unwrap()).unwrap();
+        let seed = from_base32(std::str::from_utf8(&seed).unwrap()).unwrap();
+        let serial = device["SerialNumber"].as_str().unwrap().to_owned();
+        Authenticator { serial, seed: Secret::new(seed) }
+    }
+
+    /// The code that it shows so many steps after an instant.
+    pub fn code(&self, at: Timestamp, later: i64) -> String {
+        totp::code(&self.seed, totp::step_at(at).saturating_add_signed(later))
+    }
+
+    /// The last code before an instant, and that of the instant.
+    pub fn pair(&self, at: Timestamp) -> [String; 2] {
+        [self.code(at, -1), self.code(at, 0)]
     }
 }
 

@@ -12,7 +12,7 @@ use crate::base::time::Timestamp;
 use crate::identity::id::UniqueId;
 use crate::projection::ProjectionError;
 
-/// Sessions and last-used facts.
+/// Sessions, last-used facts, and codes that are used up.
 pub trait Facts {
     /// The session of an access key id.
     fn session(&self, key: &UniqueId) -> Result<Option<Arc<Session>>, ProjectionError>;
@@ -22,6 +22,8 @@ pub trait Facts {
         id: &UniqueId,
         until: Timestamp,
     ) -> Result<Option<LastUsed>, ProjectionError>;
+    /// The step of the last code that was accepted of a multi-factor device; 0 if none was.
+    fn last_step(&self, device: &UniqueId) -> Result<u64, ProjectionError>;
 }
 
 impl Facts for ActivityBook {
@@ -35,6 +37,10 @@ impl Facts for ActivityBook {
         until: Timestamp,
     ) -> Result<Option<LastUsed>, ProjectionError> {
         ActivityBook::last_used(self, id, until)
+    }
+
+    fn last_step(&self, device: &UniqueId) -> Result<u64, ProjectionError> {
+        ActivityBook::last_step(self, device)
     }
 }
 
@@ -51,6 +57,10 @@ impl Facts for AtHand<'_> {
     }
 
     fn last_used(&self, _: &UniqueId, _: Timestamp) -> Result<Option<LastUsed>, ProjectionError> {
+        Err(ProjectionError::NotAtHand)
+    }
+
+    fn last_step(&self, _: &UniqueId) -> Result<u64, ProjectionError> {
         Err(ProjectionError::NotAtHand)
     }
 }

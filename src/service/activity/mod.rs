@@ -6,6 +6,7 @@
 //! | receipts | number of its last receipt, u64 big-endian | a `segment` |
 //! | sessions | session access key id | [`session::StoredSession`] |
 //! | last-used | id, zero, complement of the hour | [`receipt::LastUsed`] in that hour |
+//! | steps | id of a multi-factor device | the last step whose code was accepted, u64 big-endian |
 //!
 //! Receipts are numbered from 1 and chained in segments, one a commit. A HEAD file of its own remembers
 //! how many receipts there were and the last chain hash, since a database cannot notice that its newest
@@ -22,6 +23,7 @@ mod queue;
 pub mod receipt;
 mod segment;
 pub mod session;
+mod steps;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -35,7 +37,9 @@ use self::pen::{Disk, Pen};
 use self::queue::{Note, Queue, Refused};
 use self::receipt::{Kind, LastUsed, Receipt};
 use self::session::{Session, StoredSession, open_session, seal_session};
+use self::steps::Claims;
 use super::fault::Fault;
+use super::mfa::Accepted;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::base::time::Timestamp;
@@ -59,6 +63,7 @@ pub struct ActivityBook {
     writer: Mutex<Option<JoinHandle<()>>>,
     shared: Arc<Shared>,
     sessions: Sessions,
+    claims: Claims,
 }
 
 /// What the handle and the writer both look at.
@@ -105,7 +110,8 @@ impl ActivityBook {
             .spawn(move || pen.run(&notes))
             .map_err(|error| StoreError::Failed(error.to_string()))?;
         let writer = Mutex::new(Some(writer));
-        Ok(ActivityBook { store, keys, queue, writer, shared, sessions: Sessions::default() })
+        let (sessions, claims) = (Sessions::default(), Claims::default());
+        Ok(ActivityBook { store, keys, queue, writer, shared, sessions, claims })
     }
 
     /// Keeps receipts for so many days only, from now on; 0 for ever, which is how a book opens. Segments
@@ -117,13 +123,13 @@ impl ActivityBook {
 
     /// Writes a receipt and last-used facts within 100 ms. Waits while the queue is full.
     pub fn note(&self, (receipt, used): Noted) -> Result<(), Fault> {
-        self.send(Note { receipt: Some(receipt), session: None, used, done: None })
+        self.send(Note { receipt: Some(receipt), used, ..Note::default() })
     }
 
     /// As [`note`](Self::note), but never waits: a full queue gives the receipt back.
     pub fn note_now(&self, (receipt, used): Noted) -> Result<Option<Noted>, Fault> {
         self.check()?;
-        let note = Note { receipt: Some(receipt), session: None, used, done: None };
+        let note = Note { receipt: Some(receipt), used, ..Note::default() };
         match self.queue.try_push(note) {
             Ok(()) => Ok(None),
             Err(Refused::Full(note)) => {
@@ -140,15 +146,21 @@ impl ActivityBook {
         receipt: Receipt,
         used: Vec<(UniqueId, LastUsed)>,
     ) -> Result<(), Fault> {
-        self.wait(Note { receipt: Some(receipt), session: None, used, done: None })
+        self.wait(Note { receipt: Some(receipt), used, ..Note::default() })
     }
 
-    /// Stores a session with the receipt of its issue, and returns once both are durable: only then may
-    /// its credentials leave.
+    /// Returns once it is durable, and all that was noted before, that a code was accepted and is used up.
+    pub fn spend(&self, code: &Accepted) -> Result<(), Fault> {
+        self.wait(Note { code: Some(code.clone()), ..Note::default() })
+    }
+
+    /// Stores a session with the receipt of its issue, and that the code is used up which it was issued for,
+    /// and returns once all are durable: only then may its credentials leave.
     pub fn keep_session(
         &self,
         session: &Session,
         receipt: Receipt,
+        code: Option<&Accepted>,
         random: &dyn Random,
     ) -> Result<(), Fault> {
         let stored = seal_session(&self.keys, session, random)?;
@@ -158,8 +170,8 @@ impl ActivityBook {
         self.wait(Note {
             receipt: Some(receipt),
             session: Some((session.key.clone(), bytes)),
-            used: Vec::new(),
-            done: None,
+            code: code.cloned(),
+            ..Note::default()
         })
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::queue::{Note, Queue};
 use super::receipt::Receipt;
 use super::segment::{self, Tip};
+use super::steps::Steps;
 use super::{CLEAN, Shared, used_key};
 use crate::base::clock::Clock;
 use crate::base::time::Timestamp;
@@ -42,6 +43,8 @@ pub struct Pen {
     shared: Arc<Shared>,
     tip: Tip,
     forgot: Timestamp,
+    /// The last steps of devices that were written.
+    steps: Steps,
 }
 
 impl Pen {
@@ -68,7 +71,8 @@ impl Pen {
             ))
             .into());
         }
-        Ok(Pen { disk, clock, shared, tip, forgot: Timestamp::EPOCH })
+        let steps = Steps::default();
+        Ok(Pen { disk, clock, shared, tip, forgot: Timestamp::EPOCH, steps })
     }
 
     /// Receipts so far.
@@ -125,7 +129,8 @@ impl Pen {
     fn commit(&mut self, group: &[Note]) {
         let outcome = loop {
             let receipts = group.iter().filter_map(|note| note.receipt.as_ref());
-            let outcome = beside(group).and_then(|batch| self.write(receipts, batch));
+            let outcome =
+                beside(group, &mut self.steps).and_then(|batch| self.write(receipts, batch));
             let Err(error) = outcome else { break Ok(()) };
             let failure = match error.store_error() {
                 Some(full @ StoreError::NoSpace(_)) => match self.wait_for_room(full) {
@@ -199,13 +204,20 @@ impl Pen {
     }
 }
 
-/// What a group writes beside its receipts. Of uses of one thing in one hour the last is kept.
-fn beside(group: &[Note]) -> Result<Batch, ProjectionError> {
+/// What a group writes beside its receipts. Of uses of one thing in one hour the last is kept; a device's steps
+/// go forward, in whichever order they come.
+fn beside(group: &[Note], steps: &mut Steps) -> Result<Batch, ProjectionError> {
     let mut batch = Batch::default();
     let mut used = BTreeMap::new();
     for note in group {
         if let Some((key, session)) = &note.session {
             batch.put(Family::Sessions, key.as_str().as_bytes(), session.clone());
+        }
+        if let Some(code) = &note.code
+            && steps.advance(&code.device, code.step)
+        {
+            let (device, step) = (code.device.as_str().as_bytes(), code.step.to_be_bytes());
+            batch.put(Family::Steps, device, step);
         }
         for (id, last) in &note.used {
             used.insert(used_key(id, last.at), last);

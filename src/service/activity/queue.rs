@@ -7,6 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::receipt::{LastUsed, Receipt};
 use crate::identity::id::UniqueId;
+use crate::service::mfa::Accepted;
 use crate::store::StoreError;
 
 /// Notes that may wait to be written.
@@ -17,11 +18,14 @@ const GROUP: usize = 2_000;
 const LINGER: Duration = Duration::from_millis(50);
 
 /// One thing to write.
+#[derive(Default)]
 pub struct Note {
     /// The receipt.
     pub receipt: Option<Receipt>,
     /// A session: its access key id, and how it is stored.
     pub session: Option<(UniqueId, Vec<u8>)>,
+    /// A code of a multi-factor device that is used up.
+    pub code: Option<Accepted>,
     /// Credentials that were used.
     pub used: Vec<(UniqueId, LastUsed)>,
     /// Told once all of it is durable, or why it is not.
@@ -131,7 +135,7 @@ mod tests {
 
     fn note(urgent: bool) -> Note {
         let done = urgent.then(|| std::sync::mpsc::sync_channel(1).0);
-        Note { receipt: None, session: None, used: Vec::new(), done }
+        Note { done, ..Note::default() }
     }
 
     #[test]

@@ -12,11 +12,12 @@ use crate::projection::tables::{GroupRow, RoleRow, UserRow};
 use crate::projection::{ProjectionError, Reader, View};
 use crate::service::activity::ActivityBook;
 use crate::service::fault::Fault;
+use crate::service::mfa;
 
 /// A principal that a name was resolved to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// `user`, `group` or `role`.
+    /// `user`, `group`, `role` or, of an id alone, `mfa`.
     pub kind: &'static str,
     /// Its unique id.
     pub id: UniqueId,
@@ -68,6 +69,15 @@ pub fn by_id(directory: Directory<'_>, id: &UniqueId) -> Result<Option<Found>, P
         Some(IdKind::User) => of::<UserRow>(directory, id),
         Some(IdKind::Group) => of::<GroupRow>(directory, id),
         Some(IdKind::Role) => of::<RoleRow>(directory, id),
+        Some(IdKind::MfaDevice) => {
+            let device = mfa::by_id(directory, id)?;
+            Ok(device.map(|device| Found {
+                kind: "mfa",
+                id: id.clone(),
+                name: device.name,
+                arn: device.serial,
+            }))
+        }
         None if *id == UniqueId::root() => Ok(Some(Found {
             kind: "root",
             id: id.clone(),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{log, names};
 use crate::identity::Event;
+use crate::identity::arn;
 use crate::identity::change::PolicyRef;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::{AccountId, Frame};
@@ -14,10 +15,11 @@ use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, View};
 use crate::service::Service;
 use crate::service::fault::Fault;
+use crate::service::mfa::{self, Device};
 use crate::service::operations::shapes::policy_arn;
 use crate::service::target::find_policy;
 
-/// Shows a user, group, role, policy, access key or event.
+/// Shows a user, group, role, policy, access key, multi-factor device or event.
 pub fn show(
     service: &Service,
     account: AccountId,
@@ -34,6 +36,8 @@ pub fn show(
         && key.kind() == Some(IdKind::AccessKey)
     {
         show_key(directory, &key)?
+    } else if let Some(device) = device_named(directory, thing)? {
+        show_device(directory, device)?
     } else {
         match names::one(directory, thing) {
             Ok(found) => (Some(found.id.clone()), show_principal(directory, &found)?),
@@ -162,12 +166,20 @@ fn show_principal(directory: Directory<'_>, found: &names::Found) -> Result<Valu
                 .into_iter()
                 .map(|id| id.to_string())
                 .collect();
+            let profile = reader.get(account, &LOGIN_PROFILES, &found.id)?;
+            let devices: Vec<String> = mfa::list(directory, Some(&found.id))?
+                .into_iter()
+                .map(|device| device.serial)
+                .collect();
             json!({
                 "created": row.as_ref().map(|row| row.created.to_string()),
                 "boundary": boundary(directory, row.and_then(|row| row.boundary))?,
                 "groups": groups,
                 "access_keys": keys,
-                "can_sign_in": reader.get(account, &LOGIN_PROFILES, &found.id)?.is_some(),
+                "can_sign_in": profile.is_some(),
+                "password_set": profile.as_ref().map(|row| row.password_set.to_string()),
+                "password_reset_required": profile.map(|row| row.reset_required),
+                "mfa_devices": devices,
             })
         }
         "role" => {
@@ -258,6 +270,39 @@ fn show_key(directory: Directory<'_>, key: &UniqueId) -> Result<(Option<UniqueId
         "owner": owner.map(|owner| owner.called()),
         "active": row.active,
         "created": row.created.to_string(),
+    });
+    Ok((Some(row.id), shown))
+}
+
+/// A multi-factor device by its serial number, by `mfa/NAME` or by its id.
+fn device_named(directory: Directory<'_>, thing: &str) -> Result<Option<Device>, Fault> {
+    if let Some(id) = UniqueId::parse(thing).filter(|id| id.kind() == Some(IdKind::MfaDevice)) {
+        return Ok(mfa::by_id(directory, &id)?);
+    }
+    let digits = directory.digits()?;
+    Ok(match thing.strip_prefix("mfa/") {
+        Some(name) => mfa::by_serial(directory, &arn::iam(&digits, "mfa", "/", name))?,
+        None => mfa::by_serial(directory, thing)?,
+    })
+}
+
+fn show_device(
+    directory: Directory<'_>,
+    device: Device,
+) -> Result<(Option<UniqueId>, Value), Fault> {
+    let Device { row, name, serial } = device;
+    let owner = match &row.enabled {
+        None => None,
+        Some(enabled) => names::by_id(directory, &enabled.owner)?.map(|owner| owner.called()),
+    };
+    let shown = json!({
+        "kind": "multi-factor device",
+        "id": row.id.as_str(),
+        "name": name,
+        "arn": serial,
+        "created": row.created.to_string(),
+        "owner": owner,
+        "enabled": row.enabled.map(|enabled| enabled.since.to_string()),
     });
     Ok((Some(row.id), shown))
 }

@@ -12,11 +12,14 @@ use crate::identity::Event;
 use crate::identity::change::{Change, DocumentHash};
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, LedgerError, verify as ledger_verify};
-use crate::projection::tables::{ACCESS_KEYS, ACCOUNT, LOGIN_PROFILES, OLD_PASSWORDS, USERS};
+use crate::projection::tables::{
+    ACCESS_KEYS, ACCOUNT, LOGIN_PROFILES, MFA_DEVICES, OLD_PASSWORDS, USERS,
+};
 use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, Projections, Reader, View, rebuild, sealing};
 use crate::service::Service;
 use crate::service::fault::Fault;
+use crate::service::mfa;
 use crate::store::StoreError;
 
 /// How far a verification or rebuild is: read by whoever waits for it.
@@ -159,6 +162,9 @@ fn check_secrets(view: &View, account: AccountId) -> Result<u64, ProjectionError
     }
     for key in view.list(account, &ACCESS_KEYS, &())? {
         open(&key.owner, key.id.as_str(), &key.commitment)?;
+    }
+    for device in view.list(account, &MFA_DEVICES, &())? {
+        open(&device.id, mfa::SEED, &device.commitment)?;
     }
     for user in view.list(account, &USERS, &())? {
         if view.keys().get(&sealing::subject(account, &user.id))?.is_none() {

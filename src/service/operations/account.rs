@@ -13,6 +13,7 @@ use crate::projection::directory::Directory;
 use crate::projection::tables::{ALIASES, ATTACHED_TO, BOUNDS, Counted, KEYS_OF};
 use crate::projection::view::ReadTables;
 use crate::service::fault::{self, Fault};
+use crate::service::mfa;
 use crate::service::operation::{Read, Reading, Write, Writing, operations};
 use crate::service::target::Target;
 
@@ -130,15 +131,8 @@ const QUOTAS: &[(&str, usize)] = &[
     ("GlobalEndpointTokenVersion", 2),
 ];
 
-/// What no account has here: multi-factor devices, certificates, identity providers.
-const NONE: &[&str] = &[
-    "AccountMFAEnabled",
-    "AccountSigningCertificatesPresent",
-    "MFADevices",
-    "MFADevicesInUse",
-    "Providers",
-    "ServerCertificates",
-];
+/// What no account has here: certificates, identity providers.
+const NONE: &[&str] = &["AccountSigningCertificatesPresent", "Providers", "ServerCertificates"];
 
 /// The managed policies that grant or bound in an account, shared ones included.
 pub fn policies_in_use(directory: Directory<'_>) -> Result<BTreeSet<PolicyRef>, Fault> {
@@ -159,6 +153,8 @@ impl Read for GetAccountSummary {
             ("Roles", Counted::Roles),
             ("Policies", Counted::Policies),
             ("InstanceProfiles", Counted::InstanceProfiles),
+            ("MFADevices", Counted::MfaDevices),
+            ("MFADevicesInUse", Counted::MfaDevicesInUse),
         ] {
             summary.insert(name, at.directory.how_many(counted)?);
         }
@@ -167,6 +163,8 @@ impl Read for GetAccountSummary {
         // Of the root user: whether, not how many.
         let keys = reader.count(account, &KEYS_OF, &UniqueId::root())?;
         summary.insert("AccountAccessKeysPresent", keys.min(1));
+        let has_factor = mfa::has_any(reader, account, &UniqueId::root())?;
+        summary.insert("AccountMFAEnabled", usize::from(has_factor));
         let password = at.directory.account_row()?.and_then(|row| row.root_password);
         summary.insert("AccountPasswordPresent", usize::from(password.is_some()));
         Ok(GetAccountSummaryResult { summary_map: summary })

@@ -190,7 +190,7 @@ pub struct ChangePassword {
 }
 
 /// Whoever calls, if it is a user.
-fn own_user<'a>(caller: &'a Caller) -> Result<&'a UniqueId, Fault> {
+fn own_user(caller: &Caller) -> Result<&UniqueId, Fault> {
     let own = caller.own_user().map_err(|_| fault::NOT_A_USER.with(&[]))?;
     Ok(own.0)
 }

@@ -12,6 +12,7 @@ pub mod groups;
 pub mod inline_policies;
 pub mod instance_profiles;
 pub mod login_profiles;
+pub mod mfa_devices;
 pub mod password_policies;
 pub mod policies;
 pub mod policy_versions;
@@ -35,6 +36,7 @@ const FILES: &[&[Row]] = &[
     account_details::OPERATIONS,
     instance_profiles::OPERATIONS,
     login_profiles::OPERATIONS,
+    mfa_devices::OPERATIONS,
     password_policies::OPERATIONS,
     tags::OPERATIONS,
     policy_versions::OPERATIONS,

@@ -15,7 +15,7 @@ use crate::projection::view::ReadTables;
 use crate::service::authorize::decode_denial;
 use crate::service::caller::Identity;
 use crate::service::fault::{self, Fault};
-use crate::service::operation::{Issue, Read, Reading, operations};
+use crate::service::operation::{GivenFactor, Issue, Read, Reading, operations};
 use crate::service::sts::{Credentials, Desk, Terms};
 use crate::service::target::{Check, Scene, Target, Value, find_policy};
 
@@ -307,6 +307,10 @@ impl AssumeRole {
 }
 
 impl Issue for AssumeRole {
+    fn second_factor(&self) -> GivenFactor<'_> {
+        (self.serial_number.as_deref(), self.token_code.as_deref())
+    }
+
     fn issue(self, desk: &Desk<'_>) -> Result<AssumeRoleResult, Fault> {
         let caller = desk.reading.caller;
         if caller.is_root() {
@@ -314,13 +318,6 @@ impl Issue for AssumeRole {
                 "AccessDenied",
                 403,
                 "Roles may not be assumed by root accounts.",
-            ));
-        }
-        if self.serial_number.is_some() || self.token_code.is_some() {
-            return Err(Fault::new(
-                "AccessDenied",
-                403,
-                "MultiFactorAuthentication failed: no MFA device can be registered in this release.",
             ));
         }
         let found = find_role(desk.reading.directory, &self.role_arn)?;
@@ -367,6 +364,8 @@ impl Issue for AssumeRole {
             tags,
             transitive,
             source_identity: source_identity.clone(),
+            // Whether its beginner gave a second factor is for the role's trust policy alone; a role's session
+            // has none (IAM User Guide, "Configuring MFA-protected API access").
             mfa: None,
             minimum_token_size: self.minimum_session_token_size.unwrap_or(0),
         })?;
@@ -405,6 +404,10 @@ pub struct GetSessionTokenResult {
 }
 
 impl Issue for GetSessionToken {
+    fn second_factor(&self) -> GivenFactor<'_> {
+        (self.serial_number.as_deref(), self.token_code.as_deref())
+    }
+
     fn issue(self, desk: &Desk<'_>) -> Result<GetSessionTokenResult, Fault> {
         let caller = desk.reading.caller;
         if caller.session().is_some() {
@@ -412,13 +415,6 @@ impl Issue for GetSessionToken {
                 "AccessDenied",
                 403,
                 "Cannot call GetSessionToken with session credentials",
-            ));
-        }
-        if self.serial_number.is_some() || self.token_code.is_some() {
-            return Err(Fault::new(
-                "AccessDenied",
-                403,
-                "MultiFactorAuthentication failed: no MFA device can be registered in this release.",
             ));
         }
         // The root user's sessions last an hour at most; AWS shortens rather than refuses.
@@ -437,7 +433,7 @@ impl Issue for GetSessionToken {
             tags: Vec::new(),
             transitive: Vec::new(),
             source_identity: None,
-            mfa: Some(false),
+            mfa: Some(desk.factor.is_some()),
             minimum_token_size: self.minimum_session_token_size.unwrap_or(0),
         })?;
         let (session_token_size, session_token_utilization) = credentials.token_size();

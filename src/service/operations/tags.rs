@@ -1,20 +1,22 @@
-//! Tags of users, roles, managed policies and instance profiles: three operations, written once, one
+//! Tags of users, roles, managed policies, instance profiles and multi-factor devices: three operations, written once, one
 //! row a kind.
 
 use serde::{Deserialize, Serialize};
 
 use super::instance_profiles;
+use super::mfa_devices;
 use super::policies;
 use super::shapes::{Tag, check_tags, need, page, pairs};
+use crate::identity::arn::Arn;
 use crate::identity::change::{Tagged, Untagged};
 use crate::identity::id::{IdKind, UniqueId};
 use crate::projection::Transaction;
 use crate::projection::directory::Directory;
 use crate::projection::fold::same_key;
 use crate::projection::sealing::tag_field;
-use crate::projection::tables::{InstanceProfileRow, PolicyRow, RoleRow, UserRow};
+use crate::projection::tables::{InstanceProfileRow, MfaDeviceRow, PolicyRow, RoleRow, UserRow};
 use crate::service::documents::Documents;
-use crate::service::fault::Fault;
+use crate::service::fault::{self, Fault};
 use crate::service::operation::{Read, Reading, Write, Writing, operations};
 use crate::service::target::{self, Scene, Target};
 
@@ -101,6 +103,19 @@ impl Taggable for InstanceProfileRow {
     }
     fn owner(directory: Directory<'_>, named: &str) -> Result<UniqueId, Fault> {
         Ok(instance_profiles::existing(directory, named)?.id)
+    }
+}
+
+impl Taggable for MfaDeviceRow {
+    const KIND: IdKind = IdKind::MfaDevice;
+    fn target(scene: &Scene<'_>, named: &str) -> Result<Target, Fault> {
+        mfa_devices::device(scene, named)
+    }
+    fn owner(directory: Directory<'_>, named: &str) -> Result<UniqueId, Fault> {
+        if Arn::parse(named).is_none_or(|arn| arn.kind() != "mfa") {
+            return Err(fault::BAD_ARN.with(&[named]));
+        }
+        Ok(mfa_devices::existing(directory, named)?.row.id)
     }
 }
 
@@ -221,4 +236,5 @@ kinds! {
     RoleRow, role_name: TagRole UntagRole ListRoleTags;
     PolicyRow, policy_arn: TagPolicy UntagPolicy ListPolicyTags;
     InstanceProfileRow, instance_profile_name: TagInstanceProfile UntagInstanceProfile ListInstanceProfileTags;
+    MfaDeviceRow, serial_number: TagMFADevice UntagMFADevice ListMFADeviceTags;
 }

@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::shapes::{Tag, User, check_tags, name_key, named_or_own, need, page, pairs, quota};
 use super::{boundaries, tags};
 use crate::base::time::Timestamp;
+use crate::identity::arn;
 use crate::identity::change::{BoundarySet, UserCreated, UserDeleted, UserRenamed};
 use crate::identity::id::IdKind;
+use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
-    ATTACHED, Counted, GROUPS_OF, INLINE_POLICIES, KEYS_OF, LOGIN_PROFILES, SERVICE_CREDENTIALS_OF,
-    UserRow,
+    ATTACHED, Counted, GROUPS_OF, INLINE_POLICIES, KEYS_OF, LOGIN_PROFILES, MFA_DEVICES_OF,
+    SERVICE_CREDENTIALS_OF, UserRow,
 };
 use crate::projection::view::ReadTables;
 use crate::service::fault::{self, Fault};
@@ -104,26 +106,32 @@ enum UserOrRoot {
     Root(RootUser),
 }
 
-/// What the root user is answered about itself: its path and name do not exist.
+/// The root user in an answer: its path and name do not exist.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct RootUser {
+pub struct RootUser {
     user_id: String,
     arn: String,
     create_date: Timestamp,
 }
 
+impl RootUser {
+    /// That of an account.
+    pub fn of(directory: Directory<'_>) -> Result<Self, Fault> {
+        let created = directory.account_row()?.map(|row| row.created);
+        let digits = directory.digits()?;
+        Ok(RootUser {
+            arn: arn::root(&digits),
+            user_id: digits,
+            create_date: created.unwrap_or_default(),
+        })
+    }
+}
+
 impl Read for GetUser {
     fn read(self, at: &Reading<'_>) -> Result<GetUserResult, Fault> {
         if self.user_name.is_none() && at.caller.is_root() {
-            let row = at.directory.account_row()?;
-            return Ok(GetUserResult {
-                user: UserOrRoot::Root(RootUser {
-                    user_id: at.caller.user_id(),
-                    arn: at.caller.arn(),
-                    create_date: row.map(|row| row.created).unwrap_or_default(),
-                }),
-            });
+            return Ok(GetUserResult { user: UserOrRoot::Root(RootUser::of(at.directory)?) });
         }
         let user = named_or_own(at.directory, at.caller, self.user_name.as_deref())?;
         Ok(GetUserResult { user: UserOrRoot::User(User::full(at.directory, &user)?) })
@@ -209,6 +217,9 @@ impl Write for DeleteUser {
         }
         if to.tx.count(account, &KEYS_OF, &user)? > 0 {
             return Err(fault::MUST_DELETE_KEYS.with(&[]));
+        }
+        if to.tx.count(account, &MFA_DEVICES_OF, &user)? > 0 {
+            return Err(fault::MUST_DELETE_MFA.with(&[]));
         }
         if to.tx.count(account, &SERVICE_CREDENTIALS_OF, &user)? > 0 {
             return Err(fault::MUST_DELETE_SERVICE_CREDENTIALS.with(&[]));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use domesday::base::text::{percent_decode, percent_encode};
+use domesday::base::text::{from_base32, from_base64, percent_decode, percent_encode};
 use domesday::base::time::Timestamp;
 use domesday::service::limits::{Model, Range, Type};
 
@@ -184,7 +184,18 @@ impl Walk<'_> {
                 }
                 _ => return wrong("no instant to the second in UTC"),
             },
-            Type::Blob { .. } => return wrong("no answer holds bytes"),
+            Type::Blob { .. } => match (at.name.as_str(), from_base64(&at.text)) {
+                ("Base32StringSeed", Some(bytes)) => match String::from_utf8(bytes) {
+                    Ok(seed) if seed.len() == 64 && from_base32(&seed).is_some() => {
+                        self.names.bind(label, &at.name, &seed)
+                    }
+                    _ => return wrong("no 64 characters of base32"),
+                },
+                ("QRCodePNG", Some(bytes)) if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => {
+                    self.names.bind(label, &at.name, &at.text)
+                }
+                _ => return wrong("no bytes in base64 that are known"),
+            },
             // What a denial meant is told as JSON.
             Type::String(_) if at.name == "DecodedMessage" => {
                 let json = serde_json::from_str(&at.text);
@@ -265,6 +276,10 @@ impl Walk<'_> {
         }
         match (at.name.as_str(), at.text_of("UserName")) {
             ("LoginProfile", user) => format!("{user}.login"),
+            ("VirtualMFADevice", _) => {
+                let serial = at.text_of("SerialNumber");
+                serial.rsplit('/').next().unwrap_or(outer).to_owned()
+            }
             _ if outer.is_empty() => self.asked.caller.to_owned(),
             _ => outer.to_owned(),
         }

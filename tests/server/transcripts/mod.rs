@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use domesday::base::sigv4::Credentials;
+use domesday::base::totp;
 use domesday::service::limits::{Model, model};
 use domesday::service::operation::Api;
 
@@ -38,7 +39,7 @@ macro_rules! transcripts {
 
 transcripts! {
     access_keys account account_details attachments boundaries callers denied errors groups inline
-    instance_profiles login_profiles paging policies quotas roles root
+    instance_profiles login_profiles mfa_devices paging password_policy policies quotas roles root
     service_credentials simulation sts tags users versions
 }
 
@@ -119,13 +120,16 @@ fn play(name: &str) {
 struct Stage {
     place: Place,
     names: Names,
+    /// Whether the first code of a device was waited for: all of a transcript are shown in one step of thirty
+    /// seconds.
+    in_step: bool,
 }
 
 impl Stage {
     fn open(with_root_key: bool) -> Self {
         let place = Place::open(with_root_key);
         let names = Names::new(place.now());
-        let mut stage = Stage { place, names };
+        let mut stage = Stage { place, names, in_step: false };
         let body = stage.ask("admin", "GetCallerIdentity", &[]).unwrap().1;
         let part = |name: &str| {
             let after = body.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("{body}")).1;
@@ -142,8 +146,15 @@ impl Stage {
     fn inventory(&mut self) -> Vec<String> {
         let summary = self.ask("admin", "GetAccountSummary", &[]).unwrap().1;
         let aliases = self.ask("admin", "ListAccountAliases", &[]).unwrap().1;
-        let counted =
-            ["Groups", "InstanceProfiles", "Policies", "PolicyVersionsInUse", "Roles", "Users"];
+        let counted = [
+            "Groups",
+            "InstanceProfiles",
+            "MFADevices",
+            "Policies",
+            "PolicyVersionsInUse",
+            "Roles",
+            "Users",
+        ];
         let mut found: Vec<String> = counted
             .iter()
             .map(|name| {
@@ -211,6 +222,13 @@ impl Stage {
     }
 
     fn repeat(&mut self, row: &Row, times: usize) -> Result<(u16, String), String> {
+        if !self.in_step && row.command.contains(".Code") {
+            let into = self.place.now().seconds() % totp::STEP;
+            if into > totp::STEP / 3 {
+                std::thread::sleep(Duration::from_secs(totp::STEP - into));
+            }
+            self.in_step = true;
+        }
         let (action, rest) = row.command.split_once(' ').unwrap_or((&row.command, ""));
         let written = table::pairs(rest)?;
         let mut status = None;

@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
+use domesday::base::secret::Secret;
+use domesday::base::text::from_base32;
 use domesday::base::time::Timestamp;
+use domesday::base::totp;
 use regex::{Captures, Regex};
 
 /// Seconds that an instant may lie away from what it is shown as: the clocks of a distant endpoint, a busy
@@ -82,6 +85,9 @@ impl Names {
             if let Some(times) = name.strip_prefix('x').and_then(|times| times.parse().ok()) {
                 return "x".repeat(times);
             }
+            if let Some(code) = self.code(name) {
+                return code;
+            }
             match self.get(name) {
                 Some(value) if self.lets.iter().any(|one| one == name) => {
                     self.expand(value).unwrap_or_else(|error| {
@@ -98,6 +104,26 @@ impl Names {
         });
         let expanded = expanded.into_owned();
         unknown.map_or(Ok(expanded), Err)
+    }
+
+    /// The code that a device shows when the present row is sent: `$phone.Code`; the one before it and the one
+    /// after, `$phone.Code.before` and `$phone.Code.next`, and others farther off; and one that is wrong,
+    /// `$phone.Code.wrong`.
+    fn code(&self, name: &str) -> Option<String> {
+        let (label, which) = name.split_once(".Code")?;
+        let later = match which {
+            "" => 0,
+            ".before" => -1,
+            ".next" => 1,
+            ".wrong" => 100_000,
+            ".long-ago" => -2,
+            ".far" => 20,
+            ".farther" => 21,
+            _ => return None,
+        };
+        let seed = from_base32(self.get(&format!("{label}.Base32StringSeed"))?)?;
+        let step = totp::step_at(self.now).checked_add_signed(later)?;
+        Some(totp::code(&Secret::new(seed), step))
     }
 
     /// What the parts of an entity are named after: `base`, or `base.2` for the next that is so called.
