@@ -174,7 +174,7 @@ pub fn grant(
     if !may {
         return Ok(None);
     }
-    let label = Label::new("account password policy", "", "account");
+    let label = Label::new("password policy", "", "account");
     Ok(Some(Attached::new(documents.own(OWN_PASSWORD)?, label)))
 }
 

@@ -472,6 +472,12 @@ fn devices_are_shown_as_they_were_and_seeds_nowhere() {
     ];
     let message = world.refused(&world.admin, "EnableMFADevice", &hardware, "NoSuchEntity");
     assert!(message.contains("hardware"), "{message}");
+    // Gone, its events are found by its name.
+    let of = [("UserName", "alice"), ("SerialNumber", phone.serial.as_str())];
+    world.ok(&world.admin, "DeactivateMFADevice", &of);
+    world.ok(&world.admin, "DeleteVirtualMFADevice", &of[1..]);
+    let gone = show::show(&world.service, account, &world.service.now(), &phone.serial).unwrap();
+    assert_eq!(gone["bore_the_name"][0]["events"].as_array().unwrap().len(), 4);
     // Before it was made, it was not there.
     let before = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
     let moment = world.moment(&before.to_string());

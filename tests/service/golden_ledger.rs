@@ -56,7 +56,7 @@ fn live(world: &World) -> Vec<u64> {
         act("UpdateLoginProfile", &[alice, ("Password", &format!("Battery-Staple-{number}"))]);
     }
     act("DeleteAccountPasswordPolicy", &[]);
-    enable_and_resync(world, &act);
+    enable_and_resync(world, act);
     act("CreateGroup", &[admins]);
     act("AddUserToGroup", &[admins, alice]);
     act("PutGroupPolicy", &[admins, ("PolicyName", "get"), document]);
@@ -99,7 +99,7 @@ fn live(world: &World) -> Vec<u64> {
 }
 
 /// A multi-factor device's life.
-fn enable_and_resync(world: &World, act: &dyn Fn(&str, &[(&str, &str)]) -> Value) {
+fn enable_and_resync(world: &World, act: impl Fn(&str, &[(&str, &str)]) -> Value) {
     let made = act("CreateVirtualMFADevice", &[("VirtualMFADeviceName", "phone")]);
     let device = Authenticator::of(&made);
     let (alice, serial) = (("UserName", "alice"), ("SerialNumber", device.serial.as_str()));

@@ -148,6 +148,10 @@ pub fn all_ids(
             tags.extend(name_tag(view.keys(), account, names, name)?);
         }
     }
+    if let Some(serial) = Arn::parse(text).filter(|arn| arn.kind() == "mfa") {
+        let full_name = mfa::full_name(serial.path(), serial.name());
+        tags.extend(name_tag(view.keys(), account, NameKind::MfaDevice, &full_name)?);
+    }
     let last = view.position_of(account)?;
     let mut failed = None;
     view.ledger().read(1, &mut |position, frame| {
@@ -197,7 +201,7 @@ pub fn person(
     Ok(person)
 }
 
-/// The id and name tag of a change that gives a principal its name.
+/// The id and name tag of a change that gives a principal, or a multi-factor device, its name.
 fn naming(change: &Change) -> Option<(&UniqueId, &NameTag)> {
     match change {
         Change::UserCreated(c) => Some((&c.user, &c.name_tag)),
@@ -205,6 +209,7 @@ fn naming(change: &Change) -> Option<(&UniqueId, &NameTag)> {
         Change::GroupCreated(c) => Some((&c.group, &c.name_tag)),
         Change::GroupRenamed(c) => Some((&c.group, &c.name_tag)),
         Change::RoleCreated(c) => Some((&c.role, &c.name_tag)),
+        Change::MfaDeviceCreated(c) => Some((&c.device, &c.name_tag)),
         _ => None,
     }
 }

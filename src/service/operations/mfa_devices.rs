@@ -46,7 +46,11 @@ operations! { Iam:
     write DeleteVirtualMFADevice on |op, scene| device(scene, &op.serial_number) => (),
     read GetMFADevice on |op, scene| holder(scene, op.user_name.as_deref()) => GetMFADeviceResult,
     read ListMFADevices on |op, scene| holder(scene, op.user_name.as_deref()) => ListMFADevicesResult,
-    read ListVirtualMFADevices on |op, scene| Ok(Target::any()) => ListVirtualMFADevicesResult,
+    read ListVirtualMFADevices on |op, scene| {
+        // What AWS's denials name; policies that are asked for it say `*` or this.
+        let all = arn::iam(&scene.directory.digits()?, "mfa", "/", "");
+        Ok(Target::on(all, &UniqueId::root()))
+    } => ListVirtualMFADevicesResult,
 }
 
 /// Devices that a user, or the root user, may have (IAM User Guide, quotas); not adjustable.
