@@ -1,5 +1,6 @@
 //! The form of `Resource` entries as AWS checks it when a policy is saved.
 
+/// The types that AWS's message names.
 const IAM_PATHS: [&str; 13] = [
     "user/",
     "federated-user/",
@@ -15,6 +16,11 @@ const IAM_PATHS: [&str; 13] = [
     "report/",
     "access-report/",
 ];
+
+/// Types that AWS has besides: its own policies use some of them, the Service Authorization Reference lists
+/// all. They are accepted; the message is as it was recorded, without them.
+const MORE_IAM_PATHS: [&str; 4] =
+    ["assumed-role/", "delegation-request/", "role-template/", "contextProvider/"];
 
 /// What AWS says about this entry, and what would be right; `None` if it is well-formed.
 pub(super) fn mistake(resource: &str) -> Option<(String, String)> {
@@ -56,7 +62,8 @@ pub(super) fn mistake(resource: &str) -> Option<(String, String)> {
         }
         "iam" => {
             let known = path.is_none_or(|path| {
-                path == "*" || IAM_PATHS.iter().any(|known| path.starts_with(known))
+                let mut known = IAM_PATHS.iter().chain(&MORE_IAM_PATHS);
+                matches!(path, "*" | "root") || known.any(|known| path.starts_with(known))
             });
             let list = IAM_PATHS.join(", ");
             let message = format!("IAM resource path must either be \"*\" or start with {list}.");

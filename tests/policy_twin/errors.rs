@@ -322,3 +322,48 @@ fn the_steps_of_a_decision_grow_with_length_and_wildcards() {
     assert_eq!(steps("arn:aws:s3:::b", 2_048), length);
     assert_eq!(steps("arn:aws:s3:::b*?${x}", 1_000), length + 6 + 3_000);
 }
+
+/// What AWS publishes it would also take from others; what it does not take is told with its reason.
+#[test]
+fn the_policies_of_aws_can_be_saved() {
+    use std::io::Read;
+    const REFUSED: [(&str, &str); 0] = [];
+    let packed = include_bytes!("../../fixtures/managed-policies/policies.jsonl.gz");
+    let mut lines = String::new();
+    flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut lines).unwrap();
+    let mut refused = Vec::new();
+    let mut policies = 0;
+    for line in lines.lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let document = record["document"].to_string();
+        if let Err(error) = Document::parse_new(&document, DocumentKind::Identity) {
+            refused.push((record["name"].as_str().unwrap().to_owned(), error.to_string()));
+        }
+        policies += 1;
+    }
+    let refused: Vec<_> = refused.iter().map(|(name, why)| (name.as_str(), why.as_str())).collect();
+    assert_eq!(refused, REFUSED);
+    assert!(policies > 1_500, "{policies}");
+}
+
+#[test]
+fn iam_has_types_that_the_message_does_not_name() {
+    for path in [
+        "root",
+        "assumed-role/r/s",
+        "delegation-request/d",
+        "role-template/s.amazonaws.com/T:1",
+        "contextProvider/c",
+        "mfa/m",
+    ] {
+        let resource = format!("arn:aws:iam::123456789012:{path}");
+        let document = with(json!({ "Resource": resource })).to_string();
+        assert!(Document::parse_new(&document, DocumentKind::Identity).is_ok(), "{path}");
+    }
+    for path in ["roots", "root/a", "assumed-role", "contextprovider/c"] {
+        let resource = format!("arn:aws:iam::123456789012:{path}");
+        let document = with(json!({ "Resource": resource })).to_string();
+        let error = refused(&document, DocumentKind::Identity);
+        assert!(error.to_string().starts_with("IAM resource path must"), "{path}: {error}");
+    }
+}
