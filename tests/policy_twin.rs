@@ -1,5 +1,6 @@
 //! The evaluator against a twin: a second, naive one, written from the same rules over plain JSON and
-//! sharing no code with it. Table-driven cases must satisfy both; generated cases must have both agree.
+//! sharing no code with it. Table-driven cases and the policy tests of `fixtures` must satisfy both;
+//! generated cases must have both agree.
 //!
 //! 20,000 generated cases here; `tools/campaign twin` does more.
 
@@ -17,6 +18,8 @@ mod errors;
 mod explored;
 #[path = "policy_twin/generate.rs"]
 mod generate;
+#[path = "policy_twin/suite.rs"]
+mod suite;
 #[path = "policy_twin/twin.rs"]
 mod twin;
 #[path = "policy_twin/workload.rs"]

@@ -145,7 +145,17 @@ fn seconds(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Some(i64::from(seconds));
     }
-    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
+    let (time, shift) = match time.strip_suffix('Z') {
+        Some(time) => (time, 0),
+        None => {
+            let (time, zone) = time.split_at(time.rfind(['+', '-'])?);
+            let (hours, minutes) = zone.split_once(':')?;
+            let minutes =
+                hours.get(1..)?.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            (time, if zone.starts_with('-') { -minutes * 60 } else { minutes * 60 })
+        }
+    };
     let date: Vec<i64> = date.split('-').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let time: Vec<i64> = time.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -156,7 +166,7 @@ fn seconds(text: &str) -> Option<i64> {
     let february = if leap(date[0]) { 29 } else { 28 };
     let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     days += months.iter().take(usize::try_from(date[1]).ok()? - 1).sum::<i64>() + date[2] - 1;
-    Some(days * 86_400 + time[0] * 3600 + time[1] * 60 + time[2])
+    Some(days * 86_400 + time[0] * 3600 + time[1] * 60 + time[2] - shift)
 }
 
 fn decimal(text: &str) -> Option<f64> {
@@ -356,7 +366,8 @@ fn level(entry: &str, scheme: &str, caller: &Caller, bindings: &Value) -> u8 {
     }
     match scheme {
         "Service" => {
-            return if caller.kind == "service" && entry == caller.arn { DIRECT } else { 0 };
+            let named = caller.kind == "service" && entry.eq_ignore_ascii_case(&caller.arn);
+            return if named { DIRECT } else { 0 };
         }
         "Federated" => {
             return if caller.kind == "federated" && entry == caller.arn { DIRECT } else { 0 };
