@@ -12,6 +12,8 @@
 
 #[path = "bench/append.rs"]
 mod append;
+#[path = "bench/decisions.rs"]
+mod decisions;
 #[path = "bench/figures.rs"]
 mod figures;
 #[path = "bench/history.rs"]
@@ -26,6 +28,9 @@ mod people;
 mod scratch;
 #[path = "bench/start.rs"]
 mod start;
+#[allow(dead_code, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#[path = "evaluators/src/workload.rs"]
+mod workload;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -58,7 +63,7 @@ struct Arguments {
 enum Part {
     /// Durable appends, and CreateUser in the process
     Append,
-    /// The IAM API over loopback, signed
+    /// The IAM API over loopback, signed, and decisions for others
     Http,
     /// A row as of any position
     Asof,

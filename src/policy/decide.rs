@@ -219,6 +219,17 @@ pub(super) fn decide_assuming<'a>(
     (decision, open.iter().filter_map(Place::look).collect())
 }
 
+/// The decision, and whether a statement that may be about the request hangs on keys nobody supplied. Found
+/// by the index, at the cost of deciding: a yes may be mistaken, a no is not.
+pub(super) fn decide_noting_open<'a>(
+    request: &Request<'_>,
+    policies: &Policies<'a>,
+) -> (Decision<'a>, bool) {
+    let mut scan = Scan::new(request, policies, Assume::Missing);
+    let decision = scan.decide(request, policies);
+    (decision, scan.hangs)
+}
+
 /// Every type of policy whose Allow is missing, whether or not something denies.
 pub(super) fn lacking(request: &Request<'_>, policies: &Policies<'_>) -> Vec<PolicyType> {
     let mut scan = Scan::new(request, policies, Assume::Missing);
@@ -282,6 +293,8 @@ struct Scan<'r, 'a> {
     /// Where statements are collected that hang on keys nobody supplied. They are looked for among all
     /// statements; a decision alone takes those that the index names.
     open: Option<&'r mut Places<'a>>,
+    /// Whether something that the index named hangs on keys nobody supplied.
+    hangs: bool,
 }
 
 impl<'r, 'a> Scan<'r, 'a> {
@@ -296,6 +309,7 @@ impl<'r, 'a> Scan<'r, 'a> {
             denies: Places::new(),
             by_type: [None; PolicyType::COUNT],
             open: None,
+            hangs: false,
         }
     }
 
@@ -421,10 +435,12 @@ impl<'r, 'a> Scan<'r, 'a> {
                     true => self.deny(&mut tally, place),
                     false => self.allow(&mut tally, place, Reach::Direct),
                 }
-            } else if let Some((_, statement)) = set.find(number)
-                && asked(statement, item, &probe)
-            {
-                self.weigh(&mut tally, place, statement, Truth::YES);
+            } else if let Some((_, statement)) = set.find(number) {
+                let truth = asked(statement, item, &probe);
+                self.hangs |= truth.open;
+                if truth.holds {
+                    self.weigh(&mut tally, place, statement, Truth::YES);
+                }
             }
         });
         tally
@@ -461,10 +477,17 @@ impl<'r, 'a> Scan<'r, 'a> {
 }
 
 /// What the index could not say: whether the statement fits.
-fn asked(statement: &Statement, item: &Item, probe: &Probe<'_>) -> bool {
-    (!item.asks_action() || statement.names(probe.action))
-        && item.asks_resource().is_none_or(|pattern| statement.covers(probe, pattern).holds)
-        && (!item.asks_rest() || statement.conditions_hold(probe).holds)
+fn asked(statement: &Statement, item: &Item, probe: &Probe<'_>) -> Truth {
+    if item.asks_action() && !statement.names(probe.action) {
+        return Truth::NO;
+    }
+    let covers = item.asks_resource().map(|pattern| statement.covers(probe, pattern));
+    match covers.unwrap_or(Truth::YES) {
+        covers if covers != Truth::NO && item.asks_rest() => {
+            covers.and(statement.conditions_hold(probe))
+        }
+        covers => covers,
+    }
 }
 
 /// Once each, in the order of the set; a long list comes by another one.

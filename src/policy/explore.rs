@@ -7,7 +7,9 @@
 //! answer may be called conditional although no real request could turn it; the reverse cannot be.
 
 use super::context::{Context, Key, Lookup};
-use super::decide::{Assume, Deciding, Decision, Outcome, PolicyType, decide_assuming, lacking};
+use super::decide::{
+    Assume, Deciding, Decision, Outcome, PolicyType, decide_assuming, decide_noting_open, lacking,
+};
 use super::grammar::Effect;
 use super::request::{Policies, Request};
 use super::set::PolicySet;
@@ -84,6 +86,25 @@ pub fn explore<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Exploratio
         missing_organization_keys: missing(request.context(), organization),
         decision,
     }
+}
+
+/// As [`explore`] of a request that is allowed whatever the unknown keys are, at the cost of deciding it; the
+/// missing keys are not looked for, since nothing hangs on them. `None` of any other, which has to be explored.
+pub fn explore_certain<'a>(
+    request: &Request<'_>,
+    policies: &Policies<'a>,
+) -> Option<Exploration<'a>> {
+    let (decision, hangs) = decide_noting_open(request, policies);
+    (decision.is_allowed() && !hangs).then(|| Exploration {
+        best: decision.outcome,
+        worst: decision.outcome,
+        needs: Vec::new(),
+        almost: Vec::new(),
+        open: Vec::new(),
+        missing_keys: Vec::new(),
+        missing_organization_keys: Vec::new(),
+        decision,
+    })
 }
 
 /// The statements of the lacking types that only their conditions keep from allowing.

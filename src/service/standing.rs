@@ -9,6 +9,7 @@
 //! standings are not used.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -24,12 +25,28 @@ use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::projection::View;
 
-/// Standings that are kept; beyond it all are dropped and gathered again.
+/// Of each kind; beyond it all are dropped and gathered again.
 const KEPT: usize = 10_000;
 
-/// The standings of callers who asked a moment ago, by the access key that signed.
+/// The standings of callers who asked a moment ago, by the access key that signed; and the policies of others
+/// about whom was asked, or who came with no key that signs, by credential or principal.
 #[derive(Default)]
-pub struct Standings(Mutex<HashMap<UniqueId, Arc<Standing>>>);
+pub struct Standings {
+    callers: Mutex<HashMap<UniqueId, Arc<Standing>>>,
+    others: Mutex<HashMap<(AccountId, UniqueId), Gathered>>,
+}
+
+/// Policies, and where they were gathered.
+struct Gathered {
+    position: u64,
+    grants: Arc<Grants>,
+}
+
+/// Whether what was gathered from an account at a position holds for a view.
+fn holds_for(view: &View, account: AccountId, position: u64) -> bool {
+    let unchanged = |account| view.projections().unchanged_since(account, position);
+    position <= view.cut().position && unchanged(account) && unchanged(AccountId::SYSTEM)
+}
 
 struct Standing {
     position: u64,
@@ -38,15 +55,6 @@ struct Standing {
     identity: Identity,
     secret: Secret<String>,
     grants: OnceLock<Arc<Grants>>,
-}
-
-impl Standing {
-    fn holds_for(&self, view: &View) -> bool {
-        let unchanged = |account| view.projections().unchanged_since(account, self.position);
-        self.position <= view.cut().position
-            && unchanged(self.account)
-            && unchanged(AccountId::SYSTEM)
-    }
 }
 
 impl Standings {
@@ -83,11 +91,7 @@ impl Standings {
                 secret: found.secret.clone(),
                 grants: OnceLock::new(),
             };
-            let mut standings = self.0.lock();
-            if standings.len() >= KEPT {
-                standings.clear();
-            }
-            standings.insert(key.clone(), Arc::new(standing));
+            keep(&self.callers, key.clone(), Arc::new(standing));
         }
         Ok(found)
     }
@@ -99,20 +103,52 @@ impl Standings {
         now: &View,
         caller: &Caller,
     ) -> Result<Arc<Grants>, Fault> {
-        let gather = || Grants::of_caller(documents, now, caller).map(Arc::new);
+        let gather = || Grants::of_caller(documents, now, caller);
         let Some(standing) = caller.credential.as_ref().and_then(|key| self.of(key, now)) else {
-            return gather();
+            // What a session was passed goes with its key.
+            let key = caller.credential.clone().unwrap_or_else(|| caller.principal_id());
+            return self.gathered(now, caller.account, &key, gather);
         };
         if let Some(grants) = standing.grants.get() {
             return Ok(grants.clone());
         }
-        let grants = gather()?;
+        let grants = Arc::new(gather()?);
         // What was gathered at this view is what it was at the standing's: nothing changed in between.
         Ok(standing.grants.get_or_init(|| grants).clone())
     }
 
-    fn of(&self, key: &UniqueId, now: &View) -> Option<Arc<Standing>> {
-        let standing = self.0.lock().get(key).cloned()?;
-        standing.holds_for(now).then_some(standing)
+    /// What `gather` gives, or gave a moment ago: the policies of whom `key` stands for in an account. `now`
+    /// is a view at the head.
+    pub fn gathered(
+        &self,
+        now: &View,
+        account: AccountId,
+        key: &UniqueId,
+        gather: impl FnOnce() -> Result<Grants, Fault>,
+    ) -> Result<Arc<Grants>, Fault> {
+        let of = (account, key.clone());
+        let found = self.others.lock().get(&of).map(|found| (found.position, found.grants.clone()));
+        if let Some((position, grants)) = found
+            && holds_for(now, account, position)
+        {
+            return Ok(grants);
+        }
+        let grants = Arc::new(gather()?);
+        let position = now.cut().position;
+        keep(&self.others, of, Gathered { position, grants: grants.clone() });
+        Ok(grants)
     }
+
+    fn of(&self, key: &UniqueId, now: &View) -> Option<Arc<Standing>> {
+        let standing = self.callers.lock().get(key).cloned()?;
+        holds_for(now, standing.account, standing.position).then_some(standing)
+    }
+}
+
+fn keep<K: Eq + Hash, V>(kept: &Mutex<HashMap<K, V>>, key: K, value: V) {
+    let mut kept = kept.lock();
+    if kept.len() >= KEPT {
+        kept.clear();
+    }
+    kept.insert(key, value);
 }

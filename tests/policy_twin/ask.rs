@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use domesday::policy::{
     Attached, Binding, Context, Decision, Document, DocumentKind, Label, Outcome, Policies,
-    PolicySet, Principal, Request, decide,
+    PolicySet, Principal, Request, decide, explore, explore_certain,
 };
 use serde_json::Value;
 
@@ -141,8 +141,25 @@ pub fn outcome(case: &Value) -> &'static str {
     with_case(case, |request, policies| {
         let decision = decide(request, policies);
         sound(&decision);
+        certain(request, policies);
         name(decision.outcome)
     })
+}
+
+/// What is found to be certain by the index alone, looking at every statement finds, too.
+fn certain(request: &Request<'_>, policies: &Policies<'_>) {
+    let Some(certain) = explore_certain(request, policies) else { return };
+    let explored = explore(request, policies);
+    assert!(explored.open.is_empty() && explored.needs.is_empty() && explored.almost.is_empty());
+    for outcome in [explored.decision.outcome, explored.best, explored.worst] {
+        assert_eq!(outcome, Outcome::Allowed);
+    }
+    assert!(certain.decision.is_allowed() && !certain.is_conditional());
+    let places = |decision: &Decision<'_>| {
+        let each = decision.deciding();
+        each.map(|one| (one.policy_type, one.statement.index())).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&certain.decision), places(&explored.decision));
 }
 
 fn sound(decision: &Decision<'_>) {

@@ -3,7 +3,7 @@
 
 use domesday::policy::{
     Attached, Context, Document, DocumentKind, Label, Outcome, Policies, PolicySet, Principal,
-    Request, decide, explore,
+    Request, decide, explore, explore_certain,
 };
 
 #[path = "../../tools/evaluators/src/floor.rs"]
@@ -48,6 +48,9 @@ fn agree(workload: &Workload) {
         let decision = decide(&asked, &policies);
         assert_eq!(floors[request.principal].decide(request), request.expected, "{request:?}");
         assert_eq!(answer(decision.outcome), request.expected, "{request:?}");
+        // No key is unknown, so that every yes is certain.
+        let certain = explore_certain(&asked, &policies).is_some();
+        assert_eq!(certain, request.expected == Answer::Allowed, "{request:?}");
         // With the index and without it: the same statements in the same order.
         let places = |decision: &domesday::policy::Decision<'_>| {
             let place = |one: domesday::policy::Deciding<'_>| {

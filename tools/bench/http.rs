@@ -22,6 +22,7 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use crate::decisions;
 use crate::figures::{Figure, Figures, Goal, Unit};
 use crate::moto::{self, Moto};
 use crate::people::{self, Company, USERS_PER_ACCOUNT};
@@ -30,24 +31,29 @@ use domesday::api::front::Front;
 use domesday::base::clock::{Clock, SystemClock};
 use domesday::base::sigv4::{Credentials, Message, sign};
 
-const CLIENTS: usize = 64;
+pub const CLIENTS: usize = 64;
 const CLIENT_THREADS: usize = 2;
 /// Users that the reads ask for.
 const READ_USERS: usize = 256;
 
-type Signed = Request<Full<Bytes>>;
+/// A request as it is sent, signed or with a bearer.
+pub type Signed = Request<Full<Bytes>>;
 
 /// The figures of this part.
 pub fn measure(extent: &Extent, figures: &mut Figures) -> Outcome<()> {
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     let (mut hellos, mut in_process) = (Vec::new(), Vec::new());
     let (mut moto_reads, mut moto_writes) = (Vec::new(), Vec::new());
+    let (mut decisions, mut decision_hellos) = (Vec::new(), Vec::new());
     let installed = moto::install();
     for _ in 0..ROUNDS {
         let (read, write, asked) = measure_ours(extent)?;
         reads.push(read);
         writes.push(write);
         hellos.push(measure_hello(extent, asked)?);
+        let (decided, asked) = decisions::measure(extent)?;
+        decisions.push(decided);
+        decision_hellos.push(measure_hello(extent, asked)?);
         in_process.push(people::create_in_process(CLIENTS, extent)?);
         if let Ok(installed) = &installed {
             let (read, write) = measure_moto(installed, extent)?;
@@ -84,6 +90,17 @@ pub fn measure(extent: &Extent, figures: &mut Figures) -> Outcome<()> {
         floor: hellos,
         unit: Unit::PerSecond,
         goal: Goal::PartOfFloor(0.35),
+    });
+    figures.add(Figure {
+        what: format!(
+            "decisions over HTTP (AuthZEN), {CLIENTS} clients, {} users with twenty statements each; \
+             floor: axum says hello",
+            decisions::USERS
+        ),
+        ours: decisions,
+        floor: decision_hellos,
+        unit: Unit::PerSecond,
+        goal: Goal::None,
     });
     figures.add(Figure {
         what: format!("CreateUser over HTTP, {CLIENTS} clients; floor: in process"),
@@ -153,13 +170,14 @@ fn measure_hello(extent: &Extent, requests: Vec<Vec<Signed>>) -> Outcome<f64> {
 }
 
 /// A server with two threads of its own.
-struct Server {
+pub struct Server {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<std::io::Result<()>>,
 }
 
 impl Server {
-    fn start<F: Future<Output = std::io::Result<()>>>(
+    /// Starts what `serve` makes.
+    pub fn start<F: Future<Output = std::io::Result<()>>>(
         serve: impl FnOnce(Stop) -> F + Send + 'static,
     ) -> Outcome<Self> {
         let (stop, stopped) = oneshot::channel::<()>();
@@ -174,13 +192,15 @@ impl Server {
         Ok(Server { stop, thread })
     }
 
-    fn stop(self) -> Outcome<()> {
+    /// Stops it, and tells how it ended.
+    pub fn stop(self) -> Outcome<()> {
         drop(self.stop);
         Ok(self.thread.join().map_err(|_| "the server failed")??)
     }
 }
 
-type Stop = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What ends a server.
+pub type Stop = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// `count` requests about users by their administrators, dealt out to the clients.
 fn signed(
@@ -223,7 +243,7 @@ fn sign_request(address: SocketAddr, who: &Credentials, body: String) -> Outcome
 
 /// Sends each client's requests over one connection, one after another, until the time is up or, unless
 /// `again`, they are done; answers a second.
-fn drive(
+pub fn drive(
     address: SocketAddr,
     requests: Vec<Vec<Signed>>,
     again: bool,
@@ -270,7 +290,8 @@ async fn connect_all(address: SocketAddr, share: Vec<Vec<Signed>>) -> Outcome<Ve
     Ok(clients)
 }
 
-async fn connect(address: SocketAddr) -> Outcome<SendRequest<Full<Bytes>>> {
+/// A connection that is kept alive.
+pub async fn connect(address: SocketAddr) -> Outcome<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;

@@ -56,9 +56,17 @@ impl Company {
         let service = open(&place(&folder)?)?;
         let mut admins = Vec::new();
         for number in 0..accounts {
-            admins.push(Admin::found(&service, number)?);
+            admins.push(Admin::found(&service, number, None)?);
         }
         Ok(Company { service, admins: admins.into(), _folder: folder })
+    }
+
+    /// The same with one account, of these digits.
+    pub fn of_account(digits: &str) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let service = open(&place(&folder)?)?;
+        let admin = Admin::found(&service, 0, Some(digits.to_owned()))?;
+        Ok(Company { service, admins: [admin].into(), _folder: folder })
     }
 
     /// The administrator whose turn it is.
@@ -90,8 +98,9 @@ pub fn open(place: &Place) -> Outcome<Arc<Service>> {
 
 impl Admin {
     /// Founds an account with an administrator.
-    pub fn found(service: &Arc<Service>, number: usize) -> Outcome<Self> {
+    pub fn found(service: &Arc<Service>, number: usize, digits: Option<String>) -> Outcome<Self> {
         let founding = Founding {
+            digits,
             root_email: Some(format!("root{number}@example.com")),
             admin: Some("admin".to_owned()),
             ..Founding::default()
@@ -120,8 +129,20 @@ impl Admin {
 
     /// A call of an IAM operation about a user, as it comes from the wire once the signature is checked.
     pub fn call(&self, service: &Service, operation: &str, user: &str) -> Result<Call, Fault> {
+        self.call_with(service, operation, &[("UserName", user)])
+    }
+
+    /// A call of an IAM operation with these parameters.
+    pub fn call_with(
+        &self,
+        service: &Service,
+        operation: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Call, Fault> {
         let mut form = Form::default();
-        form.insert("UserName", user.to_owned()).map_err(Fault::internal)?;
+        for (name, value) in parameters {
+            form.insert(name, (*value).to_owned()).map_err(Fault::internal)?;
+        }
         Ok(Call {
             api: Api::Iam,
             operation: operation.to_owned(),

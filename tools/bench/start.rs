@@ -91,7 +91,7 @@ fn start_in_process() -> Outcome<(f64, f64)> {
     let place = people::place(&folder)?;
     let began = Instant::now();
     let service = people::open(&place)?;
-    let admin = Admin::found(&service, 0)?;
+    let admin = Admin::found(&service, 0, None)?;
     service.execute_blocking(admin.call(&service, "GetUser", "admin")?)?;
     let founded = since(began);
     service.close();

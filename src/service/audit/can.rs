@@ -7,7 +7,9 @@ use super::{names, show};
 use crate::identity::change::Change;
 use crate::identity::{Event, arn};
 use crate::ledger::{AccountId, Frame};
-use crate::policy::{Context, Deciding, Decision, Exploration, Need, Outcome, Request, explore};
+use crate::policy::{
+    Context, Deciding, Decision, Exploration, Need, Outcome, Request, explore, explore_certain,
+};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::{ProjectionError, View};
@@ -53,7 +55,8 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
     let trust = trust_on(service.documents(), directory, &ask.action, &ask.resource)?;
     let policies = grants.policies_on(&ask.action, trust.as_ref());
     let request = Request::new(supposed.principal(), &ask.action, &ask.resource, &context);
-    let explored = explore(&request, &policies);
+    let explored = explore_certain(&request, &policies);
+    let explored = explored.unwrap_or_else(|| explore(&request, &policies));
     let conditional = explored.is_conditional();
     let statements = explored
         .decision

@@ -9,7 +9,7 @@ use super::{Asking, Undecided, properties, text};
 use crate::identity::arn::Arn;
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
-use crate::policy::{Context, Exploration, Outcome, Policies, Request, explore};
+use crate::policy::{Context, Exploration, Outcome, Policies, Request, explore, explore_certain};
 use crate::projection::directory::Directory;
 use crate::projection::tables::{GroupRow, RoleRow, UserRow};
 use crate::projection::{View, sealing};
@@ -99,7 +99,10 @@ impl Asked {
     pub fn decide(mut self, asking: &Asking<'_>) -> Result<(Evaluation, Receipt), Undecided> {
         let Asking { service, caller, view, .. } = asking;
         let account = self.subject.account();
-        let grants = self.subject.grants(service, *view)?;
+        let grants = match asking.is_past {
+            false => self.subject.grants_now(service, view)?,
+            true => self.subject.grants(service, *view)?.into(),
+        };
         let (action, arn) = (&self.wanted.action, &self.wanted.arn);
         let directory = Directory::new(*view, account);
         let trust = trust_on(service.documents(), directory, action, arn)?;
@@ -218,7 +221,7 @@ fn kind_of(outcome: Outcome) -> Kind {
     }
 }
 
-/// Decides. Keys that policies ask for, that the service would know, and that the subject does not have are
+/// Decides, by the index where nothing that is unknown could matter. Keys that policies ask for, that the service would know, and that the subject does not have are
 /// marked as absent in the context, so that the answer does not hang on them.
 fn conclude<'a>(
     subject: &Subject,
@@ -229,7 +232,9 @@ fn conclude<'a>(
     let arn = subject.arn();
     let ask = |context: &Context<'_>| {
         let principal = subject.principal(&arn);
-        explore(&Request::new(principal, &wanted.action, &wanted.arn, context), policies)
+        let request = Request::new(principal, &wanted.action, &wanted.arn, context);
+        let certain = explore_certain(&request, policies);
+        certain.unwrap_or_else(|| explore(&request, policies))
     };
     let mut explored = ask(context);
     let settled = |key: &&&str| subject.settles(&key.to_ascii_lowercase());

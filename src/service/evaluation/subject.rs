@@ -11,6 +11,8 @@
 //!
 //! What the service knows of a subject by itself it takes from nobody else; see [`Subject::settles`].
 
+use std::sync::Arc;
+
 use super::{Undecided, malformed};
 use crate::base::time::Timestamp;
 use crate::identity::arn;
@@ -146,6 +148,17 @@ impl Subject {
             Subject::Role(role) => {
                 let directory = Directory::new(reader, role.account);
                 Grants::of_role(service.documents(), &directory, &role.id)
+            }
+        }
+    }
+
+    /// The same at the head, from memory where it was asked about a moment ago.
+    pub fn grants_now(&self, service: &Service, now: &View) -> Result<Arc<Grants>, Fault> {
+        let (documents, standings) = (service.documents(), service.standings());
+        match self {
+            Subject::Known(caller) => standings.grants(documents, now, caller),
+            Subject::Role(role) => {
+                standings.gathered(now, role.account, &role.id, || self.grants(service, now))
             }
         }
     }
