@@ -3,6 +3,7 @@
 //! Every engine gets what is kindest to it: each principal's policies alone, compiled as far as the
 //! engine can, and requests in the engine's own form, made beforehand. Only deciding is measured.
 
+mod aspen;
 mod casbin;
 mod cedar;
 mod floor;
@@ -20,6 +21,11 @@ pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 pub trait Engine: Sync {
     /// Decides the request of this number. An error is the engine's own: it never stands for a denial.
     fn decide(&self, request: usize) -> Outcome<Answer>;
+
+    /// How many requests of a workload it is asked at most: its first ones.
+    fn most(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// What builds an engine.
@@ -31,12 +37,13 @@ pub const FLOOR: &str = "hand-made floor";
 pub const OURS: &str = "domesday";
 
 /// Every engine, the floor and ours first.
-pub const ALL: [(&str, Build); 5] = [
+pub const ALL: [(&str, Build); 6] = [
     (FLOOR, floor::build),
     (OURS, ours::build),
     ("cedar-policy", cedar::build),
     ("casbin", casbin::build),
     ("regorus", regorus::build),
+    ("scratchstack-aspen", aspen::build),
 ];
 
 /// The 96 actions that exist.
