@@ -3,7 +3,7 @@
 //! The layers, lowest first; a lower layer never imports a higher one, and `base` imports none:
 //!
 //! ```text
-//! base | store < ledger < identity < projection < policy < service < api, cli
+//! base | store < ledger < identity < projection < policy < service < api, console, cli
 //! ```
 //!
 //! ARCHITECTURE.md gives the reading order and the reasons.
@@ -11,6 +11,7 @@
 pub mod api;
 pub mod base;
 pub mod cli;
+pub mod console;
 pub mod identity;
 pub mod ledger;
 pub mod policy;

@@ -6,7 +6,8 @@ use domesday::api::front::Front;
 
 fn main() -> ExitCode {
     ExitCode::from(domesday::cli::run(|service, doors, stop| {
-        let front = Front { tls: doors.tls, public_url: doors.public_url };
+        let pages = domesday::console::pages(service.clone());
+        let front = Front { tls: doors.tls, public_url: doors.public_url, pages };
         Box::pin(domesday::api::serve(service, doors.listener, doors.admin_socket, front, stop))
     }))
 }

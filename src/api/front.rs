@@ -9,6 +9,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
+use super::pages::Pages;
+
 /// As long as the headers of a request may take, and more than slow networks need.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
@@ -20,12 +22,21 @@ pub struct Front {
     /// Scheme and authority by which clients reach us, without a final slash; `None` where nobody said.
     /// Headers that a proxy may have set are not asked for it: a client can set them as well.
     pub public_url: Option<String>,
+    /// What is served below `/console`.
+    pub pages: Pages,
 }
 
 impl Front {
     /// Whether what comes from the network comes over TLS.
     pub fn is_secure(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Whether browsers reach us over TLS, which may end in a proxy that the operator named by the public
+    /// URL.
+    pub fn is_secure_for_browsers(&self) -> bool {
+        let url = self.public_url.as_deref().unwrap_or_default();
+        self.is_secure() || url.starts_with("https://")
     }
 
     /// The scheme that clients of our own listener speak.

@@ -9,6 +9,7 @@
 //! | [`audit`] | `/audit/v1/...`: parameters in, JSON out; signed like all of AWS |
 //! | [`authzen`] | `/access/v1/...`: decisions for gateways, by OpenID AuthZEN |
 //! | [`admin`] | the same for whoever has the machine, through `admin.sock`, and the operator's acts |
+//! | [`pages`] | `/console/...`: handed to another layer |
 //! | [`signed`] | from a request's signature to the caller |
 //! | [`metrics`] | what was counted |
 //! | [`form`], [`xml`], [`sigv4`] | the protocols' own forms, without I/O |
@@ -21,6 +22,7 @@ pub mod authzen;
 pub mod form;
 pub mod front;
 pub mod metrics;
+pub mod pages;
 pub mod query;
 pub mod routes;
 pub mod server;

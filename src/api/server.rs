@@ -40,6 +40,7 @@ use tokio::time::{sleep, timeout};
 use super::form::MAX_BODY_BYTES;
 use super::front::{self, Front};
 use super::metrics::Metrics;
+use super::pages;
 use super::routes::{Endpoint, NoRoute, Route, route};
 use super::signed::Received;
 use super::{admin, audit, authzen, query};
@@ -326,6 +327,14 @@ async fn answer(
     let is_named = request.uri().path().contains("/access/v1/");
     let name = request.headers().get(CLIENT_REQUEST_ID).cloned().filter(|_| is_named);
     let (reply, request_id) = match shared.service.request_id() {
+        Ok(request_id)
+            if matches!(peer, Peer::Network(_)) && pages::is_theirs(request.uri().path()) =>
+        {
+            let received = receive(shared, peer, request, &request_id).await;
+            let response = pages::answer(&shared.front, &shared.service, received).await;
+            shared.metrics.answered(response.status().as_u16());
+            return response;
+        }
         Ok(request_id) => (dispatch(shared, peer, request, &request_id).await, request_id),
         Err(fault) => (query::refusal(Api::Iam, &fault, ""), String::new()),
     };

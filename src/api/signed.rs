@@ -55,7 +55,7 @@ impl Received {
         let agent = self.headers.get("user-agent").map(|value| {
             String::from_utf8_lossy(value.as_bytes()).chars().take(AGENT_CHARACTERS).collect()
         });
-        Source { address: self.address, agent, secure: self.secure }
+        Source { address: self.address, agent, secure: self.secure, ticket: None }
     }
 }
 

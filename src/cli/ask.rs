@@ -42,6 +42,7 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
             Ok(0)
         }
         Command::Can(options) => can(door, output, options),
+        Command::Diff(options) => super::diff::diff(door, output, options),
         Command::WhoCan(options) => who_can(door, output, options),
         Command::Verify => {
             let work = || door.act("verify", &json!({}));

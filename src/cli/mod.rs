@@ -15,6 +15,7 @@
 pub mod ask;
 pub mod certificate;
 pub mod client;
+mod diff;
 pub mod door;
 pub mod exec;
 pub mod first_credentials;

@@ -89,6 +89,8 @@ pub enum Command {
     Policy(PolicyCommand),
     /// Every principal that could do something, through roles included
     WhoCan(WhoCanOptions),
+    /// Permissions gained and lost between two moments, and by which events (exit 1: some were)
+    Diff(DiffOptions),
     /// Read every byte and compare rows with events (exit 3: damaged)
     Verify,
     /// Fold all rows anew from the events
@@ -115,6 +117,20 @@ pub struct AtMoment {
     /// A time, a date, a position (@7), both (2026-03-01@7), or an age (90d, 3h)
     #[arg(long, value_name = "MOMENT")]
     pub at: Option<String>,
+}
+
+/// `diff`
+#[derive(Args, Debug)]
+pub struct DiffOptions {
+    /// The first moment: a time, a date, a position (@7), both, or an age (90d, 3h)
+    #[arg(long, value_name = "MOMENT")]
+    pub from: String,
+    /// The second; now, if it is left out
+    #[arg(long, value_name = "MOMENT")]
+    pub to: Option<String>,
+    /// Of this principal alone
+    #[arg(long)]
+    pub principal: Option<String>,
 }
 
 /// `log`

@@ -27,7 +27,8 @@ use crate::service::founding::{Founded, Founding, Place};
 /// What ends the serving.
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// How the wire is served; the layer that knows HTTP is beside this one, and `main.rs` knows both.
+/// How the wire is served; the layers that know HTTP and the console are beside this one, and `main.rs`
+/// knows all of them.
 pub type ServeWire =
     fn(Arc<Service>, Doors, Stop) -> Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
@@ -186,10 +187,7 @@ fn tell_ready(
 ) -> Result<(), Failure> {
     let new = if founded.is_some() { " (new)" } else { "" };
     print::line(&format!("domesday ready  {url}   data {}{new}", shown(place)))?;
-    print::line(&format!(
-        "{}   Console  {public}/console/ (not in this release)",
-        listed(accounts)
-    ))?;
+    print::line(&format!("{}   Console  {public}/console/", listed(accounts)))?;
     if let Some(founded) = founded {
         first_credentials::tell(place, founded, given, public)?;
     }

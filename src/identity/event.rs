@@ -41,7 +41,8 @@ pub struct Origin {
     /// The request's parameters as JSON without secrets, documents replaced by their hash; sealed for
     /// the target.
     pub parameters: Option<Sealed>,
-    /// The ticket that the change was made for, from the session tag `ticket` or the client's app id.
+    /// The ticket that the change was made for, as the caller named it, or from the session
+    /// tag `ticket` or the client's app id.
     pub ticket: Option<String>,
 }
 

@@ -141,6 +141,17 @@ impl ArnGlob {
         }
     }
 
+    /// The pattern as it could have been written, with all its fields.
+    pub fn written(&self) -> String {
+        match self {
+            ArnGlob::Any => "*".to_owned(),
+            ArnGlob::Never => String::new(),
+            ArnGlob::Exact(text) => text.to_string(),
+            ArnGlob::Tail(head, tail) => format!("{head}{}", tail.written()),
+            ArnGlob::Fields(globs) => globs.iter().map(Glob::written).collect::<Vec<_>>().join(":"),
+        }
+    }
+
     /// After the literal beginning and a `*`: the texts that must follow, each after a `*` but the
     /// last, with which everything ends. `None` for a pattern of another form.
     pub fn runs(&self) -> Option<Vec<&str>> {

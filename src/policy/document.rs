@@ -342,6 +342,27 @@ impl Statement {
         self.resources.as_ref().map(|(not, globs)| (*not, &**globs))
     }
 
+    /// The patterns of its actions, in lower case; `*` for all but some.
+    pub fn written_actions(&self) -> Vec<String> {
+        match self.not_action {
+            true => vec!["*".to_owned()],
+            false => self.actions.iter().map(Glob::written).collect(),
+        }
+    }
+
+    /// The patterns of its resources; `*` for all but some, and where none is written.
+    pub fn written_resources(&self) -> Vec<String> {
+        match &self.resources {
+            Some((false, globs)) => globs.iter().map(ArnGlob::written).collect(),
+            _ => vec!["*".to_owned()],
+        }
+    }
+
+    /// Whether conditions or variables have a say in it.
+    pub fn is_conditional(&self) -> bool {
+        !self.conditions.is_empty() || self.keys().next().is_some()
+    }
+
     /// Whether it has neither conditions nor principals.
     pub(super) fn is_unconditional(&self) -> bool {
         self.conditions.is_empty() && matches!(self.principals, Principals::Unnamed)

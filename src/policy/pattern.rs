@@ -141,6 +141,29 @@ impl Glob {
         }
     }
 
+    /// The pattern as it could have been written.
+    pub fn written(&self) -> String {
+        let pieces = match self {
+            Glob::Any => return "*".to_owned(),
+            Glob::Exact(text) => return text.to_string(),
+            Glob::Prefix(text) => return format!("{text}*"),
+            Glob::Pieces(pieces) => pieces,
+        };
+        let mut written = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => written.push_str(text),
+                Piece::Run => written.push('*'),
+                Piece::One => written.push('?'),
+                Piece::Variable(variable) => {
+                    let name = variable.key.as_ref().map_or("", |key| &key.name);
+                    written.push_str(&format!("${{{name}}}"));
+                }
+            }
+        }
+        written
+    }
+
     /// Where nothing but literal text and `*` follows the literal beginning: the texts after each `*`,
     /// the last of them empty where the pattern ends with `*`.
     pub fn runs(&self) -> Option<Vec<&str>> {

@@ -138,10 +138,7 @@ impl<'a> Directory<'a> {
         for row in P::read_all(self)? {
             all.push(self.named(row, &digits)?);
         }
-        all.sort_by(|one, other| {
-            let key = |named: &Named<P>| (named.name.to_lowercase(), named.row.id().clone());
-            key(one).cmp(&key(other))
-        });
+        all.sort_by_cached_key(|named| (named.name.to_lowercase(), named.row.id().clone()));
         Ok(all)
     }
 

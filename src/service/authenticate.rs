@@ -131,15 +131,32 @@ fn session(
     arrival: Arrival,
 ) -> Result<Credential, NoCredential> {
     let session = activity.session(key)?.ok_or(NoCredential::Invalid)?;
-    accept(&session, token, arrival.at)?;
-    let account = session.account;
-    let identity = owner(reader, account, &session.principal, Some(&session))?;
-    let caller = caller(reader, account, identity, key.clone(), arrival)?;
+    // Whoever has a browser's cookie does not sign requests.
+    if session.console {
+        return Err(NoCredential::Invalid);
+    }
+    let caller = by_token(reader, &session, token, arrival)?;
+    Ok(Credential { secret: session.secret.clone(), caller })
+}
+
+/// Finds whom a session stands for, by its token.
+///
+/// # Errors
+/// [`NoCredential`] for a wrong token, and for a session that ended or whose principal is gone.
+pub fn by_token(
+    reader: &dyn Reader,
+    session: &Arc<Session>,
+    token: &Secret<String>,
+    arrival: Arrival,
+) -> Result<Caller, NoCredential> {
+    accept(session, token, arrival.at)?;
+    let identity = owner(reader, session.account, &session.principal, Some(session))?;
+    let caller = caller(reader, session.account, identity, session.key.clone(), arrival)?;
     // The user, its key or the role may be gone since.
     if !caller.still_stands(reader)? {
         return Err(NoCredential::Invalid);
     }
-    Ok(Credential { secret: session.secret.clone(), caller })
+    Ok(caller)
 }
 
 /// The principal behind a credential; without a session, its own.

@@ -619,6 +619,7 @@ pub fn cannot_call_iam(caller: &Caller, action: &str) -> bool {
     let of_get_session_token =
         matches!(caller.identity, Identity::User { .. } | Identity::Root { .. });
     of_get_session_token
+        && !session.console
         && session.mfa != Some(true)
         && !action.eq_ignore_ascii_case("sts:AssumeRole")
         && !action.eq_ignore_ascii_case("sts:GetCallerIdentity")

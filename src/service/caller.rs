@@ -43,6 +43,8 @@ pub struct Source {
     pub agent: Option<String>,
     /// Whether it came over TLS.
     pub secure: bool,
+    /// The ticket that the caller names for it, at most 128 characters.
+    pub ticket: Option<String>,
 }
 
 /// Who a caller is.

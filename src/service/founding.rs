@@ -27,6 +27,9 @@ use super::caller::{Caller, Identity, Source};
 use super::documents::{Catalogue, Documents};
 use super::fault::Fault;
 use super::guesses::Guesses;
+use super::overview::findings::Findings;
+use super::overview::timeline::Timeline;
+use super::signin::Gate;
 use super::standing::Standings;
 use super::sts::new_secret;
 use super::writer::{Act, Job, Turn, Work, Writer};
@@ -318,6 +321,9 @@ pub fn start(
         activity: Arc::new(activity),
         documents: Arc::new(Documents::default()),
         standings: Standings::default(),
+        gate: Gate::default(),
+        timeline: Timeline::default(),
+        findings: Findings::default(),
         clock,
         random,
         guesses: Guesses::default(),

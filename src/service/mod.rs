@@ -12,7 +12,8 @@
 //!    answers once session and receipt are durable ([`sts`]).
 //!
 //! [`founding`] opens a data folder and founds what is not there yet; [`audit`] answers the questions of
-//! `domesday log`, `show`, `can` and `verify`; [`evaluation`] those of gateways about their users.
+//! `domesday log`, `show`, `can` and `verify`; [`evaluation`] those of gateways about their users. By
+//! [`signin`] people come in who sign no requests.
 
 pub mod activity;
 pub mod audit;
@@ -20,6 +21,7 @@ pub mod authenticate;
 pub mod authorize;
 pub mod caller;
 pub mod documents;
+pub mod dry_run;
 pub mod evaluation;
 pub mod fault;
 pub mod fields;
@@ -31,9 +33,11 @@ pub mod moment;
 pub mod operation;
 pub mod operations;
 pub mod organization;
+pub mod overview;
 pub mod parameters;
 pub mod password;
 pub mod password_policy;
+pub mod signin;
 pub mod simulation;
 pub mod standing;
 pub mod sts;
@@ -57,6 +61,9 @@ use self::guesses::Guesses;
 use self::mfa::Accepted;
 use self::moment::Moment;
 use self::operation::{Answer, AnyIssue, AnyRead, Api, Prepared, Reading, Writing};
+use self::overview::findings::Findings;
+use self::overview::timeline::Timeline;
+use self::signin::Gate;
 use self::standing::Standings;
 use self::sts::Desk;
 use self::target::{Scene, Target};
@@ -79,6 +86,9 @@ pub struct Service {
     activity: Arc<ActivityBook>,
     documents: Arc<Documents>,
     standings: Standings,
+    gate: Gate,
+    timeline: Timeline,
+    findings: Findings,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// How often somebody was wrong.
@@ -134,6 +144,16 @@ impl Service {
     /// How often somebody was wrong about a password or a code.
     pub fn guesses(&self) -> &Guesses {
         &self.guesses
+    }
+
+    /// How much happened when.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// What was found to mend a moment ago.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
     }
 
     /// How far the verification or rebuild is.
@@ -420,7 +440,11 @@ impl Service {
 
     /// The instant that a view shows of an account: the request's own for the present, the time of the
     /// last event shown for a position.
-    fn instant(&self, view: &View, caller: &Caller) -> Result<crate::base::time::Timestamp, Fault> {
+    pub fn instant(
+        &self,
+        view: &View,
+        caller: &Caller,
+    ) -> Result<crate::base::time::Timestamp, Fault> {
         let cut = view.cut();
         if let Some(time) = cut.time {
             return Ok(time);
@@ -512,17 +536,18 @@ impl Service {
 
 /// A request's receipts; the first says that the credential, and the role, was used.
 fn notes(call: &Call, receipts: Vec<Receipt>) -> Vec<Noted> {
-    let used = LastUsed {
-        at: call.caller.at,
-        service: call.api.prefix().to_owned(),
-        region: call.region.clone(),
-    };
-    let mut ids: Vec<UniqueId> = call.caller.credential.iter().cloned().collect();
-    if let Identity::RoleSession { role, .. } = &call.caller.identity {
+    let mut used = used(&call.caller, call.api.prefix(), &call.region);
+    receipts.into_iter().map(|receipt| (receipt, std::mem::take(&mut used))).collect()
+}
+
+/// That a caller's credential, and its role, was used for a service.
+pub fn used(caller: &Caller, service: &str, region: &str) -> Vec<(UniqueId, LastUsed)> {
+    let now = LastUsed { at: caller.at, service: service.to_owned(), region: region.to_owned() };
+    let mut ids: Vec<UniqueId> = caller.credential.iter().cloned().collect();
+    if let Identity::RoleSession { role, .. } = &caller.identity {
         ids.push(role.clone());
     }
-    let note = |receipt| (receipt, ids.drain(..).map(|id| (id, used.clone())).collect());
-    receipts.into_iter().map(note).collect()
+    ids.into_iter().map(|id| (id, now.clone())).collect()
 }
 
 /// Says in a receipt of credentials that policies allowed why they were refused all the same.
@@ -568,8 +593,9 @@ pub fn origin(
         Identity::Operator { name } => Some(name.clone()),
         _ => None,
     };
-    let ticket = session.and_then(|session| {
-        let tag = session.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case("ticket"));
+    let ticket = caller.source.ticket.clone().or_else(|| {
+        let tags = &session?.tags;
+        let tag = tags.iter().find(|(key, _)| key.eq_ignore_ascii_case("ticket"));
         tag.map(|(_, value)| value.clone())
     });
     let ticket = ticket.or_else(|| caller.source.agent.as_deref().and_then(app_id));

@@ -115,9 +115,10 @@ impl Desk<'_> {
             began_with: caller.credential.clone(),
             began_by: (caller.account, caller.principal_id()),
             mfa: terms.mfa,
+            console: false,
         };
         let receipt = Receipt { kind: Kind::Issued, ..self.receipt.clone() };
-        self.book.keep_session(&session, receipt, self.factor, self.random)?;
+        self.book.keep_session(&session, (receipt, Vec::new()), self.factor, self.random)?;
         Ok(Credentials {
             access_key_id: key.to_string(),
             secret_access_key: secret.expose().clone(),

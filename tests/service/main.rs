@@ -5,6 +5,7 @@
 mod account;
 #[path = "../campaign/mod.rs"]
 mod campaign;
+mod diff;
 mod evaluations;
 mod factors;
 mod faults;
@@ -18,6 +19,7 @@ mod model;
 mod organization;
 mod passwords;
 mod sessions;
+mod signin;
 mod verifying;
 mod who_can;
 mod world;

@@ -163,6 +163,7 @@ impl Admin {
                     address: Some(std::net::Ipv4Addr::LOCALHOST.into()),
                     agent: Some("bench".to_owned()),
                     secure: false,
+                    ticket: None,
                 },
             },
             moment: None,

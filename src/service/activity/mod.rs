@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | receipts | number of its last receipt, u64 big-endian | a `segment` |
 //! | sessions | session access key id | [`session::StoredSession`] |
+//! | sessions | `ended`, zero, session access key id or principal | the instant at which it, or all, ended |
 //! | last-used | id, zero, complement of the hour | [`receipt::LastUsed`] in that hour |
 //! | steps | id of a multi-factor device | the last step whose code was accepted, u64 big-endian |
 //!
@@ -42,6 +43,7 @@ use super::fault::Fault;
 use super::mfa::Accepted;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
+use crate::base::text::hex;
 use crate::base::time::Timestamp;
 use crate::identity::change::Sealed;
 use crate::identity::codec;
@@ -140,6 +142,11 @@ impl ActivityBook {
         }
     }
 
+    /// Writes that something was used within 100 ms. Waits while the queue is full.
+    pub fn note_used(&self, used: Vec<(UniqueId, LastUsed)>) -> Result<(), Fault> {
+        self.send(Note { used, ..Note::default() })
+    }
+
     /// Writes a receipt and returns once it is durable.
     pub fn note_durably(
         &self,
@@ -154,12 +161,12 @@ impl ActivityBook {
         self.wait(Note { code: Some(code.clone()), ..Note::default() })
     }
 
-    /// Stores a session with the receipt of its issue, and that the code is used up which it was issued for,
-    /// and returns once all are durable: only then may its credentials leave.
+    /// Stores a session with the receipt of its issue and what was used for it, and that the code is used up
+    /// which it was issued for, and returns once all are durable: only then may its credentials leave.
     pub fn keep_session(
         &self,
         session: &Session,
-        receipt: Receipt,
+        (receipt, used): Noted,
         code: Option<&Accepted>,
         random: &dyn Random,
     ) -> Result<(), Fault> {
@@ -169,10 +176,43 @@ impl ActivityBook {
         let bytes = codec::encode(&stored).map_err(Fault::internal)?;
         self.wait(Note {
             receipt: Some(receipt),
-            session: Some((session.key.clone(), bytes)),
+            session: Some((session.key.as_str().as_bytes().to_vec(), bytes)),
             code: code.cloned(),
+            used,
             ..Note::default()
         })
+    }
+
+    /// Ends sessions of the console for good, and returns once that is durable.
+    pub fn end_sessions(&self, ended: &Ended, receipt: Receipt) -> Result<(), Fault> {
+        let at = codec::encode(&receipt.at).map_err(Fault::internal)?;
+        self.wait(Note {
+            receipt: Some(receipt),
+            session: Some((ended.row(), at)),
+            ..Note::default()
+        })
+    }
+
+    /// Whether a session of the console was ended before its time.
+    pub fn is_ended(&self, session: &Session) -> Result<bool, ProjectionError> {
+        let ended = |ended: Ended| self.store.get(Family::Sessions, &ended.row());
+        if ended(Ended::One(session.key.clone()))?.is_some() {
+            return Ok(true);
+        }
+        let all = ended(Ended::AllOf((session.account, session.principal.clone())))?;
+        let all: Option<Timestamp> = all.map(|bytes| codec::decode(&bytes)).transpose()?;
+        Ok(all.is_some_and(|at| session.issued < at))
+    }
+
+    /// Under what the use of a person's password is noted. The root users of all accounts share one id.
+    pub fn person(account: AccountId, id: &UniqueId) -> UniqueId {
+        if *id != UniqueId::root() {
+            return id.clone();
+        }
+        // An id has 24 characters at most: 80 random bits of the account's are enough to tell it by.
+        let digits = hex(&account.0);
+        UniqueId::parse(&format!("root{}", digits.get(..20).unwrap_or_default()))
+            .unwrap_or_else(UniqueId::root)
     }
 
     fn wait(&self, mut note: Note) -> Result<(), Fault> {
@@ -278,6 +318,25 @@ impl ActivityBook {
         self.queue.close();
         if let Some(writer) = self.writer.lock().take() {
             let _ = writer.join();
+        }
+    }
+}
+
+/// Which sessions of the console are ended.
+pub enum Ended {
+    /// One, by its access key id.
+    One(UniqueId),
+    /// All of a principal's that were begun before.
+    AllOf((AccountId, UniqueId)),
+}
+
+impl Ended {
+    fn row(&self) -> Vec<u8> {
+        match self {
+            Ended::One(key) => [b"ended\0", key.as_str().as_bytes()].concat(),
+            Ended::AllOf((account, id)) => {
+                [b"ended\0", account.0.as_slice(), id.as_str().as_bytes()].concat()
+            }
         }
     }
 }

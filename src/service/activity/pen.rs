@@ -211,7 +211,7 @@ fn beside(group: &[Note], steps: &mut Steps) -> Result<Batch, ProjectionError> {
     let mut used = BTreeMap::new();
     for note in group {
         if let Some((key, session)) = &note.session {
-            batch.put(Family::Sessions, key.as_str().as_bytes(), session.clone());
+            batch.put(Family::Sessions, key.clone(), session.clone());
         }
         if let Some(code) = &note.code
             && steps.advance(&code.device, code.step)

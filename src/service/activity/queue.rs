@@ -22,8 +22,8 @@ const LINGER: Duration = Duration::from_millis(50);
 pub struct Note {
     /// The receipt.
     pub receipt: Option<Receipt>,
-    /// A session: its access key id, and how it is stored.
-    pub session: Option<(UniqueId, Vec<u8>)>,
+    /// A row of the sessions family: a session, or that sessions are ended.
+    pub session: Option<(Vec<u8>, Vec<u8>)>,
     /// A code of a multi-factor device that is used up.
     pub code: Option<Accepted>,
     /// Credentials that were used.

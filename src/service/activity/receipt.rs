@@ -28,6 +28,12 @@ pub enum Kind {
     /// Temporary credentials that policies allowed and that were refused all the same: to the root user,
     /// or for want of a second factor.
     Refused,
+    /// Somebody signed in to the console.
+    SignedIn,
+    /// Somebody tried to, in vain.
+    SignInFailed,
+    /// A session of the console was ended, or all of a principal.
+    SignedOut,
 }
 
 /// A receipt as it is stored. Values that tell of a person are sealed: those of the request for the

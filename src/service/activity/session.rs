@@ -52,6 +52,8 @@ pub struct Session {
     pub began_by: (AccountId, UniqueId),
     /// Whether a second factor was given; `None` where the question does not arise.
     pub mfa: Option<bool>,
+    /// Whether it is a session of the console: its token is a browser's cookie, and nobody has its secret.
+    pub console: bool,
 }
 
 /// A session as it is stored; [`Session`] explains the fields.
@@ -77,6 +79,8 @@ pub struct StoredSession {
     pub began_by: (AccountId, UniqueId),
     /// See [`Session::mfa`].
     pub mfa: Option<bool>,
+    /// See [`Session::console`].
+    pub console: bool,
     /// [`Personal`], sealed for the principal.
     pub personal: Vec<u8>,
 }
@@ -134,6 +138,7 @@ pub fn seal_session(
         began_with: session.began_with.clone(),
         began_by: session.began_by.clone(),
         mfa: session.mfa,
+        console: session.console,
         personal: sealed.0,
     })
 }
@@ -170,5 +175,6 @@ pub fn open_session(
         began_with: stored.began_with.clone(),
         began_by: stored.began_by.clone(),
         mfa: stored.mfa,
+        console: stored.console,
     }))
 }

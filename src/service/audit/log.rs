@@ -19,6 +19,9 @@ use crate::service::subject_of;
 /// Events that one answer holds at most; `from` goes on.
 pub const LIMIT: usize = 10_000;
 
+/// Events that are looked at for one page of the newest.
+const SEARCHED: u64 = 20_000;
+
 /// Which events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -69,6 +72,71 @@ impl Filter {
     }
 }
 
+/// A filter made ready for an account: names resolved to the ids that bore them.
+pub struct Sieve<'a> {
+    activity: &'a ActivityBook,
+    account: AccountId,
+    filter: &'a Filter,
+    principals: Option<Vec<UniqueId>>,
+    persons: Option<Vec<UniqueId>>,
+    targets: Option<Vec<UniqueId>>,
+}
+
+impl<'a> Sieve<'a> {
+    /// Resolves the filter's names.
+    ///
+    /// # Errors
+    /// Whatever keeps the rows from being read.
+    pub fn new(
+        activity: &'a ActivityBook,
+        account: AccountId,
+        view: &View,
+        filter: &'a Filter,
+    ) -> Result<Self, ProjectionError> {
+        let [principals, persons, targets] = filter.ids(view, account)?;
+        Ok(Sieve { activity, account, filter, principals, persons, targets })
+    }
+
+    /// The event of a frame, if it passes.
+    ///
+    /// # Errors
+    /// If it cannot be decoded, or the activity book cannot be read.
+    pub fn passes(
+        &self,
+        position: u64,
+        frame: &Frame<'_>,
+    ) -> Result<Option<Event>, ProjectionError> {
+        let (header, filter) = (&frame.header, self.filter);
+        let by_header = header.account == self.account
+            && filter.covers(position, header.recorded_at)
+            && self
+                .principals
+                .as_ref()
+                .is_none_or(|ids| ids.iter().any(|id| id.as_str() == header.actor.as_str()));
+        if !by_header {
+            return Ok(None);
+        }
+        let event = Event::decode(frame.body)?;
+        let by_operation = filter
+            .operation
+            .as_ref()
+            .is_none_or(|name| name.eq_ignore_ascii_case(&event.origin.operation));
+        let by_ticket = filter.ticket.is_none() || filter.ticket == event.origin.ticket;
+        let by_person = match &self.persons {
+            None => true,
+            Some(ids) => {
+                let Origin { actor, credential, .. } = &event.origin;
+                ids.contains(&names::person(self.activity, actor, credential.as_ref())?)
+            }
+        };
+        let passes = by_operation
+            && by_ticket
+            && by_person
+            && self.targets.as_ref().is_none_or(|ids| concerns(&event, ids));
+        Ok(passes.then_some(event))
+    }
+}
+
 /// The events of an account that pass a filter, oldest first.
 pub fn events(
     activity: &ActivityBook,
@@ -76,7 +144,7 @@ pub fn events(
     view: &View,
     filter: &Filter,
 ) -> Result<Value, Fault> {
-    let [principals, persons, targets] = filter.ids(view, account)?;
+    let sieve = Sieve::new(activity, account, view, filter)?;
     let last = view.position_of(account)?;
     let mut shown = std::collections::VecDeque::new();
     let mut failed: Option<ProjectionError> = None;
@@ -84,33 +152,8 @@ pub fn events(
         if position > last {
             return Ok(false);
         }
-        let header = &frame.header;
-        let wanted = header.account == account
-            && filter.covers(position, header.recorded_at)
-            && principals
-                .as_ref()
-                .is_none_or(|ids| ids.iter().any(|id| id.as_str() == header.actor.as_str()));
-        if !wanted {
-            return Ok(true);
-        }
-        let step = Event::decode(frame.body).map_err(ProjectionError::from).and_then(|event| {
-            let by_operation = filter
-                .operation
-                .as_ref()
-                .is_none_or(|name| name.eq_ignore_ascii_case(&event.origin.operation));
-            let by_ticket = filter.ticket.is_none() || filter.ticket == event.origin.ticket;
-            let by_person = match &persons {
-                None => true,
-                Some(ids) => {
-                    let Origin { actor, credential, .. } = &event.origin;
-                    ids.contains(&names::person(activity, actor, credential.as_ref())?)
-                }
-            };
-            if by_operation
-                && by_ticket
-                && by_person
-                && targets.as_ref().is_none_or(|ids| concerns(&event, ids))
-            {
+        let step = sieve.passes(position, frame).and_then(|event| {
+            if let Some(event) = event {
                 shown.push_back(entry(view, position, frame, &event)?);
                 if shown.len() > filter.limit {
                     shown.pop_front();
@@ -125,6 +168,36 @@ pub fn events(
         Some(error) => Err(error.into()),
         None => Ok(json!({ "events": shown })),
     }
+}
+
+/// The newest events of an account that pass a filter, newest first, and where to go on. Reads backwards,
+/// and at most [`SEARCHED`] events: a page must not cost a ledger.
+pub fn newest(
+    activity: &ActivityBook,
+    account: AccountId,
+    view: &View,
+    filter: &Filter,
+    before: Option<u64>,
+) -> Result<(Vec<Value>, Option<u64>), Fault> {
+    let sieve = Sieve::new(activity, account, view, filter)?;
+    let ledger = view.ledger();
+    let last = view.position_of(account)?;
+    let cut = before.map_or(last, |before| last.min(before.saturating_sub(1)));
+    let mut sequence = ledger.events_of(account, cut)?;
+    let oldest = sequence.saturating_sub(SEARCHED);
+    let mut shown = Vec::new();
+    let mut position = None;
+    while sequence > oldest && shown.len() < filter.limit {
+        let Some(found) = ledger.position(account, sequence)? else { break };
+        position = Some(found);
+        let bytes = ledger.event(found)?;
+        let frame = Frame::read(found, &bytes)?;
+        if let Some(event) = sieve.passes(found, &frame)? {
+            shown.push(entry(view, found, &frame, &event)?);
+        }
+        sequence -= 1;
+    }
+    Ok((shown, position.filter(|_| sequence > 0)))
 }
 
 /// Whether an event is about one of these ids. Ids are never given twice, so finding their bytes in the

@@ -3,6 +3,7 @@
 //! - [`log`]: who changed what, when, from where; [`denied`]: who tried what in vain.
 //! - [`show`]: one thing as it was, and the events that made it so.
 //! - [`can`]: may a principal do something, and why; [`who_can`]: who may.
+//! - [`diff`]: which permissions were gained and lost between two moments, by which events.
 //! - [`replay`]: recorded decisions, decided again.
 //! - [`verify`]: reads every byte and compares rows with events.
 //! - [`names`]: what people call a principal, resolved, also of the past.
@@ -12,6 +13,7 @@
 
 pub mod can;
 pub mod denied;
+pub mod diff;
 pub mod log;
 pub mod names;
 pub mod replay;
@@ -56,6 +58,8 @@ pub enum Question {
     Can(can::Ask),
     /// Who could do something?
     WhoCan(who_can::Ask),
+    /// What was gained and lost?
+    Diff(diff::Ask),
     /// The organisation's policies over the account.
     Organization,
 }
@@ -104,6 +108,13 @@ impl Question {
                 resource: read.need("resource")?,
                 context: read.take_all_pairs("context")?,
             }),
+            "diff" => Question::Diff(diff::Ask {
+                from: read
+                    .take_moment("from")?
+                    .ok_or_else(|| Fault::validation("`from` is missing."))?,
+                to: read.take_moment("to")?,
+                principal: read.take("principal")?,
+            }),
             "organization" => Question::Organization,
             other => {
                 return Err(Fault::new(
@@ -125,7 +136,7 @@ impl Question {
     fn action(&self) -> &'static str {
         match self {
             Question::Can(_) => "domesday:Evaluate",
-            Question::WhoCan(_) => "domesday:SearchAccess",
+            Question::WhoCan(_) | Question::Diff(_) => "domesday:SearchAccess",
             _ => "domesday:ReadLedger",
         }
     }
@@ -180,7 +191,8 @@ pub fn run(
 ) -> Result<Value, Fault> {
     let now = service.now();
     if !caller.is_operator() {
-        authorize(service, caller, &question, moment.is_some(), &now)?;
+        let is_past = moment.is_some() || matches!(question, Question::Diff(_));
+        authorize(service, caller, &question, is_past, &now)?;
     }
     let view = match &moment {
         None => now,
@@ -195,6 +207,7 @@ pub fn run(
         Question::Show { thing } => show::show(service, caller.account, &view, &thing),
         Question::Can(ask) => can::can(service, caller.account, &view, &ask),
         Question::WhoCan(ask) => who_can::who_can(service, caller.account, &view, &ask),
+        Question::Diff(ask) => diff::diff(service, caller.account, &view, &ask),
         Question::Organization => organization::show(&view, caller.account),
     }
 }

@@ -55,7 +55,9 @@ pub fn replay(service: &Service, receipt: &Receipt) -> Result<Replay, Fault> {
         // Whoever was issued credentials, or read the audit side, was allowed to; and so, by policies, was
         // whoever was refused them for another reason.
         Kind::Issued | Kind::AuditRead | Kind::Refused => Kind::Allowed,
-        Kind::Gap => return Ok(Replay::NoDecision),
+        Kind::Gap | Kind::SignedIn | Kind::SignInFailed | Kind::SignedOut => {
+            return Ok(Replay::NoDecision);
+        }
     };
     let view = service.projections().at(Cut { position: receipt.position, time: None });
     let outcome = match receipt.context.iter().any(|(key, _)| key == ASKED_BY) {

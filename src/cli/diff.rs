@@ -1,0 +1,68 @@
+//! `diff`: permissions gained and lost between two moments.
+
+use serde_json::{Value, json};
+
+use super::door::{Door, moment};
+
+use super::options::{DiffOptions, Output};
+use super::{Failure, print};
+
+/// Prints who gained and lost what. Exit 1 if anybody did.
+pub fn diff(door: &Door, output: Output, options: &DiffOptions) -> Result<u8, Failure> {
+    let mut parameters = vec![("from".to_owned(), moment(&options.from)?.to_string())];
+    if let Some(to) = &options.to {
+        parameters.push(("to".to_owned(), moment(to)?.to_string()));
+    }
+    parameters.extend(options.principal.clone().map(|name| ("principal".to_owned(), name)));
+    let answer = door.ask("diff", parameters, None)?;
+    let principals =
+        answer.get("principals").and_then(Value::as_array).cloned().unwrap_or_default();
+    match output {
+        Output::Json => print::object(output, &answer)?,
+        Output::Ndjson => print::rows(output, &principals, &[])?,
+        _ => {
+            let rows: Vec<Value> = principals.iter().flat_map(rows).collect();
+            let columns = ["name", "change", "actions", "resource", "conditional", "events"];
+            print::rows(output, &rows, &columns)?;
+        }
+    }
+    if answer.get("truncated") == Some(&Value::Bool(true)) {
+        eprintln!(
+            "domesday: not everything was compared: ask of fewer principals, or a shorter time"
+        );
+    }
+    Ok(u8::from(!principals.is_empty()))
+}
+
+/// One row a permission.
+fn rows(principal: &Value) -> Vec<Value> {
+    let of = |change: &'static str| {
+        let all = principal.get(change).and_then(Value::as_array).cloned().unwrap_or_default();
+        all.into_iter().map(move |mut permission| {
+            if let Some(fields) = permission.as_object_mut() {
+                fields.insert("change".to_owned(), json!(change));
+                for name in ["name", "events"] {
+                    let value = principal.get(name).cloned().unwrap_or_default();
+                    fields.insert(name.to_owned(), value);
+                }
+            }
+            permission
+        })
+    };
+    of("gained").chain(of("lost")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_permission_is_a_row() {
+        let permission = json!({ "actions": ["s3:*"], "resource": "*", "conditional": false });
+        let principal = json!({ "name": "user/a", "events": [7], "gained": [permission], "lost": [permission] });
+        let rows = rows(&principal);
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[1]["change"], "lost");
+        assert_eq!(rows[1]["name"], "user/a");
+    }
+}

@@ -1,0 +1,281 @@
+//! The history: events by day, in words, with the whole of each beside it.
+
+use axum::extract::Path;
+use axum::response::Response;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::frame::{self, Section};
+use super::parts::{difference, elements, field, or_refusal, refusal, text};
+use super::sentence;
+use super::visit::{Visit, address};
+use super::words;
+use crate::service::audit::log::Filter;
+use crate::service::fault::Fault;
+use crate::service::moment::Moment;
+
+/// Events of a page.
+const PAGE: usize = 50;
+/// Events in the history of one thing.
+const RECENT: usize = 10;
+
+/// The newest events of the account.
+///
+/// # Errors
+/// Refusals, and whatever keeps the ledger from being read.
+pub async fn newest(visit: &Visit, limit: usize) -> Result<Vec<Value>, Fault> {
+    let filter = Filter { limit, ..Filter::default() };
+    visit.glance(move |glance| Ok(glance.newest(&filter, None)?.0)).await
+}
+
+/// The newest events about one thing.
+///
+/// # Errors
+/// Refusals, and whatever keeps the ledger from being read.
+pub async fn history_of(visit: &Visit, thing: &str) -> Result<Vec<Value>, Fault> {
+    let filter = Filter { target: Some(thing.to_owned()), limit: RECENT, ..Filter::default() };
+    visit.glance(move |glance| Ok(glance.newest(&filter, None)?.0)).await
+}
+
+/// The history of one thing, as its page shows it.
+pub fn history(visit: &Visit, thing: &str, entries: &Result<Vec<Value>, Fault>) -> Markup {
+    html! {
+        section id="history" {
+            h2 { (words::HISTORY) }
+            (or_refusal(visit, entries, |entries| html! {
+                (days(entries))
+                p { a href=(visit.link("/console/ledger", &[("target", thing)])) { (words::WHOLE_HISTORY) } }
+            }))
+        }
+    }
+}
+
+/// Where to look for what is not there now.
+pub fn once_there(visit: &Visit, kind: &str, name: &str) -> Markup {
+    let thing = format!("{kind}/{name}");
+    html! {
+        p { (words::ONCE_THERE) " " a href=(visit.link("/console/ledger", &[("target", &thing)])) { (words::WHOLE_HISTORY) } }
+    }
+}
+
+/// Entries, newest first, by day.
+pub fn days(entries: &[Value]) -> Markup {
+    let day = |entry: &Value| text(entry, "/recorded_at").get(..10).unwrap_or("").to_owned();
+    html! {
+        @for chunk in entries.chunk_by(|one, other| day(one) == day(other)) {
+            h3.day { (chunk.first().map(day).unwrap_or_default()) }
+            ol.events { @for entry in chunk { (line(entry)) } }
+        }
+    }
+}
+
+/// A sign beside an event, by form and not by colour alone.
+fn mark(entry: &Value) -> (&'static str, &'static str) {
+    if text(entry, "/outcome") == "denied" {
+        ("denied", "✕")
+    } else if text(entry, "/actor/id") == "root" {
+        ("root", "◆")
+    } else {
+        ("all", "●")
+    }
+}
+
+fn line(entry: &Value) -> Markup {
+    let (class, sign) = mark(entry);
+    let position = entry.pointer("/position").map(ToString::to_string).unwrap_or_default();
+    let is_denied = class == "denied";
+    html! {
+        li class=(class) {
+            span.mark aria-hidden="true" { (sign) }
+            time { (text(entry, "/recorded_at").get(11..19).or(text(entry, "/at").get(11..19)).unwrap_or("")) }
+            div {
+                @if is_denied { span { (denied(entry)) } }
+                @else { a href=(address(&format!("/console/ledger/{position}"), &[])) { (sentence::of(entry)) } }
+                span.quiet {
+                    @if !text(entry, "/ticket").is_empty() { " · " (words::TICKET) " " (text(entry, "/ticket")) }
+                    @if !text(entry, "/address").is_empty() { " · " (text(entry, "/address")) }
+                    @if !is_denied { " · @" (position) }
+                }
+                details { summary { (words::JSON) }
+                    pre.code tabindex="0" { (serde_json::to_string_pretty(entry).unwrap_or_default()) } }
+            }
+        }
+    }
+}
+
+/// A denial in words.
+fn denied(entry: &Value) -> String {
+    let action = match text(entry, "/operation") {
+        "" => text(entry, "/action"),
+        operation => operation,
+    };
+    words::was_denied(&sentence::actor(entry), action)
+}
+
+/// `GET /console/ledger`
+pub async fn page(visit: Visit) -> Response {
+    let given = |name: &str| {
+        Some(visit.param(name).trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let is_denied = visit.param("outcome") == "denied";
+    let moment = |name: &str| match given(name) {
+        None => Ok(None),
+        Some(text) => super::typed_moment::read(&text, visit.arrival.at),
+    };
+    let entries = match (moment("from"), moment("to")) {
+        (Err(why), _) | (_, Err(why)) => Err(Fault::validation(why)),
+        (Ok(from), Ok(to)) => {
+            let filter = Filter {
+                principal: given("principal"),
+                person: given("person"),
+                target: given("target"),
+                operation: given("operation"),
+                denied: is_denied,
+                ticket: given("ticket"),
+                from,
+                to,
+                limit: PAGE,
+            };
+            let before = visit.param("before").parse().ok();
+            entries(&visit, filter, before).await
+        }
+    };
+    let filters = [
+        ("principal", words::WHO, words::WHO_HINT),
+        ("target", words::ABOUT, words::WHO_HINT),
+        ("person", words::PERSON, words::PERSON_HINT),
+        ("operation", words::OPERATION, "CreateUser"),
+        ("ticket", words::TICKET, ""),
+        ("from", words::FROM, words::MOMENT_HINT),
+        ("to", words::UNTIL, words::MOMENT_HINT),
+    ];
+    let is_filtered = filters.iter().any(|(name, ..)| given(name).is_some());
+    let body = html! {
+        details.filters open[is_filtered] {
+            summary { (words::FILTERS) }
+            form.grid method="get" action="/console/ledger" {
+                @for (name, label, hint) in filters { (field(label, name, visit.param(name), hint, false)) }
+                label.field { span { (words::OUTCOME) }
+                    select name="outcome" {
+                        option value="" { (words::DONE) }
+                        option value="denied" selected[is_denied] { (words::DENIED) }
+                    } }
+                @if visit.at.is_some() { input type="hidden" name="at" value=(visit.moment()); }
+                button type="submit" { (words::SHOW) }
+                a href=(visit.link("/console/ledger", &[])) { (words::NO_FILTERS) }
+            }
+        }
+        (or_refusal(&visit, &entries, |(entries, older)| html! {
+            @if entries.is_empty() { p.quiet { (words::NO_EVENTS) } }
+            (days(entries))
+            @if let Some(older) = older {
+                p { a href=(older_address(&visit, *older)) rel="next" { (words::OLDER) } }
+            }
+        }))
+    };
+    frame::page(&visit, Section::Ledger, words::LEDGER, &body).await
+}
+
+async fn entries(
+    visit: &Visit,
+    filter: Filter,
+    before: Option<u64>,
+) -> Result<(Vec<Value>, Option<u64>), Fault> {
+    if !filter.denied {
+        return visit.glance(move |glance| glance.newest(&filter, before)).await;
+    }
+    // Denials lie in the activity book, oldest first.
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let moment = |moment: Option<Moment>| moment.map(|at| at.to_string()).unwrap_or_default();
+    let limit = PAGE.to_string();
+    let answer = visit
+        .ask(
+            "events",
+            &[
+                ("principal", &text(&filter.principal)),
+                ("person", &text(&filter.person)),
+                ("target", &text(&filter.target)),
+                ("operation", &text(&filter.operation)),
+                ("ticket", &text(&filter.ticket)),
+                ("from", &moment(filter.from)),
+                ("to", &moment(filter.to)),
+                ("outcome", "denied"),
+                ("limit", &limit),
+            ],
+        )
+        .await?;
+    let mut found = elements(&answer, "/events").to_vec();
+    found.reverse();
+    Ok((found, None))
+}
+
+fn older_address(visit: &Visit, before: u64) -> String {
+    let before = before.to_string();
+    let mut query: Vec<(&str, &str)> = visit
+        .query
+        .iter()
+        .filter(|(name, _)| name != "before" && name != "done")
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    query.push(("before", &before));
+    visit.link("/console/ledger", &query)
+}
+
+/// `GET /console/ledger/N`: one event, with what it changed.
+pub async fn event(visit: Visit, Path(position): Path<u64>) -> Response {
+    let title = format!("@{position}");
+    let entry = match visit.ask_at("show", &[("thing", &title)], None).await {
+        Ok(entry) => entry,
+        Err(fault) => {
+            let body = refusal(&visit, &fault);
+            return frame::page_with(fault.status, &visit, Section::Ledger, &title, &body).await;
+        }
+    };
+    let target = text(&entry, "/target/id").to_owned();
+    let state = async |position: u64| {
+        let moment = Some(Moment { time: None, position: Some(position) });
+        visit.ask_at("show", &[("thing", &target)], moment).await.map(|mut state| {
+            if let Some(fields) = state.as_object_mut() {
+                fields.remove("events");
+            }
+            serde_json::to_string_pretty(&state).unwrap_or_default()
+        })
+    };
+    // Before its first event a thing is not there, and neither after its last.
+    let none = |fault: Fault| match fault.status {
+        404 => Ok(String::new()),
+        _ => Err(fault),
+    };
+    let before = state(position.saturating_sub(1)).await.or_else(none);
+    let after = state(position).await.or_else(none);
+    let at = format!("@{position}");
+    let earlier = format!("@{}", position.saturating_sub(1));
+    let body = html! {
+        p.sentence { (sentence::of(&entry)) }
+        dl {
+            dt { (words::RECORDED) } dd { (text(&entry, "/recorded_at")) }
+            @for (label, path) in [
+                (words::OPERATION, "/operation"), (words::WHO, "/actor/name"), (words::PERSON, "/session"),
+                (words::ADDRESS, "/address"), (words::AGENT, "/agent"), (words::TICKET, "/ticket"),
+                (words::REQUEST_ID, "/request"),
+            ] { @if !text(&entry, path).is_empty() { dt { (label) } dd { (text(&entry, path)) } } }
+            dt { (words::DIGEST) } dd { code.hash data-copy="" { (text(&entry, "/digest")) } }
+            dt { (words::CHAIN) } dd { code.hash data-copy="" { (text(&entry, "/chain")) } }
+        }
+        p {
+            a href=(address("/console/", &[("at", &earlier)])) { (words::JUST_BEFORE) } " · "
+            a href=(address("/console/", &[("at", &at)])) { (words::RIGHT_AFTER) }
+        }
+        section {
+            h2 { (words::CHANGED) }
+            @match (&before, &after) {
+                (Ok(before), Ok(after)) if before == after => p.quiet { (words::CHANGED_ELSEWHERE) },
+                (Ok(before), Ok(after)) => (difference(before, after)),
+                (Err(fault), _) | (_, Err(fault)) => (refusal(&visit, fault)),
+            }
+        }
+        details { summary { (words::JSON) }
+            pre.code tabindex="0" { (serde_json::to_string_pretty(&entry).unwrap_or_default()) } }
+    };
+    frame::page(&visit, Section::Ledger, &title, &body).await
+}

@@ -1,0 +1,245 @@
+//! Sessions of the console: a browser's cookie, and the caller that it stands for.
+//!
+//! A cookie holds the access key id and the token of a session, and of a second one where the person has
+//! switched to a role. The session itself lies in the activity book like those of STS; nobody is given its
+//! secret, so that it signs no requests. It ends:
+//!
+//! - [`LONGEST`] after it began, and [`IDLE`] after it was last used;
+//! - by signing out, here or everywhere;
+//! - when the user's password is set or removed, or the user is deleted.
+
+use std::sync::Arc;
+
+use crate::base::crypto::content_hash;
+use crate::base::random::random_bytes;
+use crate::base::secret::Secret;
+use crate::base::text::{base64_url, hex};
+use crate::base::time::Timestamp;
+use crate::identity::id::{IdKind, UniqueId};
+use crate::ledger::AccountId;
+use crate::projection::View;
+use crate::projection::tables::LOGIN_PROFILES;
+use crate::projection::view::ReadTables;
+use crate::service::Service;
+use crate::service::activity::facts::Facts;
+use crate::service::activity::receipt::{Kind, LastUsed};
+use crate::service::activity::session::Session;
+use crate::service::activity::{ActivityBook, Ended};
+use crate::service::authenticate::{self, Arrival, NoCredential};
+use crate::service::caller::Caller;
+use crate::service::fault::Fault;
+use crate::service::sts::new_secret;
+
+/// Seconds that a session lasts.
+pub const LONGEST: i64 = 12 * 3_600;
+/// Seconds after which an unused session has ended.
+pub const IDLE: i64 = 30 * 60;
+/// The region of requests that come by the console.
+pub const REGION: &str = "us-east-1";
+/// The service under which the use of a password is noted.
+pub const SIGN_IN: &str = "signin";
+
+const TOKEN_BYTES: usize = 32;
+
+/// What a browser keeps: one credential, or two after switching to a role.
+#[derive(Clone, Debug)]
+pub struct Cookie {
+    /// The session that began at sign-in.
+    pub own: Pass,
+    /// The role's session that the person switched to.
+    pub role: Option<Pass>,
+}
+
+/// A session's access key id and token.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The access key id.
+    pub key: UniqueId,
+    /// The token.
+    pub token: Secret<String>,
+}
+
+impl Pass {
+    fn read(text: &str) -> Option<Self> {
+        let (key, token) = text.split_once('.')?;
+        let key = UniqueId::parse(key).filter(|key| key.kind() == Some(IdKind::SessionKey))?;
+        Some(Pass { key, token: Secret::new(token.to_owned()) })
+    }
+}
+
+impl Cookie {
+    /// Reads a cookie's value.
+    pub fn read(text: &str) -> Option<Self> {
+        match text.split_once('|') {
+            None => Some(Cookie { own: Pass::read(text)?, role: None }),
+            Some((own, role)) => {
+                Some(Cookie { own: Pass::read(own)?, role: Some(Pass::read(role)?) })
+            }
+        }
+    }
+
+    /// The cookie's value.
+    pub fn value(&self) -> Secret<String> {
+        let of = |pass: &Pass| format!("{}.{}", pass.key, pass.token.expose());
+        Secret::new(match &self.role {
+            None => of(&self.own),
+            Some(role) => format!("{}|{}", of(&self.own), of(role)),
+        })
+    }
+
+    /// What forms of this session carry, so that no other site can send them: a hash of the token, which
+    /// that site does not know. Switching roles changes it.
+    pub fn form_token(&self) -> String {
+        let value = self.value();
+        hex(&content_hash(format!("domesday forms\0{}", value.expose()).as_bytes()))
+    }
+}
+
+/// Whom a cookie stands for.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// Who acts: the person, or the role that it switched to.
+    pub caller: Caller,
+    /// The person.
+    pub person: Caller,
+    /// The cookie.
+    pub cookie: Cookie,
+}
+
+/// Begins a session for whoever proved to be a user or the root user.
+pub fn begin(
+    service: &Service,
+    account: AccountId,
+    principal: &UniqueId,
+    mfa: bool,
+    arrival: &Arrival,
+) -> Result<Cookie, Fault> {
+    let random = service.random();
+    // A password that was set on the way here is a moment younger than the request.
+    let profile = service.now().get(account, &LOGIN_PROFILES, principal)?;
+    let at = profile.map_or(arrival.at, |profile| profile.password_set.max(arrival.at));
+    let key = UniqueId::generate(IdKind::SessionKey, random)?;
+    let token = Secret::new(base64_url(&random_bytes::<TOKEN_BYTES>(random)?));
+    let session = Session {
+        key: key.clone(),
+        account,
+        principal: principal.clone(),
+        name: String::new(),
+        secret: new_secret(random)?,
+        token_hash: content_hash(token.expose().as_bytes()),
+        issued: at,
+        expires: at.plus_seconds(LONGEST),
+        inline_policy: None,
+        managed_policies: Vec::new(),
+        tags: Vec::new(),
+        transitive: Vec::new(),
+        source_identity: None,
+        began_with: None,
+        began_by: (account, principal.clone()),
+        mfa: Some(mfa),
+        console: true,
+    };
+    let receipt =
+        service.sign_in_receipt(Kind::SignedIn, account, principal, Some(&key), arrival)?;
+    let now = LastUsed { at: arrival.at, service: SIGN_IN.to_owned(), region: REGION.to_owned() };
+    let used = vec![(ActivityBook::person(account, principal), now.clone()), (key.clone(), now)];
+    service.activity().keep_session(&session, (receipt, used), None, random)?;
+    Ok(Cookie { own: Pass { key, token }, role: None })
+}
+
+/// Finds whom a cookie stands for.
+///
+/// # Errors
+/// [`NoCredential`] if its session ended, whatever ended it.
+pub fn visitor(
+    service: &Service,
+    now: &View,
+    cookie: Cookie,
+    arrival: &Arrival,
+) -> Result<Visitor, NoCredential> {
+    let (session, person) = open(service, now, &cookie.own, arrival)?;
+    let stands = session.console && is_in_use(service.activity(), &session, arrival.at)?;
+    if !stands || service.activity().is_ended(&session)? || !password_stands(now, &session)? {
+        return Err(NoCredential::Expired);
+    }
+    let caller = match &cookie.role {
+        None => person.clone(),
+        Some(pass) => {
+            let (session, caller) = open(service, now, pass, arrival)?;
+            // Only a session that this very person began by switching.
+            if session.began_with.as_ref() != Some(&cookie.own.key) {
+                return Err(NoCredential::Invalid);
+            }
+            caller
+        }
+    };
+    Ok(Visitor { caller, person, cookie })
+}
+
+fn open(
+    service: &Service,
+    now: &View,
+    pass: &Pass,
+    arrival: &Arrival,
+) -> Result<(Arc<Session>, Caller), NoCredential> {
+    let session = service.activity().session(&pass.key)?.ok_or(NoCredential::Invalid)?;
+    let caller = authenticate::by_token(now, &session, &pass.token, arrival.clone())?;
+    Ok((session, caller))
+}
+
+/// Every request of the console notes that its session was used.
+fn is_in_use(facts: &dyn Facts, session: &Session, at: Timestamp) -> Result<bool, NoCredential> {
+    let last = facts.last_used(&session.key, at)?.map_or(session.issued, |used| used.at);
+    Ok(last.plus_seconds(IDLE) > at)
+}
+
+/// A password that was set since ends what began with the one before.
+fn password_stands(now: &View, session: &Session) -> Result<bool, NoCredential> {
+    if session.principal == UniqueId::root() {
+        return Ok(true);
+    }
+    let row = now.get(session.account, &LOGIN_PROFILES, &session.principal)?;
+    Ok(row.is_some_and(|row| row.password_set <= session.issued))
+}
+
+impl Service {
+    /// Ends the session behind a cookie.
+    ///
+    /// # Errors
+    /// If that cannot be kept.
+    pub fn sign_out(&self, visitor: &Visitor, arrival: &Arrival) -> Result<(), Fault> {
+        self.end(&visitor.person, Ended::One(visitor.cookie.own.key.clone()), arrival)
+    }
+
+    /// Ends all sessions of the console that a person has.
+    ///
+    /// # Errors
+    /// If that cannot be kept.
+    pub fn sign_out_everywhere(&self, visitor: &Visitor, arrival: &Arrival) -> Result<(), Fault> {
+        let person = &visitor.person;
+        self.end(person, Ended::AllOf((person.account, person.principal_id())), arrival)
+    }
+
+    fn end(&self, person: &Caller, ended: Ended, arrival: &Arrival) -> Result<(), Fault> {
+        let id = person.principal_id();
+        let credential = person.credential.as_ref();
+        let receipt =
+            self.sign_in_receipt(Kind::SignedOut, person.account, &id, credential, arrival)?;
+        self.activity().end_sessions(&ended, receipt)
+    }
+
+    /// A fresh session in place of one whose password was just changed by its own person: whoever else has
+    /// the old cookie is out.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    pub fn renew(&self, visitor: &Visitor, arrival: &Arrival) -> Result<Cookie, Fault> {
+        let person = &visitor.person;
+        let mfa = person.session().and_then(|session| session.mfa).unwrap_or(false);
+        let principal = person.principal_id();
+        if person.is_root() {
+            self.sign_out_everywhere(visitor, arrival)?;
+        }
+        begin(self, person.account, &principal, mfa, arrival)
+    }
+}

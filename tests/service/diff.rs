@@ -1,0 +1,273 @@
+//! Permissions gained and lost: between moments, by what would be done, and held against deciding one by one.
+
+use std::collections::BTreeSet;
+
+use domesday::base::form_tree::Form;
+use domesday::ledger::AccountId;
+use domesday::projection::tables::ACCOUNTS;
+use domesday::projection::view::ReadTables;
+use domesday::service::Call;
+use domesday::service::audit::{self, Question};
+use domesday::service::operation::Api;
+use serde_json::Value;
+
+use super::world::World;
+
+fn diff(world: &World, parameters: &[(&str, &str)]) -> Value {
+    let given: Vec<_> =
+        parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let question = Question::parse("diff", &given).unwrap();
+    let caller = world.caller(&world.admin).unwrap();
+    audit::run(&world.service, &caller, question, None).unwrap()
+}
+
+/// `user/alice + s3:Get* on *` for each permission, conditional ones with a question mark.
+fn lines(answer: &Value) -> BTreeSet<String> {
+    let mut lines = BTreeSet::new();
+    for principal in answer["principals"].as_array().unwrap() {
+        for (member, sign) in [("gained", '+'), ("lost", '-')] {
+            for permission in principal[member].as_array().unwrap() {
+                let actions: Vec<&str> = permission["actions"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|a| a.as_str().unwrap())
+                    .collect();
+                let mark = if permission["conditional"] == true { "?" } else { "" };
+                lines.insert(format!(
+                    "{} {sign}{mark} {} on {}",
+                    principal["name"].as_str().unwrap(),
+                    actions.join(","),
+                    permission["resource"].as_str().unwrap()
+                ));
+            }
+        }
+    }
+    lines
+}
+
+fn here(world: &World) -> String {
+    format!("@{}", world.head())
+}
+
+fn document(statements: &str) -> String {
+    format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
+}
+
+const READ: &str =
+    r#"{"Effect":"Allow","Action":["s3:Get*","notes:Read"],"Resource":"arn:aws:s3:::a/*"}"#;
+
+#[test]
+fn what_groups_policies_boundaries_and_conditions_do_is_told_with_its_events() {
+    let world = World::new(81);
+    let admin = &world.admin;
+    for user in ["alice", "bob"] {
+        world.ok(admin, "CreateUser", &[("UserName", user)]);
+    }
+    world.ok(admin, "CreateGroup", &[("GroupName", "readers")]);
+    let read = document(READ);
+    world.ok(
+        admin,
+        "PutGroupPolicy",
+        &[("GroupName", "readers"), ("PolicyName", "read"), ("PolicyDocument", &read)],
+    );
+    let start = here(&world);
+    world.ok(admin, "AddUserToGroup", &[("GroupName", "readers"), ("UserName", "alice")]);
+    let joined = world.head();
+    let answer = diff(&world, &[("from", &start)]);
+    let gained = "user/alice + notes:read,s3:Get* on arn:aws:s3:::a/*";
+    assert_eq!(lines(&answer), BTreeSet::from([gained.to_owned()]));
+    assert_eq!(answer["principals"][0]["events"], serde_json::json!([joined]));
+    assert!(answer["examined"].as_u64().unwrap() >= 3);
+    // The other way round it is lost; nothing changes from a moment to itself.
+    let back = [("from", here(&world)), ("to", start.clone())];
+    let back: Vec<_> = back.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let lost = "user/alice - notes:read,s3:Get* on arn:aws:s3:::a/*";
+    assert_eq!(lines(&diff(&world, &back)), BTreeSet::from([lost.to_owned()]));
+    assert!(lines(&diff(&world, &[("from", &here(&world))])).is_empty());
+
+    // A boundary takes away what it does not hold.
+    let narrow = document(r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#);
+    let made =
+        world.ok(admin, "CreatePolicy", &[("PolicyName", "narrow"), ("PolicyDocument", &narrow)]);
+    let arn = made["Policy"]["Arn"].as_str().unwrap();
+    let from = here(&world);
+    world.ok(
+        admin,
+        "PutUserPermissionsBoundary",
+        &[("UserName", "alice"), ("PermissionsBoundary", arn)],
+    );
+    let answer = lines(&diff(&world, &[("from", &from), ("principal", "alice")]));
+    assert_eq!(answer.len(), 1, "{answer:?}");
+    let lost = answer.first().unwrap();
+    assert!(lost.starts_with("user/alice - ") && lost.contains("notes:read"), "{lost}");
+    assert!(lost.contains("s3:GetBucketAcl") && !lost.contains("s3:GetObject,"), "{lost}");
+    world.ok(admin, "DeleteUserPermissionsBoundary", &[("UserName", "alice")]);
+    assert!(lines(&diff(&world, &[("from", &from)])).is_empty());
+
+    // From certain to conditional is a loss under conditions.
+    let from = here(&world);
+    let with_mfa =
+        READ.replace("}", r#","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}"#);
+    world.ok(
+        admin,
+        "PutGroupPolicy",
+        &[
+            ("GroupName", "readers"),
+            ("PolicyName", "read"),
+            ("PolicyDocument", &document(&with_mfa)),
+        ],
+    );
+    let lost = "user/alice -? notes:read,s3:Get* on arn:aws:s3:::a/*";
+    assert_eq!(lines(&diff(&world, &[("from", &from)])), BTreeSet::from([lost.to_owned()]));
+
+    // Whoever is gone has lost everything, and can still be asked about.
+    let from = here(&world);
+    world.ok(admin, "RemoveUserFromGroup", &[("GroupName", "readers"), ("UserName", "alice")]);
+    world.ok(admin, "DeleteUser", &[("UserName", "alice")]);
+    let lost = "user/alice - notes:read,s3:Get* on arn:aws:s3:::a/*".replace(" - ", " -? ");
+    let answer = lines(&diff(&world, &[("from", &from), ("principal", "user/alice")]));
+    let certain = lost.replace(" -? ", " - ");
+    assert!(answer == BTreeSet::from([lost]) || answer == BTreeSet::from([certain]), "{answer:?}");
+}
+
+#[test]
+fn everything_is_told_as_everything() {
+    let world = World::new(82);
+    let admin = &world.admin;
+    world.ok(admin, "CreateUser", &[("UserName", "alice")]);
+    let from = here(&world);
+    let arn = "arn:aws:iam::aws:policy/AdministratorAccess";
+    world.ok(admin, "AttachUserPolicy", &[("UserName", "alice"), ("PolicyArn", arn)]);
+    let gained = "user/alice + * on *";
+    assert_eq!(lines(&diff(&world, &[("from", &from)])), BTreeSet::from([gained.to_owned()]));
+}
+
+#[test]
+fn a_dry_run_tells_what_would_be_and_changes_nothing() {
+    let world = World::new(83);
+    let admin = &world.admin;
+    world.ok(admin, "CreateUser", &[("UserName", "alice")]);
+    let key = world.user("bob");
+    let allow = document(r#"{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}"#);
+    let try_it = |key: &super::world::Key, operation: &str, fields: &[(&str, &str)]| {
+        let mut form = Form::default();
+        for (name, value) in fields {
+            form.insert(name, (*value).to_owned()).unwrap();
+        }
+        world.service.dry_run(&Call {
+            api: Api::Iam,
+            operation: operation.to_owned(),
+            form,
+            caller: world.caller(key).unwrap(),
+            moment: None,
+            region: "us-east-1".to_owned(),
+        })
+    };
+    let put = [("UserName", "alice"), ("PolicyName", "send"), ("PolicyDocument", allow.as_str())];
+    let before = world.head();
+    let answer = try_it(admin, "PutUserPolicy", &put).unwrap();
+    let gained = BTreeSet::from(["user/alice + sqs:SendMessage on *".to_owned()]);
+    assert_eq!(lines(&answer), gained);
+    assert_eq!(world.head(), before);
+    assert!(!world.refused(admin, "GetUserPolicy", &put[..2], "NoSuchEntity").is_empty());
+    // What is done is what was said.
+    let from = here(&world);
+    world.ok(admin, "PutUserPolicy", &put);
+    assert_eq!(lines(&diff(&world, &[("from", &from)])), gained);
+    // What would be refused is refused, and who may not search does not learn it.
+    assert_eq!(try_it(admin, "PutUserPolicy", &put[1..]).unwrap_err().code, "ValidationError");
+    assert_eq!(try_it(&key, "PutUserPolicy", &put).unwrap_err().code, "AccessDenied");
+    assert_eq!(
+        try_it(admin, "CreateUser", &[("UserName", "x")]).unwrap_err().code,
+        "ValidationError"
+    );
+    let account = world.service.now().get(AccountId::SYSTEM, &ACCOUNTS, &world.digits);
+    assert!(account.unwrap().is_some());
+}
+
+#[test]
+fn whatever_decides_otherwise_is_told() {
+    // Random policies before and after; each decision on each of a few actions and resources is compared with
+    // what the answer says.
+    let mut told = 0;
+    for seed in 0..12_u64 {
+        let world = World::new(900 + seed);
+        let admin = &world.admin;
+        world.ok(admin, "CreateUser", &[("UserName", "alice")]);
+        let mut number = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut draw = |many: u64| {
+            number ^= number << 13;
+            number ^= number >> 7;
+            number ^= number << 17;
+            number % many
+        };
+        let actions = ["s3:GetObject", "s3:Get*", "s3:*", "*", "sqs:SendMessage", "sqs:*"];
+        let resources = ["*", "arn:aws:s3:::a/*", "arn:aws:s3:::a/b", "arn:aws:sqs:*:*:q"];
+        let mut write = |name: &str| {
+            let mut statements = Vec::new();
+            for _ in 0..=draw(3) {
+                let effect = if draw(4) == 0 { "Deny" } else { "Allow" };
+                let action = actions[usize::try_from(draw(6)).unwrap()];
+                let resource = resources[usize::try_from(draw(4)).unwrap()];
+                statements.push(format!(
+                    r#"{{"Effect":"{effect}","Action":"{action}","Resource":"{resource}"}}"#
+                ));
+            }
+            let text = document(&statements.join(","));
+            world.ok(
+                admin,
+                "PutUserPolicy",
+                &[("UserName", "alice"), ("PolicyName", name), ("PolicyDocument", &text)],
+            );
+        };
+        write("one");
+        write("two");
+        let from = here(&world);
+        write("one");
+        let answer = diff(&world, &[("from", &from)]);
+        let can = |moment: Option<&str>, action: &str, resource: &str| {
+            let given = [("principal", "alice"), ("action", action), ("resource", resource)];
+            let given: Vec<_> =
+                given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let question = Question::parse("can", &given).unwrap();
+            let caller = world.caller(admin).unwrap();
+            let moment = moment.and_then(|text| world.moment(text));
+            let answer = audit::run(&world.service, &caller, question, moment).unwrap();
+            answer["decision"] == "allowed"
+        };
+        let says = |member: &str, action: &str, resource: &str| {
+            answer["principals"].as_array().unwrap().iter().any(|one| {
+                one[member].as_array().unwrap().iter().any(|permission| {
+                    let on = permission["resource"].as_str().unwrap();
+                    let fits = permission["actions"].as_array().unwrap().iter().any(|pattern| {
+                        domesday::policy::catalogue::expand(pattern.as_str().unwrap()).iter().any(
+                            |one| format!("{}:{}", one.service.prefix, one.action.name) == action,
+                        )
+                    });
+                    fits && (on == resource || on == "*")
+                })
+            })
+        };
+        for action in
+            ["s3:GetObject", "s3:PutObject", "s3:GetBucketAcl", "sqs:SendMessage", "iam:GetUser"]
+        {
+            for resource in resources {
+                let (before, after) =
+                    (can(Some(&from), action, resource), can(None, action, resource));
+                let (gained, lost) =
+                    (says("gained", action, resource), says("lost", action, resource));
+                let is_named =
+                    |text: &str| format!("seed {seed}: {action} on {resource} {text}\n{answer:#}");
+                match (before, after) {
+                    (false, true) => assert!(gained, "{}", is_named("was gained")),
+                    (true, false) => assert!(lost, "{}", is_named("was lost")),
+                    // What is said of everything may not hold of what a denial names besides.
+                    _ => assert!(!(gained && lost && resource == "*"), "{}", is_named("is both")),
+                }
+                told += usize::from(before != after);
+            }
+        }
+    }
+    assert!(told > 20, "{told} differences are too few to tell anything");
+}
