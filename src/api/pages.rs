@@ -30,6 +30,23 @@ pub fn is_theirs(path: &str) -> bool {
     path == "/console" || path.starts_with("/console/")
 }
 
+/// Whether a browser knocks at the front door: whoever speaks the Query protocol asks for no HTML.
+pub fn is_visitor<B>(request: &Request<B>) -> bool {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    request.method() == hyper::Method::GET
+        && request.uri().path() == "/"
+        && request.uri().query().is_none()
+        && accepts.is_some_and(|accepts| accepts.contains("text/html"))
+}
+
+/// Shows a visitor to the pages.
+pub fn show_in() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/console/"));
+    response
+}
+
 /// Has a request answered by the pages.
 pub async fn answer(
     front: &Front,

@@ -326,12 +326,19 @@ async fn answer(
     // AuthZEN's clients name their requests themselves, and find the name in every answer.
     let is_named = request.uri().path().contains("/access/v1/");
     let name = request.headers().get(CLIENT_REQUEST_ID).cloned().filter(|_| is_named);
+    if matches!(peer, Peer::Network(_)) && pages::is_visitor(&request) {
+        shared.metrics.answered(303);
+        return pages::show_in();
+    }
     let (reply, request_id) = match shared.service.request_id() {
         Ok(request_id)
             if matches!(peer, Peer::Network(_)) && pages::is_theirs(request.uri().path()) =>
         {
             let received = receive(shared, peer, request, &request_id).await;
-            let response = pages::answer(&shared.front, &shared.service, received).await;
+            let mut response = pages::answer(&shared.front, &shared.service, received).await;
+            if let Ok(id) = HeaderValue::from_str(&request_id) {
+                response.headers_mut().insert("x-amzn-requestid", id);
+            }
             shared.metrics.answered(response.status().as_u16());
             return response;
         }

@@ -263,7 +263,7 @@ async fn what_is_malformed_is_refused_in_the_protocols_form() {
         .await
         .expect(403, "MissingAuthenticationToken");
     server.get("/?Action=%zz").await.expect(400, "MalformedQueryString");
-    server.get("/console/../etc").await.expect(404, "<Code>NotFound</Code>");
+    server.get("/consoles/").await.expect(404, "<Code>NotFound</Code>");
     server.get("/admin/v1/rebuild").await.expect(404, "<Code>NotFound</Code>");
     server
         .get("/audit/v1/head")
