@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -205,17 +205,6 @@ impl FromRequestParts<Arc<Service>> for Visit {
             },
         };
         Ok(Visit { service: service.clone(), visitor, arrival, at, path, query })
-    }
-}
-
-impl OptionalFromRequestParts<Arc<Service>> for Visit {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        service: &Arc<Service>,
-    ) -> Result<Option<Self>, Self::Rejection> {
-        Ok(<Visit as FromRequestParts<_>>::from_request_parts(parts, service).await.ok())
     }
 }
 

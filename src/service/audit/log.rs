@@ -21,6 +21,8 @@ pub const LIMIT: usize = 10_000;
 
 /// Events that are looked at for one page of the newest.
 const SEARCHED: u64 = 20_000;
+/// Events that are read at once for it.
+const STRETCH: u64 = 1_000;
 
 /// Which events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,6 +118,13 @@ impl<'a> Sieve<'a> {
         if !by_header {
             return Ok(None);
         }
+        // Ids stand in the body as they are: where none does, nothing needs to be decoded.
+        let may_concern = |ids: &Vec<UniqueId>| {
+            ids.iter().any(|id| memchr::memmem::find(frame.body, id.as_str().as_bytes()).is_some())
+        };
+        if self.targets.as_ref().is_some_and(|ids| !may_concern(ids)) {
+            return Ok(None);
+        }
         let event = Event::decode(frame.body)?;
         let by_operation = filter
             .operation
@@ -171,7 +180,7 @@ pub fn events(
 }
 
 /// The newest events of an account that pass a filter, newest first, and where to go on. Reads backwards,
-/// and at most [`SEARCHED`] events: a page must not cost a ledger.
+/// stretch by stretch, and at most [`SEARCHED`] events: a page must not cost a ledger.
 pub fn newest(
     activity: &ActivityBook,
     account: AccountId,
@@ -180,24 +189,73 @@ pub fn newest(
     before: Option<u64>,
 ) -> Result<(Vec<Value>, Option<u64>), Fault> {
     let sieve = Sieve::new(activity, account, view, filter)?;
-    let ledger = view.ledger();
     let last = view.position_of(account)?;
     let cut = before.map_or(last, |before| last.min(before.saturating_sub(1)));
-    let mut sequence = ledger.events_of(account, cut)?;
+    let mut sequence = view.ledger().events_of(account, cut)?;
     let oldest = sequence.saturating_sub(SEARCHED);
     let mut shown = Vec::new();
-    let mut position = None;
+    let mut next = None;
     while sequence > oldest && shown.len() < filter.limit {
-        let Some(found) = ledger.position(account, sequence)? else { break };
-        position = Some(found);
-        let bytes = ledger.event(found)?;
-        let frame = Frame::read(found, &bytes)?;
-        if let Some(event) = sieve.passes(found, &frame)? {
-            shown.push(entry(view, found, &frame, &event)?);
+        let from = sequence.saturating_sub(STRETCH).max(oldest);
+        let found = passing(&sieve, view, account, from + 1..=sequence)?;
+        for (position, bytes) in found.into_iter().rev() {
+            next = Some(position);
+            let frame = Frame::read(position, &bytes)?;
+            let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
+            shown.push(entry(view, position, &frame, &event)?);
+            if shown.len() == filter.limit {
+                return Ok((shown, next.filter(|position| *position > 1)));
+            }
         }
-        sequence -= 1;
+        sequence = from;
+        next = view.ledger().position(account, from + 1)?;
     }
-    Ok((shown, position.filter(|_| sequence > 0)))
+    Ok((shown, next.filter(|_| sequence > 0)))
+}
+
+/// Those of an account's events, by their sequences, that pass.
+fn passing(
+    sieve: &Sieve<'_>,
+    view: &View,
+    account: AccountId,
+    sequences: std::ops::RangeInclusive<u64>,
+) -> Result<Vec<(u64, Vec<u8>)>, Fault> {
+    let ledger = view.ledger();
+    let ends = [*sequences.start(), *sequences.end()];
+    let [Some(first), Some(last)] =
+        [ledger.position(account, ends[0])?, ledger.position(account, ends[1])?]
+    else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    // Where others' events lie between in numbers, each of the account's own is fetched by itself.
+    if last - first > 4 * STRETCH {
+        for sequence in sequences {
+            let Some(position) = ledger.position(account, sequence)? else { break };
+            let bytes = ledger.event(position)?;
+            if sieve.passes(position, &Frame::read(position, &bytes)?)?.is_some() {
+                found.push((position, bytes));
+            }
+        }
+        return Ok(found);
+    }
+    let mut positions = Vec::new();
+    let mut failed: Option<ProjectionError> = None;
+    ledger.read(first, &mut |position, frame| {
+        match sieve.passes(position, frame) {
+            Ok(Some(_)) => positions.push(position),
+            Ok(None) => {}
+            Err(error) => failed = Some(error),
+        }
+        Ok(position < last && failed.is_none())
+    })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    for position in positions {
+        found.push((position, ledger.event(position)?));
+    }
+    Ok(found)
 }
 
 /// Whether an event is about one of these ids. Ids are never given twice, so finding their bytes in the
