@@ -220,6 +220,8 @@ sentences! {
     MFA_NOT_OF_USER "NoSuchEntity" 404 "MFA Device invalid for user." "a service that follows IAM";
     MFA_NOT_VIRTUAL "NoSuchEntity" 404 "{} is no virtual MFA device: hardware tokens and FIDO security keys are not in this release." "own";
     MFA_DEVICE_EXISTS "EntityAlreadyExists" 409 "MFADevice entity at the same path and name already exists." "CloudTrail records of AWS that its users show";
+    MFA_BAD_PATH "ValidationError" 400 "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters." "answers of IAM about other paths";
+    MFA_LONG_SERIAL "ValidationError" 400 "1 validation error detected: Value at 'serialNumber' failed to satisfy constraint: Member must have length less than or equal to 256" "the form of IAM's validation errors";
     MFA_DEVICE_IN_USE "EntityAlreadyExists" 409 "MFA Device is already in use." "a service that follows IAM";
     MFA_WRONG_CODES "InvalidAuthenticationCode" 403 "Authentication code for device is not valid." "AWS's console as its users show it; a service that follows IAM";
     MFA_NOT_SHOWN "AccessDenied" 403 "To complete this action, please ensure that you are authenticated with an MFA device that is enabled for this user." "AWS CLI and console as their users show them";

@@ -464,6 +464,11 @@ fn devices_are_shown_as_they_were_and_seeds_nowhere() {
     let wrong = phone.serial.replace("phone", "PHONE");
     let tag = [("SerialNumber", &*wrong), ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "b")];
     world.refused(&world.admin, "TagMFADevice", &tag, "NoSuchEntity");
+    let long = "x".repeat(300);
+    for (name, path) in [(long.as_str(), "/"), ("x", "/a!/")] {
+        let parameters = [("VirtualMFADeviceName", name), ("Path", path)];
+        world.refused(&world.admin, "CreateVirtualMFADevice", &parameters, "ValidationError");
+    }
     let hardware = [
         ("UserName", "alice"),
         ("SerialNumber", "GAHT12345678"),

@@ -13,6 +13,7 @@ use super::{CLEAN, Shared, used_key};
 use crate::base::clock::Clock;
 use crate::base::time::Timestamp;
 use crate::identity::codec;
+use crate::identity::id::UniqueId;
 use crate::projection::ProjectionError;
 use crate::store::head::{Head, HeadFile};
 use crate::store::reserve::Reserve;
@@ -129,8 +130,7 @@ impl Pen {
     fn commit(&mut self, group: &[Note]) {
         let outcome = loop {
             let receipts = group.iter().filter_map(|note| note.receipt.as_ref());
-            let outcome =
-                beside(group, &mut self.steps).and_then(|batch| self.write(receipts, batch));
+            let outcome = beside(group, &self.steps).and_then(|batch| self.write(receipts, batch));
             let Err(error) = outcome else { break Ok(()) };
             let failure = match error.store_error() {
                 Some(full @ StoreError::NoSpace(_)) => match self.wait_for_room(full) {
@@ -147,6 +147,12 @@ impl Pen {
             eprintln!("domesday: the activity book failed, and with it every request: {failure}");
             break Err(failure);
         };
+        if outcome.is_ok() {
+            let codes = group.iter().filter_map(|note| note.code.as_ref());
+            codes.for_each(|code| {
+                self.steps.advance(&code.device, code.step);
+            });
+        }
         self.shared.failing.store(outcome.is_err(), Ordering::Relaxed);
         for done in group.iter().filter_map(|note| note.done.as_ref()) {
             let _ = done.send(outcome.clone());
@@ -206,21 +212,25 @@ impl Pen {
 
 /// What a group writes beside its receipts. Of uses of one thing in one hour the last is kept; a device's steps
 /// go forward, in whichever order they come.
-fn beside(group: &[Note], steps: &mut Steps) -> Result<Batch, ProjectionError> {
+fn beside(group: &[Note], steps: &Steps) -> Result<Batch, ProjectionError> {
     let mut batch = Batch::default();
     let mut used = BTreeMap::new();
+    let mut codes: BTreeMap<&UniqueId, u64> = BTreeMap::new();
     for note in group {
         if let Some((key, session)) = &note.session {
             batch.put(Family::Sessions, key.clone(), session.clone());
         }
-        if let Some(code) = &note.code
-            && steps.advance(&code.device, code.step)
-        {
-            let (device, step) = (code.device.as_str().as_bytes(), code.step.to_be_bytes());
-            batch.put(Family::Steps, device, step);
+        if let Some(code) = &note.code {
+            let last = codes.entry(&code.device).or_insert(code.step);
+            *last = code.step.max(*last);
         }
         for (id, last) in &note.used {
             used.insert(used_key(id, last.at), last);
+        }
+    }
+    for (device, step) in codes {
+        if steps.last(device).is_none_or(|last| last < step) {
+            batch.put(Family::Steps, device.as_str().as_bytes(), step.to_be_bytes());
         }
     }
     for (key, last) in used {

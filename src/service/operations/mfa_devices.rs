@@ -57,6 +57,8 @@ operations! { Iam:
 const DEVICES_QUOTA: usize = 8;
 /// Devices that an account may have, somebody's or not: as many as users (likewise).
 const ACCOUNT_QUOTA: usize = 5_000;
+/// Characters of a serial number, by the model.
+const LONGEST_SERIAL: usize = 256;
 /// Bytes of a seed, as AWS's have: 64 characters of base32.
 const SEED_BYTES: usize = 40;
 /// Whose devices these are, to authenticators.
@@ -176,6 +178,7 @@ impl Write for CreateVirtualMFADevice {
         let name = self.virtual_mfa_device_name;
         let path = self.path.unwrap_or_else(|| "/".to_owned());
         let full_name = mfa::full_name(&path, &name);
+        check_serial(&path, &arn::iam(&to.directory().digits()?, "mfa", &path, &name))?;
         if to.directory().find_id(NameKind::MfaDevice, &full_name)?.is_some() {
             return Err(fault::MFA_DEVICE_EXISTS.with(&[]));
         }
@@ -209,6 +212,17 @@ impl Write for CreateVirtualMFADevice {
                 tags: (!self.tags.is_empty()).then_some(self.tags),
             },
         })
+    }
+}
+
+/// Whether a device could be named in a request by the serial number that path and name make: the model allows
+/// longer ones, and more characters in a path, than in a serial number.
+fn check_serial(path: &str, serial: &str) -> Result<(), Fault> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=/:,.@-".contains(c);
+    match path.chars().all(fits) {
+        false => Err(fault::MFA_BAD_PATH.with(&[])),
+        true if serial.len() > LONGEST_SERIAL => Err(fault::MFA_LONG_SERIAL.with(&[])),
+        true => Ok(()),
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use domesday::base::clock::{Clock, SystemClock};
 use domesday::base::sigv4::Credentials;
 use domesday::base::totp;
 use domesday::service::limits::{Model, model};
@@ -70,6 +71,13 @@ fn model_of(action: &str) -> (Api, &'static Model) {
 fn play(name: &str) {
     let text = read(name);
     let before = table::parse(&text).unwrap_or_else(|error| panic!("{name}.txt: {error}"));
+    if text.contains(".Code") {
+        // All codes of devices are to be of one step: it has just begun.
+        let into = SystemClock.now().seconds() % totp::STEP;
+        if into > totp::STEP / 3 {
+            std::thread::sleep(Duration::from_secs(totp::STEP - into));
+        }
+    }
     let mut stage = Stage::open(name == "root");
     if name == "root" && stage.place.resident("root").is_none() {
         println!("skipped: there are no credentials of the root user");
@@ -120,16 +128,13 @@ fn play(name: &str) {
 struct Stage {
     place: Place,
     names: Names,
-    /// Whether the first code of a device was waited for: all of a transcript are shown in one step of thirty
-    /// seconds.
-    in_step: bool,
 }
 
 impl Stage {
     fn open(with_root_key: bool) -> Self {
         let place = Place::open(with_root_key);
         let names = Names::new(place.now());
-        let mut stage = Stage { place, names, in_step: false };
+        let mut stage = Stage { place, names };
         let body = stage.ask("admin", "GetCallerIdentity", &[]).unwrap().1;
         let part = |name: &str| {
             let after = body.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("{body}")).1;
@@ -222,13 +227,6 @@ impl Stage {
     }
 
     fn repeat(&mut self, row: &Row, times: usize) -> Result<(u16, String), String> {
-        if !self.in_step && row.command.contains(".Code") {
-            let into = self.place.now().seconds() % totp::STEP;
-            if into > totp::STEP / 3 {
-                std::thread::sleep(Duration::from_secs(totp::STEP - into));
-            }
-            self.in_step = true;
-        }
         let (action, rest) = row.command.split_once(' ').unwrap_or((&row.command, ""));
         let written = table::pairs(rest)?;
         let mut status = None;
