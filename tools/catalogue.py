@@ -15,7 +15,7 @@ The text has one line a fact, its fields separated by tabs, lists within a field
 stands for a condition key or resource type of the same service: its place among the service's K or T
 lines, from 0.
 
-    S  prefix
+    S  prefix  name                                         what AWS calls the service
     K  key  type                                            String, ARN, ...; ArrayOf... has several values
     T  resource type  ARN patterns  keys                    ${...} stand for what varies
     A  action  level  resource types  keys                  level: List, Read, Write, Tagging, Permissions
@@ -125,9 +125,9 @@ def resource(keys, types, use):
     return str(types[use["name"]]) + ("!" if use["required"] else "") + (f":{besides}" if besides else "")
 
 
-def service(package, prefix):
+def service(package, names, prefix):
     keys = Keys(package, prefix)
-    lines = [f"S\t{plain(prefix)}", *keys.lines()]
+    lines = [f"S\t{plain(prefix)}\t{names[prefix]}", *keys.lines()]
     types = {}
     for type_ in package.values("resourceTypes", prefix):
         types[type_["key"]] = len(types)
@@ -159,8 +159,9 @@ def write(version):
     if about["license"] != "MIT":
         raise SystemExit(f"the licence of {PACKAGE} is now {about['license']}")
     lines = global_keys(package)
+    names = package.json("data/serviceNames.json")
     for prefix in sorted(package.json("data/services.json")):
-        lines += service(package, prefix)
+        lines += service(package, names, prefix)
     content = "".join(line + "\n" for line in lines).encode()
     FOLDER.mkdir(parents=True, exist_ok=True)
     DATA.write_bytes(zlib.compress(content, 9))
@@ -190,7 +191,7 @@ def check():
     manifest = json.loads(MANIFEST.read_text())
     content = zlib.decompress(DATA.read_bytes())
     differences = [key for key, value in facts(content).items() if manifest[key] != value]
-    prefixes = [line[2:] for line in content.decode().splitlines() if line.startswith("S\t")]
+    prefixes = [line.split("\t")[1] for line in content.decode().splitlines() if line.startswith("S\t")]
     if prefixes[:1] != ["aws"] or prefixes[1:] != sorted(set(prefixes[1:])):
         differences.append("order, or a service twice")
     if differences:

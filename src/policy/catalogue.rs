@@ -19,7 +19,7 @@ static PACKED: &[u8] = include_bytes!("../../fixtures/catalogue/services.txt.zli
 
 /// Our own service, in the form of the others.
 const OWN: &str = "\
-S\tdomesday
+S\tdomesday\tdomesday
 T\texport\tarn:${Partition}:domesday::${Account}:export/${Kind}\t
 T\tledger\tarn:${Partition}:domesday::${Account}:ledger\t
 T\treport\tarn:${Partition}:domesday::${Account}:report/${Name}\t
@@ -144,6 +144,8 @@ pub struct Action {
 pub struct Service {
     /// What its actions begin with: `iam`.
     pub prefix: &'static str,
+    /// What AWS calls it: `AWS Identity and Access Management`.
+    pub name: &'static str,
     /// Its types of resources, by name.
     pub resources: Vec<ResourceType>,
     /// Its actions, by lower-case name.
@@ -174,9 +176,16 @@ fn ignoring_case(one: &str, other: &str) -> Ordering {
     one.bytes().map(lower).cmp(other.bytes().map(lower))
 }
 
+/// What the text says of a service, and the service taken apart.
+struct Entry {
+    name: &'static str,
+    lines: &'static str,
+    parsed: OnceLock<Service>,
+}
+
 /// The text, by service.
 struct Catalogue {
-    services: BTreeMap<&'static str, (&'static str, OnceLock<Service>)>,
+    services: BTreeMap<&'static str, Entry>,
     /// Of all services, by lower-case name.
     keys: OnceLock<BTreeMap<String, ConditionKey>>,
 }
@@ -190,7 +199,11 @@ fn catalogue() -> &'static Catalogue {
             let text = text.strip_prefix("S\t").unwrap_or(text);
             text.split("\nS\t").filter_map(|block| block.split_once('\n'))
         });
-        let services = blocks.map(|(prefix, lines)| (prefix, (lines, OnceLock::new()))).collect();
+        let services = blocks.map(|(service, lines)| {
+            let (prefix, name) = service.split_once('\t').unwrap_or((service, service));
+            (prefix, Entry { name, lines, parsed: OnceLock::new() })
+        });
+        let services = services.collect();
         Catalogue { services, keys: OnceLock::new() }
     })
 }
@@ -225,8 +238,8 @@ const GLOBAL: &str = "aws";
 pub fn service(prefix: &str) -> Option<&'static Service> {
     let services = &catalogue().services;
     let lower = prefix.to_ascii_lowercase();
-    let (prefix, (lines, parsed)) = services.get_key_value(lower.as_str())?;
-    (*prefix != GLOBAL).then(|| parsed.get_or_init(|| parse(prefix, lines)))
+    let (prefix, Entry { name, lines, parsed }) = services.get_key_value(lower.as_str())?;
+    (*prefix != GLOBAL).then(|| parsed.get_or_init(|| parse(prefix, name, lines)))
 }
 
 /// An action with its service.
@@ -277,8 +290,13 @@ pub fn is_global(key: &ConditionKey) -> bool {
     const OF_TAGS: [&str; 3] =
         ["aws:RequestTag/${TagKey}", "aws:ResourceTag/${TagKey}", "aws:TagKeys"];
     let listed = || {
-        let (lines, _) = catalogue().services.get(GLOBAL)?;
-        lines.lines().filter_map(key_line).find(|global| global.name.eq_ignore_ascii_case(key.name))
+        catalogue()
+            .services
+            .get(GLOBAL)?
+            .lines
+            .lines()
+            .filter_map(key_line)
+            .find(|global| global.name.eq_ignore_ascii_case(key.name))
     };
     !OF_TAGS.contains(&key.name) && listed().is_some()
 }
@@ -286,7 +304,7 @@ pub fn is_global(key: &ConditionKey) -> bool {
 fn all_keys() -> &'static BTreeMap<String, ConditionKey> {
     let catalogue = catalogue();
     catalogue.keys.get_or_init(|| {
-        let lines = catalogue.services.values().flat_map(|(lines, _)| lines.lines());
+        let lines = catalogue.services.values().flat_map(|entry| entry.lines.lines());
         lines.filter_map(key_line).map(|key| (key.name.to_ascii_lowercase(), key)).collect()
     })
 }
@@ -306,14 +324,14 @@ fn key_line(line: &'static str) -> Option<ConditionKey> {
     Some(ConditionKey { name, key_type, many: single != type_name })
 }
 
-fn parse(prefix: &'static str, lines: &'static str) -> Service {
+fn parse(prefix: &'static str, name: &'static str, lines: &'static str) -> Service {
     let keys: Vec<&str> =
         lines.lines().filter_map(key_line).map(|ConditionKey { name, .. }| name).collect();
     let listed = |list: &'static str, separator: char| -> Vec<&'static str> {
         let numbers = list.split(separator).filter_map(|number| number.parse::<usize>().ok());
         numbers.filter_map(|number| keys.get(number).copied()).collect()
     };
-    let mut service = Service { prefix, resources: Vec::new(), actions: Vec::new() };
+    let mut service = Service { prefix, name, resources: Vec::new(), actions: Vec::new() };
     for line in lines.lines() {
         let mut fields = line.split('\t');
         let kind = fields.next();
@@ -406,6 +424,7 @@ mod tests {
         let iam = service("IAM").unwrap();
         let create = iam.action("createuser").unwrap();
         assert_eq!((create.name, create.level), ("CreateUser", AccessLevel::Write));
+        assert_eq!(service("s3").unwrap().name, "Amazon S3");
         let [used] = create.uses.as_slice() else { panic!("{create:?}") };
         let user = &iam.resources[used.resource];
         assert_eq!((user.name, used.required), ("user", true));
