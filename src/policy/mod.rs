@@ -13,7 +13,7 @@
 //! Read in this order: `json` (text with positions), `grammar`, `rules` and `resource_form` (what a
 //! document may say, and AWS's errors), `pattern`, `arn`, `condition` and `moment` (matching),
 //! `principal` (who a policy names), `document` (all of it compiled), `index` and `set` (many of
-//! them together), `request`, `decide`, `explore`. Beside them: `catalogue` (what AWS's services have),
+//! them together), `request`, `decide`, `explore`, `reach`. Beside them: `catalogue` (what AWS's services have),
 //! `value` (whether a text can be the value of a key of some type) and `lint` (what is suspicious in a
 //! document).
 
@@ -32,6 +32,7 @@ pub mod lint;
 mod moment;
 mod pattern;
 mod principal;
+mod reach;
 mod request;
 mod resource_form;
 mod rules;
@@ -45,6 +46,7 @@ pub use error::{DocumentError, Position};
 pub use explore::{Exploration, Need, explore, explore_certain};
 pub use grammar::{DocumentKind, Effect};
 pub use principal::{Binding, Principal};
+pub use reach::Reach;
 pub use request::{Policies, Request};
 pub use set::{Attached, Label, PolicySet};
 pub use value::ValueType;
