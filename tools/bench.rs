@@ -2,7 +2,7 @@
 //! measured in the same run.
 //!
 //! ```text
-//! cargo run --release --example bench -- [append|http|asof|replay|start|all] [--short|--long]
+//! cargo run --release --example bench -- [append|http|asof|replay|start|reports|all] [--short|--long]
 //! ```
 //!
 //! Each figure is the median of three rounds; within a round, ours and its floor take turns, so that a
@@ -24,6 +24,8 @@ mod http;
 mod moto;
 #[path = "bench/people.rs"]
 mod people;
+#[path = "bench/reports.rs"]
+mod reports;
 #[path = "bench/scratch.rs"]
 mod scratch;
 #[path = "bench/start.rs"]
@@ -71,6 +73,8 @@ enum Part {
     Replay,
     /// Start, memory and size of the program
     Start,
+    /// Reports over an account of many users
+    Reports,
     /// All of these
     All,
 }
@@ -129,6 +133,9 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     }
     if asked(Part::Start) {
         start::measure(&mut figures)?;
+    }
+    if asked(Part::Reports) {
+        reports::measure(&mut figures)?;
     }
     figures.print();
     if arguments.short {

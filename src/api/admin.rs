@@ -30,7 +30,8 @@ use crate::service::moment::Moment;
 /// Acts on the whole store, for which no account need be named.
 const ON_THE_STORE: &[&str] = &["account-create", "rebuild", "verify"];
 /// Acts in an account.
-const IN_AN_ACCOUNT: &[&str] = &["recover-admin", "recover-root", "organization-set"];
+const IN_AN_ACCOUNT: &[&str] =
+    &["recover-admin", "recover-root", "organization-set", "account-close", "account-reopen"];
 
 /// The socket file, removed again when dropped.
 #[derive(Debug)]

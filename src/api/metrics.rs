@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use crate::service::root::RootCounts;
+
 /// The counters of one server.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -35,8 +37,9 @@ impl Metrics {
         Connected(self)
     }
 
-    /// The counters, and the position of the ledger's head, in Prometheus's text format.
-    pub fn text(&self, head: u64) -> String {
+    /// The counters, the position of the ledger's head, and how root users were used, in Prometheus's text
+    /// format.
+    pub fn text(&self, head: u64, root: &RootCounts) -> String {
         let mut out = String::with_capacity(1024);
         let mut describe = |name: &str, kind: &str, help: &str, rows: &[(String, String)]| {
             // Writing into a String does not fail.
@@ -72,6 +75,23 @@ impl Metrics {
             "Connections open now.",
             &one(self.connections.load(Ordering::Relaxed).to_string()),
         );
+        let labelled = |label: &str, [fine, bad]: [(&str, u64); 2]| {
+            [fine, bad]
+                .map(|(value, count)| (format!("{{{label}=\"{value}\"}}"), count.to_string()))
+        };
+        let [allowed, denied, signed_in, refused] = root.read();
+        describe(
+            "domesday_root_requests_total",
+            "counter",
+            "Requests of root users.",
+            &labelled("outcome", [("allowed", allowed), ("denied", denied)]),
+        );
+        describe(
+            "domesday_root_sign_ins_total",
+            "counter",
+            "Sign-ins of root users, by password or recovery code.",
+            &labelled("outcome", [("success", signed_in), ("failure", refused)]),
+        );
         out
     }
 }
@@ -99,7 +119,12 @@ mod tests {
         metrics.authentication_failed();
         drop(metrics.connected());
         let _open = metrics.connected();
-        let text = metrics.text(7);
+        let root = RootCounts::default();
+        for denied in [false, true, false] {
+            root.request(denied);
+        }
+        root.sign_in(true);
+        let text = metrics.text(7, &root);
         for line in [
             "domesday_head_position 7",
             "domesday_requests_total{status=\"2xx\"} 2",
@@ -108,6 +133,10 @@ mod tests {
             "domesday_requests_total{status=\"5xx\"} 1",
             "domesday_failed_authentications_total 1",
             "domesday_connections 1",
+            "domesday_root_requests_total{outcome=\"allowed\"} 2",
+            "domesday_root_requests_total{outcome=\"denied\"} 1",
+            "domesday_root_sign_ins_total{outcome=\"success\"} 0",
+            "domesday_root_sign_ins_total{outcome=\"failure\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }

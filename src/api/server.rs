@@ -400,7 +400,10 @@ async fn dispatch(
         Endpoint::Ready => ready(service).await,
         Endpoint::Metrics => Reply {
             media_type: "text/plain; version=0.0.4; charset=utf-8",
-            ..Reply::text(200, metrics.text(service.ledger().head().position))
+            ..Reply::text(
+                200,
+                metrics.text(service.ledger().head().position, service.root_counts()),
+            )
         },
     }
 }

@@ -14,8 +14,6 @@ use std::fmt::{self, Display, Write};
 
 use serde::ser::{self, Impossible, Serialize};
 
-use crate::base::text::base64;
-
 #[cfg(test)]
 mod tests;
 
@@ -220,7 +218,7 @@ impl<'a> ser::Serializer for Element<'a> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), XmlError> {
-        self.plain(base64(value))
+        self.plain(data_encoding::BASE64.encode_display(value))
     }
 
     fn serialize_none(self) -> Result<(), XmlError> {

@@ -41,6 +41,13 @@ pub fn random_text(
     Ok(text)
 }
 
+/// A random UUID: 36 characters, lower case (its version is not marked).
+pub fn random_uuid(random: &dyn Random) -> Result<String, RandomError> {
+    let text = super::text::hex(&random_bytes::<16>(random)?);
+    let part = |from, to| text.get(from..to).unwrap_or_default();
+    Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
+}
+
 /// The operating system's generator.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct OsRandom;

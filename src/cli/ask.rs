@@ -82,6 +82,14 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
             print::object(output, &door.act("account-create", &body)?)?;
             Ok(0)
         }
+        Command::Account(AccountCommand::Close) => {
+            print::object(output, &door.act("account-close", &json!({}))?)?;
+            Ok(0)
+        }
+        Command::Account(AccountCommand::Reopen) => {
+            print::object(output, &door.act("account-reopen", &json!({}))?)?;
+            Ok(0)
+        }
         Command::Organization(command) => organization::run(door, output, command),
         Command::Recover(RecoverCommand::Admin { user }) => {
             let made = door.act("recover-admin", &json!({ "user": user }))?;

@@ -218,6 +218,10 @@ pub enum AccountCommand {
         #[arg(long, default_value = "admin")]
         admin: String,
     },
+    /// Close the account that --account names: nothing of it is accepted any more
+    Close,
+    /// Reopen an account within 90 days after it was closed
+    Reopen,
 }
 
 /// `organization ...`
@@ -245,7 +249,7 @@ pub enum RecoverCommand {
         #[arg(long, default_value = "admin")]
         user: String,
     },
-    /// A new password for the root user; it has no multi-factor devices any more
+    /// A one-time code with which the root user sets a new password and loses its multi-factor devices
     Root,
 }
 

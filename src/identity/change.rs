@@ -143,6 +143,22 @@ changes! {
         /// Its digits.
         digits: String,
     }
+    /// The root user took another e-mail address.
+    7 v 1 RootEmailChanged {
+        /// The address, sealed for the account.
+        email: Sealed,
+        /// Finds the account by it, under the system account's key.
+        email_tag: NameTag,
+    }
+    /// The operator was given a code with which the root user sets a new password; one issued before is void.
+    8 v 1 RootRecoveryIssued {
+        /// Commits to the hash of the code.
+        commitment: Commitment,
+        /// From when on it is not accepted.
+        expires: Timestamp,
+    }
+    /// The code was used.
+    9 v 1 RootRecoveryUsed {}
 
     /// A user was created.
     10 v 1 UserCreated {
@@ -558,6 +574,10 @@ changes! {
         /// The device.
         device: UniqueId,
     }
+    /// The account was closed: nothing of it is accepted and nothing in it changes.
+    150 v 1 AccountClosed {}
+    /// The account was reopened.
+    151 v 1 AccountReopened {}
 }
 
 /// Why stored changes cannot be read.

@@ -142,6 +142,13 @@ impl<'a> Directory<'a> {
         Ok(all)
     }
 
+    /// The name of a user, group or role, for whoever goes through all of them once.
+    pub fn name_once<P: Principal>(self, row: &P) -> Answer<String> {
+        let (keys, id) = (self.reader.keys(), row.id());
+        let name = sealing::unseal_once(keys, self.account, id, "name", row.sealed_name())?;
+        Ok(name.unwrap_or_else(|| id.to_string() + ERASED))
+    }
+
     fn named<P: Principal>(self, row: P, digits: &str) -> Answer<Named<P>> {
         let name = self.open(row.id(), "name", row.sealed_name())?;
         let shown = if name == ERASED { row.id().to_string() + ERASED } else { name };

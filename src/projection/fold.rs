@@ -181,14 +181,36 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
                 created: meta.at,
                 alias: None,
                 root_password: None,
+                root_password_set: None,
+                email_tag: c.email_tag,
+                closed: None,
             };
             to.put(&ACCOUNT, &(), &row)?;
             to.put_global(&EMAILS, &c.email_tag, &meta.account)
         }
         Change::AccountRegistered(c) => to.put_global(&ACCOUNTS, &c.digits, &c.account),
-        Change::RootPasswordSet(c) => {
-            to.update(&ACCOUNT, &(), |row| row.root_password = Some(c.commitment))
+        Change::RootPasswordSet(c) => to.update(&ACCOUNT, &(), |row| {
+            row.root_password = Some(c.commitment);
+            row.root_password_set = Some(meta.at);
+        }),
+        Change::RootEmailChanged(c) => {
+            let row = to.need(&ACCOUNT, &())?;
+            to.remove_global(&EMAILS, &row.email_tag);
+            let (email, email_tag) = (c.email.clone(), c.email_tag);
+            to.put(&ACCOUNT, &(), &AccountRow { email, email_tag, ..row })?;
+            to.put_global(&EMAILS, &c.email_tag, &meta.account)
         }
+        Change::RootRecoveryIssued(c) => {
+            let row =
+                RootRecoveryRow { commitment: c.commitment, issued: meta.at, expires: c.expires };
+            to.put(&ROOT_RECOVERY, &(), &row)
+        }
+        Change::RootRecoveryUsed(_) => {
+            to.remove(&ROOT_RECOVERY, &());
+            Ok(())
+        }
+        Change::AccountClosed(_) => to.update(&ACCOUNT, &(), |row| row.closed = Some(meta.at)),
+        Change::AccountReopened(_) => to.update(&ACCOUNT, &(), |row| row.closed = None),
         Change::AccountAliasCreated(c) => {
             let row = to.need(&ACCOUNT, &())?;
             if let Some(old) = &row.alias {

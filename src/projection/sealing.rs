@@ -77,6 +77,19 @@ fn open(
     Ok(String::from_utf8(plain).map_err(|_| CryptoError::DoesNotOpen)?)
 }
 
+/// As [`unseal`], for whoever goes through all subjects once: nothing is kept opened.
+pub fn unseal_once(
+    keys: &SubjectKeys,
+    account: AccountId,
+    id: &UniqueId,
+    field: &str,
+    sealed: &Sealed,
+) -> Result<Option<String>, ProjectionError> {
+    let subject = subject(account, id);
+    let Some(key) = keys.get_once(&subject)? else { return Ok(None) };
+    open(&key, &subject, field, sealed).map(Some)
+}
+
 /// As [`unseal`], for what is opened again and again: names and tags, but never secrets.
 pub fn unseal_often(
     keys: &SubjectKeys,

@@ -13,7 +13,7 @@ use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 
 /// The format of all rows together.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -30,6 +30,23 @@ pub struct AccountRow {
     pub alias: Option<String>,
     /// Commits to the root user's password hash.
     pub root_password: Option<Commitment>,
+    /// When that was last set.
+    pub root_password_set: Option<Timestamp>,
+    /// Where the index over all accounts has the e-mail address.
+    pub email_tag: NameTag,
+    /// When it was closed, if it is.
+    pub closed: Option<Timestamp>,
+}
+
+/// A code with which the root user sets a new password.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RootRecoveryRow {
+    /// Commits to the hash of the code.
+    pub commitment: Commitment,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// From when on it is not accepted.
+    pub expires: Timestamp,
 }
 
 /// A user.
@@ -383,6 +400,8 @@ pub const MFA_DEVICES: Table<UniqueId, MfaDeviceRow> = Table::new(55, "multi-fac
 /// Multi-factor devices by owner and unique id.
 pub const MFA_DEVICES_OF: Table<(UniqueId, UniqueId), UniqueId> =
     Table::new(56, "multi-factor devices of owners");
+/// The code that was issued to recover the root user, while it was not used.
+pub const ROOT_RECOVERY: Table<(), RootRecoveryRow> = Table::new(57, "root recovery");
 
 /// Accounts by digits (index over all accounts).
 pub const ACCOUNTS: Table<String, AccountId> = Table::new(30, "accounts");

@@ -105,6 +105,8 @@ pub struct View {
     cuts: Mutex<HashMap<AccountId, u64>>,
     /// Rows that may still be read, of a view that reads memory alone.
     at_hand: Option<AtomicUsize>,
+    /// Whether what it reads of the disk is kept for the next one.
+    keeps: bool,
 }
 
 /// Rows that a request may read without leaving the async threads: some twenty are usual.
@@ -124,7 +126,14 @@ impl View {
             cleared = store.cleared(rows);
         }
         let cut = Cut { position: cut.position.min(projections.ledger().head().position), ..cut };
-        View { projections, cut, rows, cleared, cuts: Mutex::new(HashMap::new()), at_hand: None }
+        let cuts = Mutex::new(HashMap::new());
+        View { projections, cut, rows, cleared, cuts, at_hand: None, keeps: true }
+    }
+
+    /// A view that keeps nothing of what it reads: for whoever reads through a whole account once, and would
+    /// only push out what others ask for again.
+    pub fn passing(self) -> Self {
+        View { keeps: false, ..self }
     }
 
     pub(super) fn at_hand(self) -> Self {
@@ -210,7 +219,9 @@ impl Reader for View {
                 (since, row::read_value(value)?)
             }
         };
-        self.projections.recent().keep_row(&stored, position, since, row);
+        if self.keeps {
+            self.projections.recent().keep_row(&stored, position, since, row);
+        }
         Ok(row.map(<[u8]>::to_vec))
     }
 
@@ -239,13 +250,13 @@ impl Reader for View {
         let mut whole = true;
         let since = self.scan_store(account, &start, position, &mut |key, row| {
             // Long scans are read through and not kept.
-            if seen.len() <= SCAN_ROWS {
+            if self.keeps && seen.len() <= SCAN_ROWS {
                 seen.push((key.to_vec(), row.to_vec()));
             }
             whole = each(key, row)?;
             Ok(whole)
         })?;
-        if whole && seen.len() <= SCAN_ROWS {
+        if self.keeps && whole && seen.len() <= SCAN_ROWS {
             self.projections.recent().keep_scan(&start, position, since, &seen.into());
         }
         Ok(())

@@ -191,9 +191,12 @@ fn caller(
     key: UniqueId,
     arrival: Arrival,
 ) -> Result<Caller, NoCredential> {
+    let row = Directory::new(reader, account).account_row()?;
+    // Nothing of a closed account is accepted.
+    let open = row.filter(|row| row.closed.is_none()).ok_or(NoCredential::Invalid)?;
     Ok(Caller {
         account,
-        digits: Directory::new(reader, account).digits()?,
+        digits: open.digits,
         identity,
         credential: Some(key),
         at: arrival.at,

@@ -175,9 +175,14 @@ impl Caller {
         {
             return Ok(false);
         }
+        if self.is_operator() {
+            return Ok(true);
+        }
+        if directory.account_row()?.is_none_or(|row| row.closed.is_some()) {
+            return Ok(false);
+        }
         let owner_stands = match &self.identity {
-            Identity::Operator { .. } => return Ok(true),
-            Identity::Root { .. } => directory.account_row()?.is_some(),
+            Identity::Operator { .. } | Identity::Root { .. } => true,
             // A user who is called otherwise by now was to be judged by a name that may be another's.
             Identity::User { id, arn, .. } => {
                 directory.by_id::<UserRow>(id)?.is_some_and(|user| user.arn == *arn)

@@ -266,6 +266,21 @@ sentences! {
     HANDLING_LACKS "InvalidInput" 400 "The ResourceHandlingOption {} needs a resource of type {}." "own: what each needs is in the API reference";
     SIMULATION_TOO_LARGE "InvalidInput" 400 "The simulation is too large: ask with fewer resources, or of shorter policies." "own";
 
+    REPORT_NOT_PRESENT "ReportNotPresent" 410 "There is no credential report. Use GenerateCredentialReport to generate one." "own: AWS's code and status (API reference); its sentence is `Unknown` (prowler-cloud/prowler 272)";
+    REPORT_EXPIRED "ReportExpired" 410 "The most recent credential report has expired. Use GenerateCredentialReport to generate a new one." "own: AWS's code and status (API reference); its sentence was not found";
+    REPORT_IN_PROGRESS "ReportInProgress" 404 "The credential report is still being generated." "own: AWS's code and status (API reference); its sentence was not found";
+
+    NO_JOB "NoSuchEntity" 404 "There is no job {} of yours: jobs are forgotten after a day, and when the service is started again." "own: AWS's code (API reference); its sentence was not found";
+    NO_ENTITY_OF_ARN "NoSuchEntity" 404 "ARN {} does not exist in this account." "own: AWS's code (API reference); its sentence was not found";
+
+    ONLY_ROOT "AccessDenied" 403 "Only the account's root user can do this." "own";
+    WRONG_ROOT_PASSWORD "AccessDenied" 403 "The password is not the root user's." "own";
+    WRONG_CODE "AccessDenied" 403 "The code is not valid for this e-mail address: it is another one, was used, or has expired." "own";
+    EMAIL_TAKEN "EntityAlreadyExists" 409 "Another account's root user has this e-mail address." "own";
+    ACCOUNT_IS_CLOSED "AccessDenied" 403 "The account is closed: reopen it first (`domesday account reopen`)." "own";
+    ACCOUNT_IS_OPEN "InvalidInput" 400 "The account is not closed." "own";
+    CLOSED_FOR_GOOD "InvalidInput" 400 "The account was closed at {}, too long ago to be reopened." "own: that it can be for 90 days is in the AWS Account Management Reference Guide";
+
     NOT_THERE_YET "NoSuchEntity" 404 "The account did not exist at that moment." "own";
     READ_ONLY_PAST "AccessDenied" 403 "The past can only be read: {} changes something or issues credentials." "own";
     INVALID_ACTION "InvalidAction" 400 "Could not find operation {} for version {}" "AWS CLI issue tracker";

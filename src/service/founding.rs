@@ -25,10 +25,12 @@ use super::activity::ActivityBook;
 use super::audit::verify::Progress;
 use super::caller::{Caller, Identity, Source};
 use super::documents::{Catalogue, Documents};
-use super::fault::Fault;
+use super::fault::{self, Fault};
 use super::guesses::Guesses;
 use super::overview::findings::Findings;
 use super::overview::timeline::Timeline;
+use super::reports::Reports;
+use super::root::{RootCounts, check_email, email_tag, open_account};
 use super::signin::Gate;
 use super::standing::Standings;
 use super::sts::new_secret;
@@ -45,10 +47,10 @@ use crate::identity::id::{IdKind, UniqueId, is_account_digits, new_account_digit
 use crate::ledger::log::{EventLog, LocalLog};
 use crate::ledger::{AccountId, LedgerError, LedgerWriter};
 use crate::projection::directory::Directory;
-use crate::projection::sealing::{self, NameKind};
-use crate::projection::tables::{ACCOUNTS, CATALOGUE, EMAILS, MFA_DEVICES_OF, UserRow};
+use crate::projection::sealing::NameKind;
+use crate::projection::tables::{ACCOUNTS, CATALOGUE, EMAILS, UserRow};
 use crate::projection::view::ReadTables;
-use crate::projection::{ProjectionError, Projections, Reader, Transaction, rebuild};
+use crate::projection::{ProjectionError, Projections, Transaction, rebuild};
 use crate::store::head::{DiskHead, HeadFile, MemoryHead};
 use crate::store::keys::SubjectKeys;
 use crate::store::memory::MemoryStore;
@@ -315,6 +317,7 @@ pub fn start(
     };
     let (handle, thread) = writer.start()?;
     Ok(Arc::new(Service {
+        reports: Reports::new(projections.clone(), random.clone()),
         projections,
         writer: Mutex::new(Some(handle)),
         thread,
@@ -329,6 +332,7 @@ pub fn start(
         guesses: Guesses::default(),
         progress: Progress::default(),
         maintenance: Mutex::new(()),
+        root_counts: RootCounts::default(),
     }))
 }
 
@@ -471,9 +475,6 @@ impl Service {
             None => new_account_digits(self.random())?,
         };
         let email = founding.root_email.unwrap_or_else(|| "root@example.com".to_owned());
-        if !email.contains('@') || email.len() > 320 {
-            return Err(Fault::validation("The root user's e-mail address is not one."));
-        }
         let name = founding.name.unwrap_or_else(|| "domesday".to_owned());
         let account = AccountId(random_bytes(self.random())?);
         let act = |account| Act { account, actor: caller.actor(), happened_at: None };
@@ -487,14 +488,10 @@ impl Service {
                     format!("An account {digits} already exists."),
                 ));
             }
-            // The system account's key exists from here on; e-mail addresses are found under it.
-            let tag = email_tag(tx, &email)?;
+            // No account has the address yet, this one included.
+            let tag = check_email(tx, &email)?;
             if tx.get(AccountId::SYSTEM, &EMAILS, &tag)?.is_some() {
-                return Err(Fault::new(
-                    "EntityAlreadyExists",
-                    409,
-                    "Another account's root user has this e-mail address.",
-                ));
+                return Err(fault::EMAIL_TAKEN.with(&[]));
             }
             tx.record(AccountRegistered { account, digits: digits.clone() })?;
             let origin = origin(tx, caller, "RegisterAccount", UniqueId::root(), None)?;
@@ -543,6 +540,7 @@ impl Service {
             let caller = service.operator(&operator, account)?;
             let act = Act { account, actor: caller.actor(), happened_at: None };
             turn.perform(&act, |tx| {
+                open_account(&*tx, account)?;
                 let user = Directory::new(tx, account).find::<UserRow>(&name)?;
                 let made = match user {
                     None => make_admin(tx, &name, None)?,
@@ -557,40 +555,6 @@ impl Service {
             })
         })
     }
-
-    /// A new password for an account's root user, who has no multi-factor devices any more: for the operator who
-    /// lost either.
-    pub fn recover_root(
-        self: &Arc<Self>,
-        account: AccountId,
-        operator: &str,
-    ) -> Result<Secret<String>, Fault> {
-        let password = Secret::new(random_text(self.random(), PASSWORD_ALPHABET, 20)?);
-        let hash = hash_password(&password, self.random())?;
-        let operator = operator.to_owned();
-        self.act(move |service, turn| {
-            let caller = service.operator(&operator, account)?;
-            let act = Act { account, actor: caller.actor(), happened_at: None };
-            turn.perform(&act, |tx| {
-                let root = UniqueId::root();
-                let commitment = tx.keep_secret(&root, "password", &hash)?;
-                tx.record(RootPasswordSet { commitment })?;
-                for device in tx.list(account, &MFA_DEVICES_OF, &root)? {
-                    tx.record(MfaDeviceDeactivated { device })?;
-                }
-                Ok(((), origin(tx, &caller, "RecoverRoot", root, None)?))
-            })
-        })?;
-        Ok(password)
-    }
-}
-
-fn email_tag(tx: &Transaction<'_>, email: &str) -> Result<NameTag, Fault> {
-    let root = UniqueId::root();
-    let subject = sealing::subject(AccountId::SYSTEM, &root);
-    tx.keys().get_or_create(&subject, tx.random())?;
-    sealing::name_tag(tx.keys(), AccountId::SYSTEM, NameKind::Email, email)?
-        .ok_or_else(|| Fault::internal("the system account has no key"))
 }
 
 /// An access key id that was given rather than drawn; it must not be in use.

@@ -37,6 +37,8 @@ pub mod overview;
 pub mod parameters;
 pub mod password;
 pub mod password_policy;
+pub mod reports;
+pub mod root;
 pub mod signin;
 pub mod simulation;
 pub mod standing;
@@ -52,6 +54,7 @@ use tokio::sync::oneshot;
 
 use self::activity::facts::{AtHand, Facts};
 use self::activity::receipt::{Kind, LastUsed, Receipt};
+use self::activity::usage::Use;
 use self::activity::{ActivityBook, Noted};
 use self::authorize::{Judge, Judgement};
 use self::caller::{Caller, Identity};
@@ -63,6 +66,7 @@ use self::moment::Moment;
 use self::operation::{Answer, AnyIssue, AnyRead, Api, Prepared, Reading, Writing};
 use self::overview::findings::Findings;
 use self::overview::timeline::Timeline;
+use self::reports::Reports;
 use self::signin::Gate;
 use self::standing::Standings;
 use self::sts::Desk;
@@ -71,7 +75,6 @@ use self::writer::{Act, Turn, WriterHandle, WriterThread};
 use crate::base::clock::Clock;
 use crate::base::form_tree::Form;
 use crate::base::random::Random;
-use crate::base::text::hex;
 use crate::identity::event::Origin;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::Ledger;
@@ -89,6 +92,7 @@ pub struct Service {
     gate: Gate,
     timeline: Timeline,
     findings: Findings,
+    reports: Reports,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// How often somebody was wrong.
@@ -97,6 +101,7 @@ pub struct Service {
     progress: audit::verify::Progress,
     /// Held by whoever uses the side of the rows that is not live: one verification or rebuild at a time.
     maintenance: Mutex<()>,
+    root_counts: root::RootCounts,
 }
 
 /// A request that was understood: who asks for which operation, with what, as of when.
@@ -194,14 +199,21 @@ impl Service {
 
     /// A fresh request id, in the form of a UUID.
     pub fn request_id(&self) -> Result<String, Fault> {
-        let bytes = crate::base::random::random_bytes::<16>(&*self.random)?;
-        let text = hex(&bytes);
-        let part = |from, to| text.get(from..to).unwrap_or_default();
-        Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
+        Ok(crate::base::random::random_uuid(&*self.random)?)
     }
 
     /// Runs an operation.
     pub async fn execute(self: &Arc<Self>, call: Call) -> Result<Answer, Fault> {
+        let is_root = call.caller.is_root();
+        let outcome = self.run(call).await;
+        if is_root {
+            let denied = outcome.as_ref().is_err_and(|fault| fault.code == "AccessDenied");
+            self.root_counts.request(denied);
+        }
+        outcome
+    }
+
+    async fn run(self: &Arc<Self>, call: Call) -> Result<Answer, Fault> {
         let row = operations::find(call.api, &call.operation)
             .ok_or_else(|| fault::INVALID_ACTION.with(&[&call.operation, call.api.version()]))?;
         limits::check(call.api, row.name, &call.form)?;
@@ -405,7 +417,10 @@ impl Service {
             caller: &call.caller,
             documents: &self.documents,
             activity,
+            reports: &self.reports,
             instant: self.instant(shown, &call.caller)?,
+            cut: shown.cut(),
+            is_past: call.moment.is_some(),
         })
     }
 
@@ -534,20 +549,22 @@ impl Service {
     }
 }
 
-/// A request's receipts; the first says that the credential, and the role, was used.
+/// A request's receipts; the first says that the credential, and the role, was used, and for what.
 fn notes(call: &Call, receipts: Vec<Receipt>) -> Vec<Noted> {
     let mut used = used(&call.caller, call.api.prefix(), &call.region);
+    used.extend(receipts.first().and_then(|own| Use::asked(own, &call.region)));
     receipts.into_iter().map(|receipt| (receipt, std::mem::take(&mut used))).collect()
 }
 
 /// That a caller's credential, and its role, was used for a service.
-pub fn used(caller: &Caller, service: &str, region: &str) -> Vec<(UniqueId, LastUsed)> {
-    let now = LastUsed { at: caller.at, service: service.to_owned(), region: region.to_owned() };
-    let mut ids: Vec<UniqueId> = caller.credential.iter().cloned().collect();
-    if let Identity::RoleSession { role, .. } = &caller.identity {
-        ids.push(role.clone());
-    }
-    ids.into_iter().map(|id| (id, now.clone())).collect()
+pub fn used(caller: &Caller, service: &str, region: &str) -> Vec<Use> {
+    let last = LastUsed { at: caller.at, service: service.to_owned(), region: region.to_owned() };
+    let role = match &caller.identity {
+        Identity::RoleSession { role, .. } => Some(role),
+        _ => None,
+    };
+    let ids = caller.credential.iter().chain(role);
+    ids.map(|id| Use::of(id.clone(), last.clone())).collect()
 }
 
 /// Says in a receipt of credentials that policies allowed why they were refused all the same.

@@ -74,8 +74,14 @@ pub struct Reading<'a> {
     pub documents: &'a Documents,
     /// Sessions and last-used facts.
     pub activity: &'a dyn super::activity::facts::Facts,
+    /// What was generated before, to be fetched.
+    pub reports: &'a super::reports::Reports,
     /// The instant that is shown: now, or the moment asked for.
     pub instant: crate::base::time::Timestamp,
+    /// The events that are shown.
+    pub cut: crate::projection::Cut,
+    /// Whether a moment was asked for.
+    pub is_past: bool,
 }
 
 /// What a write works on and on whose behalf.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::documents::Documents;
 use super::fault::Fault;
+use super::root::open_account;
 use super::writer::Act;
 use super::{Service, origin};
 use crate::identity::change::{DocumentHash, OrganizationPoliciesSet};
@@ -103,6 +104,7 @@ pub fn set(
         let caller = service.operator(&operator, account)?;
         let act = Act { account, actor: caller.actor(), happened_at: None };
         turn.perform(&act, |tx| {
+            open_account(&*tx, account)?;
             let mut keep = |levels: Vec<Vec<(String, String)>>| -> Levels {
                 let mut level = |policies: Vec<(String, String)>| {
                     let kept = policies.into_iter();

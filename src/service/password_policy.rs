@@ -57,12 +57,26 @@ pub fn of(directory: Directory<'_>) -> Result<Option<PasswordPolicyRow>, Project
 /// # Errors
 /// `PasswordPolicyViolation`, which tells what is missing.
 pub fn check(directory: Directory<'_>, password: &str) -> Result<(), Fault> {
+    let [name, email] = names(directory)?;
+    hold(password, of(directory)?.as_ref(), &[&name, &email])
+}
+
+/// Holds a root user's password to AWS's rules: the account's own are for its users.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_root(directory: Directory<'_>, password: &str) -> Result<(), Fault> {
+    let [name, email] = names(directory)?;
+    hold(password, None, &[&name, &email])
+}
+
+/// What no password may be: the account's name, and its root user's e-mail address.
+fn names(directory: Directory<'_>) -> Result<[String; 2], Fault> {
     let account = directory.account_row()?;
     let account = account.ok_or_else(|| Fault::internal("a user without an account"))?;
     let root = UniqueId::root();
     let name = directory.open(&root, "account name", &account.name)?;
-    let email = directory.open(&root, "email", &account.email)?;
-    hold(password, of(directory)?.as_ref(), &[&name, &email])
+    Ok([name, directory.open(&root, "email", &account.email)?])
 }
 
 /// `names` are what a password must not be: the account's name and its root user's e-mail address.

@@ -144,6 +144,19 @@ impl SubjectKeys {
 
     /// The key of a subject; `None` if it has none or was erased.
     pub fn get(&self, subject: &Subject) -> Result<Option<SecretKey>, StoreError> {
+        let Some(key) = self.get_once(subject)? else { return Ok(None) };
+        if !self.state.read().opened.contains_key(subject) {
+            let mut state = self.state.write();
+            if state.opened.len() >= OPENED_KEPT {
+                state.opened.clear();
+            }
+            state.opened.insert(*subject, key.clone());
+        }
+        Ok(Some(key))
+    }
+
+    /// As [`get`](Self::get), but that it is not kept opened: for whoever goes through all subjects once.
+    pub fn get_once(&self, subject: &Subject) -> Result<Option<SecretKey>, StoreError> {
         let sealed = {
             let state = self.state.read();
             if let Some(key) = state.opened.get(subject) {
@@ -154,13 +167,7 @@ impl SubjectKeys {
                 Some(sealed) => *sealed,
             }
         };
-        let key = self.unwrap_key(subject, &sealed)?;
-        let mut state = self.state.write();
-        if state.opened.len() >= OPENED_KEPT {
-            state.opened.clear();
-        }
-        state.opened.insert(*subject, key.clone());
-        Ok(Some(key))
+        self.unwrap_key(subject, &sealed).map(Some)
     }
 
     /// Opens a text that was sealed for a subject; `open` does so the first time. `None` if the subject

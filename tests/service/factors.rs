@@ -9,6 +9,7 @@ use domesday::base::time::Timestamp;
 use domesday::identity::id::UniqueId;
 use domesday::service::activity::receipt::{Kind, Receipt};
 use domesday::service::audit::{show, verify};
+use domesday::service::authenticate::Arrival;
 use domesday::service::founding::{Founding, Place, open};
 use domesday::service::mfa::{self, NotAccepted};
 use serde_json::Value;
@@ -412,7 +413,11 @@ fn the_root_user_has_devices_of_its_own_and_the_operator_takes_them_away() {
     world.clock.advance(60);
     enable(&world, &root, "root", &phone).unwrap();
     let account = world.caller(&root).unwrap().account;
-    world.service.recover_root(account, "test").unwrap();
+    let recovery = world.service.issue_root_recovery(account, "test").unwrap();
+    let arrival = Arrival { at: world.clock.now(), ..Arrival::default() };
+    let new = Secret::new("Battery-Staple-9".to_owned());
+    let redeemed = world.service.redeem_root_recovery(arrival, recovery.email, recovery.code, new);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(redeemed).unwrap();
     let listed = world.ok(&root, "ListMFADevices", &[]);
     assert_eq!(listed["MFADevices"].as_array().unwrap().len(), 0);
     // A user who is called root is meant by the name.

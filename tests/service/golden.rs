@@ -38,6 +38,13 @@ fn samples() -> Vec<Change> {
         AccountAliasDeleted { alias: "acme".into() }.into(),
         CatalogueInstalled { manifest: hash, policies: 300, source: "s".into() }.into(),
         AccountRegistered { account: AccountId([3; 16]), digits: "123456789012".into() }.into(),
+        RootEmailChanged { email: sealed(), email_tag: name_tag }.into(),
+        RootRecoveryIssued {
+            commitment: hash,
+            expires: Timestamp::parse("2027-01-01T01:00:00Z").unwrap(),
+        }
+        .into(),
+        RootRecoveryUsed {}.into(),
         UserCreated { user: user.clone(), path: path(), name: sealed(), name_tag }.into(),
         UserRenamed { user: user.clone(), path: path(), name: sealed(), name_tag }.into(),
         UserDeleted { user: user.clone() }.into(),
@@ -148,6 +155,8 @@ fn samples() -> Vec<Change> {
         MfaDeviceResynced { device: device.clone(), step: 59_000_001, ahead: 0 }.into(),
         MfaDeviceDeactivated { device: device.clone() }.into(),
         MfaDeviceDeleted { device }.into(),
+        AccountClosed {}.into(),
+        AccountReopened {}.into(),
     ]
 }
 

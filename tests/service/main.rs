@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod accessed;
 mod account;
 #[path = "../campaign/mod.rs"]
 mod campaign;
@@ -18,6 +19,8 @@ mod managed;
 mod model;
 mod organization;
 mod passwords;
+mod reports;
+mod root;
 mod sessions;
 mod signin;
 mod verifying;

@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_micros(200);
 /// How long it is left alone before its memory is read.
 const IDLE: Duration = Duration::from_secs(1);
 /// The most of an answer that is read.
-const MOST_ANSWER: u64 = 64 * 1024;
+const MOST_ANSWER: u64 = 64 << 20;
 
 /// The figures of this part.
 pub fn measure(figures: &mut Figures) -> Outcome<()> {
@@ -105,17 +105,20 @@ fn start_in_process() -> Outcome<(f64, f64)> {
 }
 
 /// The program beside this one: `target/release/domesday` for `target/release/examples/bench`.
-fn program() -> Option<PathBuf> {
+pub fn program() -> Option<PathBuf> {
     let here = std::env::current_exe().ok()?;
     Some(here.parent()?.parent()?.join("domesday"))
 }
 
 /// A server in a process of its own; ended when dropped.
-struct Running(Child);
+pub struct Running {
+    child: Child,
+    address: String,
+}
 
 impl Running {
     /// Starts it; milliseconds until it answered a signed question.
-    fn start(program: &Path, folder: &TempDir) -> Outcome<(f64, Self)> {
+    pub fn start(program: &Path, folder: &TempDir) -> Outcome<(f64, Self)> {
         let ready = folder.path().join("ready.json");
         let _ = std::fs::remove_file(&ready);
         let who = credentials(folder)?;
@@ -132,10 +135,11 @@ impl Running {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let mut running = Running(child);
+        let mut running = Running { child, address: String::new() };
         let url = running.wait_for(&ready, began)?;
         let address = url.strip_prefix("http://").ok_or("the ready file holds no address")?;
-        ask(address, &who)?;
+        running.address = address.to_owned();
+        running.ask(&who, "sts", "Action=GetCallerIdentity&Version=2011-06-15")?;
         Ok((since(began), running))
     }
 
@@ -147,7 +151,7 @@ impl Running {
                 let url = value.get("url").and_then(serde_json::Value::as_str);
                 return Ok(url.ok_or("the ready file holds no url")?.to_owned());
             }
-            if let Some(status) = self.0.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
                 return Err(format!("the program ended before it was ready: {status}").into());
             }
             if began.elapsed() > PATIENCE {
@@ -158,18 +162,68 @@ impl Running {
     }
 
     /// MiB that are resident.
-    fn memory(&self) -> Outcome<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    pub fn memory(&self) -> Outcome<f64> {
+        self.status("VmRSS:")
+    }
+
+    /// MiB that were resident at most.
+    pub fn peak(&self) -> Outcome<f64> {
+        self.status("VmHWM:")
+    }
+
+    /// Begins to look for the most anew, from what is resident now.
+    pub fn forget_peak(&self) -> Outcome<()> {
+        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    }
+
+    fn status(&self, name: &str) -> Outcome<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
         Ok(kibibytes.ok_or("the system does not tell the program's memory")? / 1024.0)
     }
 
+    /// Asks something; the answer, which must be 200.
+    pub fn ask(&self, who: &Credentials, service: &str, body: &str) -> Outcome<String> {
+        let address = &self.address;
+        let headers: [(&str, &[u8]); 2] = [
+            ("host", address.as_bytes()),
+            ("content-type", b"application/x-www-form-urlencoded; charset=utf-8"),
+        ];
+        let message = Message {
+            method: "POST",
+            path: "/",
+            query: "",
+            headers: &headers,
+            body: body.as_bytes(),
+        };
+        let mut text = format!(
+            "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\nconnection: close\r\n\
+         content-type: application/x-www-form-urlencoded; charset=utf-8\r\n",
+            body.len()
+        );
+        for (name, value) in sign(&message, who, "us-east-1", service, SystemClock.now()) {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        text.push_str(body);
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(text.as_bytes())?;
+        let mut answer = String::new();
+        stream.take(MOST_ANSWER).read_to_string(&mut answer)?;
+        if answer.starts_with("HTTP/1.1 200 ") {
+            return Ok(answer);
+        }
+        let answer: String = answer.chars().take(300).collect();
+        Err(format!("the program answered: {answer}").into())
+    }
+
     /// Asks it to stop and waits until it has.
-    fn stop(mut self) -> Outcome<()> {
-        Command::new("kill").arg("-TERM").arg(self.0.id().to_string()).status()?;
+    pub fn stop(mut self) -> Outcome<()> {
+        Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
         let began = Instant::now();
-        while self.0.try_wait()?.is_none() {
+        while self.child.try_wait()?.is_none() {
             if began.elapsed() > PATIENCE {
                 return Err("the program did not stop in time".into());
             }
@@ -182,13 +236,13 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // Fails only if it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-/// The administrator's credentials, the same for both starts in a folder.
-fn credentials(folder: &TempDir) -> Outcome<Credentials> {
+/// The administrator's credentials, the same for all starts in a folder.
+pub fn credentials(folder: &TempDir) -> Outcome<Credentials> {
     let path = folder.path().join("secret");
     if !path.exists() {
         std::fs::write(&path, hex(&random_bytes::<20>(&OsRandom)?))?;
@@ -198,35 +252,4 @@ fn credentials(folder: &TempDir) -> Outcome<Credentials> {
         secret_access_key: Secret::new(std::fs::read_to_string(&path)?),
         session_token: None,
     })
-}
-
-/// Asks who one is; the answer must be 200.
-fn ask(address: &str, who: &Credentials) -> Outcome<()> {
-    let body = "Action=GetCallerIdentity&Version=2011-06-15";
-    let headers: [(&str, &[u8]); 2] = [
-        ("host", address.as_bytes()),
-        ("content-type", b"application/x-www-form-urlencoded; charset=utf-8"),
-    ];
-    let message =
-        Message { method: "POST", path: "/", query: "", headers: &headers, body: body.as_bytes() };
-    let mut text = format!(
-        "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\nconnection: close\r\n\
-         content-type: application/x-www-form-urlencoded; charset=utf-8\r\n",
-        body.len()
-    );
-    for (name, value) in sign(&message, who, "us-east-1", "sts", SystemClock.now()) {
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
-    text.push_str("\r\n");
-    text.push_str(body);
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(text.as_bytes())?;
-    let mut answer = String::new();
-    stream.take(MOST_ANSWER).read_to_string(&mut answer)?;
-    if answer.starts_with("HTTP/1.1 200 ") {
-        return Ok(());
-    }
-    let answer: String = answer.chars().take(300).collect();
-    Err(format!("the program answered: {answer}").into())
 }

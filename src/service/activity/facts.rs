@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::ActivityBook;
 use super::receipt::LastUsed;
 use super::session::Session;
+use super::usage::Asked;
 use crate::base::time::Timestamp;
 use crate::identity::id::UniqueId;
 use crate::projection::ProjectionError;
@@ -24,6 +25,14 @@ pub trait Facts {
     ) -> Result<Option<LastUsed>, ProjectionError>;
     /// The step of the last code that was accepted of a multi-factor device; 0 if none was.
     fn last_step(&self, device: &UniqueId) -> Result<u64, ProjectionError>;
+    /// What a principal asked for at or before an instant, of one service or of all; it is named by
+    /// [`principal_key`](super::usage::principal_key).
+    fn asked(
+        &self,
+        principal: &UniqueId,
+        service: Option<&str>,
+        until: Timestamp,
+    ) -> Result<Vec<Asked>, ProjectionError>;
 }
 
 impl Facts for ActivityBook {
@@ -41,6 +50,15 @@ impl Facts for ActivityBook {
 
     fn last_step(&self, device: &UniqueId) -> Result<u64, ProjectionError> {
         ActivityBook::last_step(self, device)
+    }
+
+    fn asked(
+        &self,
+        principal: &UniqueId,
+        service: Option<&str>,
+        until: Timestamp,
+    ) -> Result<Vec<Asked>, ProjectionError> {
+        ActivityBook::asked(self, principal, service, until)
     }
 }
 
@@ -61,6 +79,15 @@ impl Facts for AtHand<'_> {
     }
 
     fn last_step(&self, _: &UniqueId) -> Result<u64, ProjectionError> {
+        Err(ProjectionError::NotAtHand)
+    }
+
+    fn asked(
+        &self,
+        _: &UniqueId,
+        _: Option<&str>,
+        _: Timestamp,
+    ) -> Result<Vec<Asked>, ProjectionError> {
         Err(ProjectionError::NotAtHand)
     }
 }

@@ -6,7 +6,7 @@
 //! | receipts | number of its last receipt, u64 big-endian | a `segment` |
 //! | sessions | session access key id | [`session::StoredSession`] |
 //! | sessions | `ended`, zero, session access key id or principal | the instant at which it, or all, ended |
-//! | last-used | id, zero, complement of the hour | [`receipt::LastUsed`] in that hour |
+//! | last-used | see [`usage`] | [`receipt::LastUsed`] |
 //! | steps | id of a multi-factor device | the last step whose code was accepted, u64 big-endian |
 //!
 //! Receipts are numbered from 1 and chained in segments, one a commit. A HEAD file of its own remembers
@@ -25,6 +25,7 @@ pub mod receipt;
 mod segment;
 pub mod session;
 mod steps;
+pub mod usage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -39,11 +40,11 @@ use self::queue::{Note, Queue, Refused};
 use self::receipt::{Kind, LastUsed, Receipt};
 use self::session::{Session, StoredSession, open_session, seal_session};
 use self::steps::Claims;
+use self::usage::{Asked, Use};
 use super::fault::Fault;
 use super::mfa::Accepted;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
-use crate::base::text::hex;
 use crate::base::time::Timestamp;
 use crate::identity::change::Sealed;
 use crate::identity::codec;
@@ -53,7 +54,7 @@ use crate::projection::{ProjectionError, sealing};
 use crate::store::head::HeadFile;
 use crate::store::keys::SubjectKeys;
 use crate::store::reserve::Reserve;
-use crate::store::{self, Batch, Family, Store, StoreError};
+use crate::store::{Batch, Family, Store, StoreError};
 
 const CLEAN: &[u8] = b"stopped cleanly";
 
@@ -79,8 +80,8 @@ struct Shared {
     days: AtomicI64,
 }
 
-/// A receipt, and the credentials whose use it shows.
-pub type Noted = (Receipt, Vec<(UniqueId, LastUsed)>);
+/// A receipt, and what was used by the request that it is of.
+pub type Noted = (Receipt, Vec<Use>);
 
 impl ActivityBook {
     /// Opens the book and starts its writer. After an unclean stop the gap is recorded.
@@ -143,16 +144,12 @@ impl ActivityBook {
     }
 
     /// Writes that something was used within 100 ms. Waits while the queue is full.
-    pub fn note_used(&self, used: Vec<(UniqueId, LastUsed)>) -> Result<(), Fault> {
+    pub fn note_used(&self, used: Vec<Use>) -> Result<(), Fault> {
         self.send(Note { used, ..Note::default() })
     }
 
     /// Writes a receipt and returns once it is durable.
-    pub fn note_durably(
-        &self,
-        receipt: Receipt,
-        used: Vec<(UniqueId, LastUsed)>,
-    ) -> Result<(), Fault> {
+    pub fn note_durably(&self, receipt: Receipt, used: Vec<Use>) -> Result<(), Fault> {
         self.wait(Note { receipt: Some(receipt), used, ..Note::default() })
     }
 
@@ -206,13 +203,7 @@ impl ActivityBook {
 
     /// Under what the use of a person's password is noted. The root users of all accounts share one id.
     pub fn person(account: AccountId, id: &UniqueId) -> UniqueId {
-        if *id != UniqueId::root() {
-            return id.clone();
-        }
-        // An id has 24 characters at most: 80 random bits of the account's are enough to tell it by.
-        let digits = hex(&account.0);
-        UniqueId::parse(&format!("root{}", digits.get(..20).unwrap_or_default()))
-            .unwrap_or_else(UniqueId::root)
+        usage::principal_key(account, id)
     }
 
     fn wait(&self, mut note: Note) -> Result<(), Fault> {
@@ -279,27 +270,18 @@ impl ActivityBook {
         id: &UniqueId,
         until: Timestamp,
     ) -> Result<Option<LastUsed>, ProjectionError> {
-        let prefix = used_prefix(id);
-        let rows = store::walk(self.store.as_ref(), Family::LastUsed, |cursor| {
-            let mut rows = Vec::new();
-            cursor.seek(&used_key(id, until))?;
-            // The hour of the instant may hold a later use; the hour before it does not.
-            while let Some((key, value)) = cursor.current() {
-                if rows.len() == 2 || !key.starts_with(&prefix) {
-                    break;
-                }
-                rows.push(value.to_vec());
-                cursor.advance()?;
-            }
-            Ok(rows)
-        })?;
-        for row in rows {
-            let used: LastUsed = codec::decode(&row)?;
-            if used.at <= until {
-                return Ok(Some(used));
-            }
-        }
-        Ok(None)
+        usage::last_used(self.store.as_ref(), id, until)
+    }
+
+    /// What a principal asked for at or before an instant, of one service or of all; it is named by
+    /// [`usage::principal_key`].
+    pub fn asked(
+        &self,
+        principal: &UniqueId,
+        service: Option<&str>,
+        until: Timestamp,
+    ) -> Result<Vec<Asked>, ProjectionError> {
+        usage::asked(self.store.as_ref(), principal, service, until)
     }
 
     /// Reads receipts in order from a number on, checking the chain. `false` stops. Those older than the
@@ -351,14 +333,6 @@ impl Drop for ActivityBook {
     }
 }
 
-fn used_prefix(id: &UniqueId) -> Vec<u8> {
-    [id.as_str().as_bytes(), &[0]].concat()
-}
-
-fn used_key(id: &UniqueId, at: Timestamp) -> Vec<u8> {
-    [used_prefix(id).as_slice(), &(!(at.seconds() / 3600)).to_be_bytes()].concat()
-}
-
 fn gap(at: Timestamp) -> Receipt {
     Receipt {
         kind: Kind::Gap,
@@ -385,9 +359,9 @@ mod tests {
     use crate::base::clock::SimulatedClock;
     use crate::base::crypto::new_key;
     use crate::base::random::SeededRandom;
-    use crate::store::Durability;
     use crate::store::head::MemoryHead;
     use crate::store::memory::MemoryStore;
+    use crate::store::{self, Durability};
 
     fn receipt(request: &str) -> Receipt {
         Receipt { kind: Kind::Allowed, request: request.into(), ..gap(Timestamp::EPOCH) }
@@ -421,18 +395,26 @@ mod tests {
             service: "iam".into(),
             region: "us-east-1".into(),
         };
+        let note = |seconds| (receipt("r"), vec![Use::of(key.clone(), used(seconds))]);
         for seconds in [100, 200, 4000, 9000] {
-            book.note((receipt("r"), vec![(key.clone(), used(seconds))])).unwrap();
+            book.note(note(seconds)).unwrap();
         }
         book.note_durably(receipt("last"), Vec::new()).unwrap();
         let at = |seconds| book.last_used(&key, Timestamp::from_seconds(seconds)).unwrap();
         assert_eq!(at(10_000), Some(used(9000)));
         assert_eq!(at(8999), Some(used(4000)));
-        assert_eq!(at(300), Some(used(200)));
+        // The second within a quarter of an hour does not count, nor does it after the book was opened anew.
+        assert_eq!(at(300), Some(used(100)));
         assert_eq!(at(50), None);
         book.close();
         assert!(book.note((receipt("late"), Vec::new())).is_err());
         assert_eq!(kinds(&open()), [Kind::Allowed; 5]);
+        let book = open();
+        let at = |seconds| book.last_used(&key, Timestamp::from_seconds(seconds)).unwrap();
+        book.note_durably(receipt("again"), note(9_100).1).unwrap();
+        book.note_durably(receipt("later"), note(9_901).1).unwrap();
+        assert_eq!((at(9_900), at(9_901)), (Some(used(9_000)), Some(used(9_901))));
+        book.close();
         // The last open was closed by its drop; spoil the mark as a crash would.
         let mut batch = Batch::default();
         batch.delete(Family::Meta, CLEAN);
@@ -452,7 +434,7 @@ mod tests {
 
         // The newest receipt is gone: the book does not open.
         let mut batch = Batch::default();
-        batch.delete(Family::Receipts, 6u64.to_be_bytes());
+        batch.delete(Family::Receipts, 8u64.to_be_bytes());
         store.commit(&batch, Durability::Synced).unwrap();
         assert!(try_open().is_err_and(|error| error.is_damage()));
     }

@@ -1,6 +1,6 @@
 //! The pen: the one thread that writes the activity book.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use super::queue::{Note, Queue};
 use super::receipt::Receipt;
 use super::segment::{self, Tip};
 use super::steps::Steps;
-use super::{CLEAN, Shared, used_key};
+use super::usage::Use;
+use super::{CLEAN, Shared};
 use crate::base::clock::Clock;
 use crate::base::time::Timestamp;
-use crate::identity::codec;
 use crate::identity::id::UniqueId;
 use crate::projection::ProjectionError;
 use crate::store::head::{Head, HeadFile};
@@ -24,6 +24,8 @@ const FORGET_EVERY: u64 = 600;
 const FORGET_AT_ONCE: usize = 1_000;
 /// How often a full disk is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+/// Spans of which it is remembered that their first use is kept; beyond it all are looked for again.
+const REMEMBERED: usize = 20_000;
 /// Notes in one commit after the disk was full.
 const PORTION: usize = 50;
 
@@ -46,6 +48,8 @@ pub struct Pen {
     forgot: Timestamp,
     /// The last steps of devices that were written.
     steps: Steps,
+    /// Keys of spans whose first use is kept.
+    used: HashSet<Vec<u8>>,
 }
 
 impl Pen {
@@ -72,8 +76,8 @@ impl Pen {
             ))
             .into());
         }
-        let steps = Steps::default();
-        Ok(Pen { disk, clock, shared, tip, forgot: Timestamp::EPOCH, steps })
+        let (forgot, steps, used) = (Timestamp::EPOCH, Steps::default(), HashSet::new());
+        Ok(Pen { disk, clock, shared, tip, forgot, steps, used })
     }
 
     /// Receipts so far.
@@ -130,7 +134,11 @@ impl Pen {
     fn commit(&mut self, group: &[Note]) {
         let outcome = loop {
             let receipts = group.iter().filter_map(|note| note.receipt.as_ref());
-            let outcome = beside(group, &self.steps).and_then(|batch| self.write(receipts, batch));
+            let outcome = self.beside(group).and_then(|(batch, first)| {
+                self.write(receipts, batch)?;
+                self.remember(first);
+                Ok(())
+            });
             let Err(error) = outcome else { break Ok(()) };
             let failure = match error.store_error() {
                 Some(full @ StoreError::NoSpace(_)) => match self.wait_for_room(full) {
@@ -208,33 +216,48 @@ impl Pen {
             }
         }
     }
-}
 
-/// What a group writes beside its receipts. Of uses of one thing in one hour the last is kept; a device's steps
-/// go forward, in whichever order they come.
-fn beside(group: &[Note], steps: &Steps) -> Result<Batch, ProjectionError> {
-    let mut batch = Batch::default();
-    let mut used = BTreeMap::new();
-    let mut codes: BTreeMap<&UniqueId, u64> = BTreeMap::new();
-    for note in group {
-        if let Some((key, session)) = &note.session {
-            batch.put(Family::Sessions, key.clone(), session.clone());
+    /// What a group writes beside its receipts, and the spans that it is the first to use something in. A
+    /// device's steps go forward, in whichever order they come.
+    fn beside(&self, group: &[Note]) -> Result<(Batch, Vec<Vec<u8>>), ProjectionError> {
+        let mut batch = Batch::default();
+        let mut first: BTreeMap<Vec<u8>, &Use> = BTreeMap::new();
+        let mut codes: BTreeMap<&UniqueId, u64> = BTreeMap::new();
+        for note in group {
+            if let Some((key, session)) = &note.session {
+                batch.put(Family::Sessions, key.clone(), session.clone());
+            }
+            if let Some(code) = &note.code {
+                let last = codes.entry(&code.device).or_insert(code.step);
+                *last = code.step.max(*last);
+            }
+            for used in &note.used {
+                let key = used.key();
+                if !self.used.contains(&key) {
+                    let earliest = first.entry(key).or_insert(used);
+                    if used.at() < earliest.at() {
+                        *earliest = used;
+                    }
+                }
+            }
         }
-        if let Some(code) = &note.code {
-            let last = codes.entry(&code.device).or_insert(code.step);
-            *last = code.step.max(*last);
+        for (device, step) in codes {
+            if self.steps.last(device).is_none_or(|last| last < step) {
+                batch.put(Family::Steps, device.as_str().as_bytes(), step.to_be_bytes());
+            }
         }
-        for (id, last) in &note.used {
-            used.insert(used_key(id, last.at), last);
+        for (key, used) in &first {
+            if self.disk.store.get(Family::LastUsed, key)?.is_none() {
+                batch.put(Family::LastUsed, key.as_slice(), used.value()?);
+            }
         }
+        Ok((batch, first.into_keys().collect()))
     }
-    for (device, step) in codes {
-        if steps.last(device).is_none_or(|last| last < step) {
-            batch.put(Family::Steps, device.as_str().as_bytes(), step.to_be_bytes());
+
+    fn remember(&mut self, spans: Vec<Vec<u8>>) {
+        if self.used.len() + spans.len() > REMEMBERED {
+            self.used.clear();
         }
+        self.used.extend(spans);
     }
-    for (key, last) in used {
-        batch.put(Family::LastUsed, key, codec::encode(last)?);
-    }
-    Ok(batch)
 }

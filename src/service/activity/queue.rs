@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::receipt::{LastUsed, Receipt};
-use crate::identity::id::UniqueId;
+use super::receipt::Receipt;
+use super::usage::Use;
 use crate::service::mfa::Accepted;
 use crate::store::StoreError;
 
@@ -26,8 +26,8 @@ pub struct Note {
     pub session: Option<(Vec<u8>, Vec<u8>)>,
     /// A code of a multi-factor device that is used up.
     pub code: Option<Accepted>,
-    /// Credentials that were used.
-    pub used: Vec<(UniqueId, LastUsed)>,
+    /// What was used.
+    pub used: Vec<Use>,
     /// Told once all of it is durable, or why it is not.
     pub done: Option<std::sync::mpsc::SyncSender<Result<(), StoreError>>>,
 }

@@ -25,14 +25,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Service;
 use super::activity::receipt::{Kind, Receipt};
+use super::activity::usage::Use;
 use super::caller::Caller;
 use super::fault::Fault;
 use super::founding::Founding;
 use super::moment::Moment;
-use super::organization;
 use super::target::Target;
+use super::{Service, used};
+use super::{organization, root};
 use crate::base::text::hex;
 use crate::identity::id::UniqueId;
 use crate::projection::View;
@@ -192,7 +193,11 @@ pub fn run(
     let now = service.now();
     if !caller.is_operator() {
         let is_past = moment.is_some() || matches!(question, Question::Diff(_));
-        authorize(service, caller, &question, is_past, &now)?;
+        let outcome = authorize(service, caller, &question, is_past, &now);
+        if caller.is_root() {
+            service.root_counts().request(outcome.is_err());
+        }
+        outcome?;
     }
     let view = match &moment {
         None => now,
@@ -227,9 +232,12 @@ fn authorize(
         judgement.receipts.extend(travel.receipts);
         judgement.refusal = travel.refusal;
     }
+    let mut used = used(caller, "domesday", "");
+    used.extend(judgement.receipts.first().and_then(|own| Use::asked(own, "")));
     for receipt in judgement.receipts {
         let kind = if receipt.kind == Kind::Allowed { Kind::AuditRead } else { receipt.kind };
-        service.activity().note_durably(Receipt { kind, ..receipt }, Vec::new())?;
+        let used = std::mem::take(&mut used);
+        service.activity().note_durably(Receipt { kind, ..receipt }, used)?;
     }
     judgement.refusal.map_or(Ok(()), Err)
 }
@@ -294,8 +302,26 @@ pub fn act(
             }))
         }
         "recover-root" => {
-            let password = service.recover_root(caller.account, operator)?;
-            Ok(json!({ "root_password": password.expose() }))
+            let recovery = service.issue_root_recovery(caller.account, operator)?;
+            Ok(json!({
+                "account": caller.digits,
+                "email": recovery.email,
+                "code": recovery.code.expose(),
+                "expires": recovery.expires.to_string(),
+            }))
+        }
+        "account-close" => {
+            let closed = service.close_account_by_operator(caller.account, operator)?;
+            let until = closed.plus_seconds(root::REOPENABLE_DAYS * 86_400);
+            Ok(json!({
+                "account": caller.digits,
+                "closed": closed.to_string(),
+                "reopenable_until": until.to_string(),
+            }))
+        }
+        "account-reopen" => {
+            let reopened = service.reopen_account(caller.account, operator)?;
+            Ok(json!({ "account": caller.digits, "reopened": reopened.to_string() }))
         }
         "organization-set" => organization::set(service, caller.account, &body, operator),
         "verify" => verify::verify(service),

@@ -13,7 +13,7 @@ use crate::identity::change::{Change, DocumentHash};
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, LedgerError, verify as ledger_verify};
 use crate::projection::tables::{
-    ACCESS_KEYS, ACCOUNT, LOGIN_PROFILES, MFA_DEVICES, OLD_PASSWORDS, USERS,
+    ACCESS_KEYS, ACCOUNT, LOGIN_PROFILES, MFA_DEVICES, OLD_PASSWORDS, ROOT_RECOVERY, USERS,
 };
 use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, Projections, Reader, View, rebuild, sealing};
@@ -159,6 +159,9 @@ fn check_secrets(view: &View, account: AccountId) -> Result<u64, ProjectionError
         && let Some(commitment) = &row.root_password
     {
         open(&UniqueId::root(), "password", commitment)?;
+    }
+    if let Some(row) = view.get(account, &ROOT_RECOVERY, &())? {
+        open(&UniqueId::root(), "recovery", &row.commitment)?;
     }
     for key in view.list(account, &ACCESS_KEYS, &())? {
         open(&key.owner, key.id.as_str(), &key.commitment)?;

@@ -26,14 +26,15 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use self::decide::Evaluation;
-use super::Service;
-use super::activity::receipt::{Kind, LastUsed, Receipt};
+use super::activity::receipt::{Kind, Receipt};
+use super::activity::usage::Use;
 use super::audit::ledger_arn;
 use super::authorize::Judge;
 use super::caller::Caller;
 use super::fault::Fault;
 use super::moment::Moment;
 use super::target::Target;
+use super::{Service, used};
 use crate::identity::id::UniqueId;
 use crate::projection::View;
 
@@ -41,6 +42,9 @@ use crate::projection::View;
 pub const MOST_EVALUATIONS: usize = 100;
 /// The most characters of a type, an id or a name.
 pub const MOST_CHARACTERS: usize = 1_024;
+
+/// The condition key that tells in which region something is asked for.
+const REQUESTED_REGION: &str = "aws:RequestedRegion";
 
 /// What keeps an evaluation from being decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +161,11 @@ pub fn run(
     moment: Option<Moment>,
 ) -> Result<Value, Fault> {
     let now = service.now();
-    authorize(service, caller, region, moment.is_some(), &now)?;
+    let authorized = authorize(service, caller, region, moment.is_some(), &now);
+    if caller.is_root() {
+        service.root_counts().request(authorized.is_err());
+    }
+    authorized?;
     let then = moment.as_ref().map(|moment| service.at(moment)).transpose()?;
     let (view, at) = match &then {
         None => (&now, caller.at),
@@ -229,8 +237,8 @@ fn authorize(
         judgement.receipts.extend(travel.receipts);
         judgement.refusal = travel.refusal;
     }
-    let used = LastUsed { at: caller.at, service: "domesday".into(), region: region.to_owned() };
-    let mut used: Vec<_> = caller.credential.iter().map(|id| (id.clone(), used.clone())).collect();
+    let mut used = used(caller, "domesday", region);
+    used.extend(judgement.receipts.first().and_then(|own| Use::asked(own, region)));
     for receipt in judgement.receipts {
         let used = std::mem::take(&mut used);
         if past && receipt.kind == Kind::Allowed {
@@ -268,7 +276,12 @@ impl Asking<'_> {
         )?;
         let (evaluation, receipt) = asked.decide(self)?;
         if !self.is_past {
-            self.service.activity().note((receipt, Vec::new()))?;
+            // What the subject asked of the gateway's service, the subject has used; where, if it was said.
+            let region =
+                receipt.context.iter().find(|(key, _)| key.eq_ignore_ascii_case(REQUESTED_REGION));
+            let region = region.and_then(|(_, values)| values.first().cloned()).unwrap_or_default();
+            let used = Use::asked(&receipt, &region).into_iter().collect();
+            self.service.activity().note((receipt, used))?;
         }
         Ok(evaluation)
     }

@@ -243,7 +243,10 @@ impl Read for GetAccessKeyLastUsed {
             .ok_or_else(|| fault::UNKNOWN_KEY_USE.with(&[&at.caller.arn(), &self.access_key_id]))?;
         let user = at.directory.by_id::<UserRow>(&row.owner)?;
         let used = at.activity.last_used(&row.id, at.instant)?;
-        let text = |text: Option<String>| text.unwrap_or_else(|| "N/A".to_owned());
+        // Of some services no region is known.
+        let text = |text: Option<String>| {
+            text.filter(|text| !text.is_empty()).unwrap_or_else(|| "N/A".to_owned())
+        };
         Ok(GetAccessKeyLastUsedResult {
             user_name: user.map(|user| user.name),
             access_key_last_used: AccessKeyLastUsed {

@@ -8,9 +8,11 @@ pub mod account;
 pub mod account_details;
 pub mod attachments;
 pub mod boundaries;
+pub mod credential_reports;
 pub mod groups;
 pub mod inline_policies;
 pub mod instance_profiles;
+pub mod last_accessed;
 pub mod login_profiles;
 pub mod mfa_devices;
 pub mod password_policies;
@@ -34,7 +36,9 @@ const FILES: &[&[Row]] = &[
     access_keys::OPERATIONS,
     account::OPERATIONS,
     account_details::OPERATIONS,
+    credential_reports::OPERATIONS,
     instance_profiles::OPERATIONS,
+    last_accessed::OPERATIONS,
     login_profiles::OPERATIONS,
     mfa_devices::OPERATIONS,
     password_policies::OPERATIONS,

@@ -53,7 +53,8 @@ pub enum Managed {
 }
 
 impl Managed {
-    fn reference(&self) -> PolicyRef {
+    /// What attachments call it.
+    pub fn reference(&self) -> PolicyRef {
         match self {
             Managed::Own(row) => PolicyRef(row.id.to_string()),
             Managed::Shared(shared) => PolicyRef(shared.arn.clone()),

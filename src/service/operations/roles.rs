@@ -154,7 +154,7 @@ pub fn last_used(at: &Reading<'_>, role: &UniqueId) -> Result<RoleLastUsed, Faul
     let used = at.activity.last_used(role, at.instant)?;
     Ok(used.map_or_else(RoleLastUsed::default, |used| RoleLastUsed {
         last_used_date: Some(used.at),
-        region: Some(used.region),
+        region: Some(used.region).filter(|region| !region.is_empty()),
     }))
 }
 

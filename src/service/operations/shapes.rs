@@ -9,10 +9,12 @@ use crate::identity::change::PolicyRef;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::projection::directory::{Directory, Named, Principal};
 use crate::projection::fold::same_key;
-use crate::projection::tables::{GroupRow, POLICIES, RoleRow, UserRow};
+use crate::projection::tables::{GroupRow, LOGIN_PROFILES, POLICIES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
+use crate::service::activity::usage::principal_key;
 use crate::service::caller::Caller;
 use crate::service::fault::{self, Fault};
+use crate::service::operation::Reading;
 
 /// A tag in a request or an answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -108,8 +110,21 @@ pub struct User {
     user_id: UniqueId,
     arn: String,
     create_date: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_last_used: Option<Timestamp>,
     permissions_boundary: Option<AttachedPermissionsBoundary>,
     tags: Option<Vec<Tag>>,
+}
+
+/// When the password of a user, or of the root user, was last used to sign in, as of the moment shown.
+pub fn password_last_used(at: &Reading<'_>, id: &UniqueId) -> Result<Option<Timestamp>, Fault> {
+    let Directory { reader, account } = at.directory;
+    // Most users have none, which is known without reading the activity book.
+    if *id != UniqueId::root() && reader.get(account, &LOGIN_PROFILES, id)?.is_none() {
+        return Ok(None);
+    }
+    let used = at.activity.last_used(&principal_key(account, id), at.instant)?;
+    Ok(used.map(|used| used.at))
 }
 
 impl User {
@@ -130,9 +145,15 @@ impl User {
             user_id: user.row.id.clone(),
             arn: user.arn.clone(),
             create_date: user.row.created,
+            password_last_used: None,
             permissions_boundary: None,
             tags: None,
         }
+    }
+
+    /// And when its password was last used, as Get and List show it.
+    pub fn with_password_last_used(self, password_last_used: Option<Timestamp>) -> Self {
+        User { password_last_used, ..self }
     }
 }
 

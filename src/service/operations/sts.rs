@@ -124,7 +124,12 @@ pub fn find_role(
     let digits = parsed.account.to_owned();
     let account: Option<AccountId> = directory.reader.get(AccountId::SYSTEM, &ACCOUNTS, &digits)?;
     let Some(account) = account else { return Ok(None) };
-    let found = Directory::new(directory.reader, account).find::<RoleRow>(parsed.name())?;
+    let owner = Directory::new(directory.reader, account);
+    // Nobody takes on a role of a closed account.
+    if owner.account_row()?.is_some_and(|row| row.closed.is_some()) {
+        return Ok(None);
+    }
+    let found = owner.find::<RoleRow>(parsed.name())?;
     Ok(found.filter(|role| role.arn == role_arn).map(|role| (account, role)))
 }
 

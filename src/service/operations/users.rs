@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Tag, User, check_tags, name_key, named_or_own, need, page, pairs, quota};
+use super::shapes::{
+    Tag, User, check_tags, name_key, named_or_own, need, page, pairs, password_last_used, quota,
+};
 use super::{boundaries, tags};
 use crate::base::time::Timestamp;
 use crate::identity::arn;
 use crate::identity::change::{BoundarySet, UserCreated, UserDeleted, UserRenamed};
-use crate::identity::id::IdKind;
+use crate::identity::id::{IdKind, UniqueId};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
@@ -113,6 +115,8 @@ pub struct RootUser {
     user_id: String,
     arn: String,
     create_date: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_last_used: Option<Timestamp>,
 }
 
 impl RootUser {
@@ -124,6 +128,7 @@ impl RootUser {
             arn: arn::root(&digits),
             user_id: digits,
             create_date: created.unwrap_or_default(),
+            password_last_used: None,
         })
     }
 }
@@ -131,10 +136,15 @@ impl RootUser {
 impl Read for GetUser {
     fn read(self, at: &Reading<'_>) -> Result<GetUserResult, Fault> {
         if self.user_name.is_none() && at.caller.is_root() {
-            return Ok(GetUserResult { user: UserOrRoot::Root(RootUser::of(at.directory)?) });
+            let used = password_last_used(at, &UniqueId::root())?;
+            let root = RootUser::of(at.directory)?;
+            let root = RootUser { password_last_used: used, ..root };
+            return Ok(GetUserResult { user: UserOrRoot::Root(root) });
         }
         let user = named_or_own(at.directory, at.caller, self.user_name.as_deref())?;
-        Ok(GetUserResult { user: UserOrRoot::User(User::full(at.directory, &user)?) })
+        let used = password_last_used(at, &user.row.id)?;
+        let user = User::full(at.directory, &user)?.with_password_last_used(used);
+        Ok(GetUserResult { user: UserOrRoot::User(user) })
     }
 }
 
@@ -163,11 +173,12 @@ impl Read for ListUsers {
             users.retain(|user| user.row.path.starts_with(prefix));
         }
         let paged = page(users, name_key, self.max_items, self.marker.as_deref())?;
-        Ok(ListUsersResult {
-            users: paged.items.iter().map(User::brief).collect(),
-            is_truncated: paged.is_truncated,
-            marker: paged.marker,
-        })
+        let mut users = Vec::with_capacity(paged.items.len());
+        for user in &paged.items {
+            let used = password_last_used(at, &user.row.id)?;
+            users.push(User::brief(user).with_password_last_used(used));
+        }
+        Ok(ListUsersResult { users, is_truncated: paged.is_truncated, marker: paged.marker })
     }
 }
 

@@ -229,7 +229,11 @@ impl Service {
         let service = self.clone();
         let checking = move || {
             let _permit = permit;
-            service.check_password(&who, password, &arrival)
+            let step = service.check_password(&who, password, &arrival);
+            if matches!((&who, &step), (Who::Root { .. }, Err(Refusal::Wrong))) {
+                service.root_counts.sign_in(true);
+            }
+            step
         };
         let step = tokio::task::spawn_blocking(checking).await.map_err(Fault::internal)?;
         drop(waiting);
@@ -293,6 +297,9 @@ impl Service {
                     Err(Refusal::Wait(seconds))
                 }
                 Err(NotAccepted::Wrong | NotAccepted::NoDevice) => {
+                    if ticket.principal == UniqueId::root() {
+                        service.root_counts.sign_in(true);
+                    }
                     service.note_failure(ticket.account, Some(&ticket.principal), &arrival)?;
                     service.gate.put_back(&token, ticket);
                     Err(Refusal::WrongCode)
@@ -371,7 +378,11 @@ impl Service {
     fn enter(&self, ticket: &Ticket, arrival: &Arrival) -> Result<Step, Refusal> {
         self.gate.throttle.succeeded(&ticket.typed, arrival.source.address, arrival.at);
         let (account, principal) = (ticket.account, &ticket.principal);
-        Ok(Step::In(session::begin(self, account, principal, ticket.mfa.is_some(), arrival)?))
+        let cookie = session::begin(self, account, principal, ticket.mfa.is_some(), arrival)?;
+        if *principal == UniqueId::root() {
+            self.root_counts.sign_in(false);
+        }
+        Ok(Step::In(cookie))
     }
 
     /// The caller behind a ticket, before it has a session.
@@ -468,6 +479,16 @@ impl Service {
 
 /// Whom a name stands for: the account, and in it the principal.
 fn find(view: &View, who: &Who) -> Result<(Option<AccountId>, Option<UniqueId>), Fault> {
+    let found = named(view, who)?;
+    // Nobody signs in to a closed account.
+    match found.0.map(|account| Directory::new(view, account).account_row()).transpose()?.flatten()
+    {
+        Some(row) if row.closed.is_some() => Ok((None, None)),
+        _ => Ok(found),
+    }
+}
+
+fn named(view: &View, who: &Who) -> Result<(Option<AccountId>, Option<UniqueId>), Fault> {
     match who {
         Who::Root { email } => {
             let tag = sealing::name_tag(view.keys(), AccountId::SYSTEM, NameKind::Email, email)?;

@@ -17,13 +17,15 @@ use crate::base::text::{base64_url, hex};
 use crate::base::time::Timestamp;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;
-use crate::projection::View;
-use crate::projection::tables::LOGIN_PROFILES;
+use crate::projection::tables::{ACCOUNT, LOGIN_PROFILES};
 use crate::projection::view::ReadTables;
+use crate::projection::{ProjectionError, View};
 use crate::service::Service;
 use crate::service::activity::facts::Facts;
 use crate::service::activity::receipt::{Kind, LastUsed};
 use crate::service::activity::session::Session;
+pub use crate::service::activity::usage::SIGN_IN;
+use crate::service::activity::usage::Use;
 use crate::service::activity::{ActivityBook, Ended};
 use crate::service::authenticate::{self, Arrival, NoCredential};
 use crate::service::caller::Caller;
@@ -36,8 +38,6 @@ pub const LONGEST: i64 = 12 * 3_600;
 pub const IDLE: i64 = 30 * 60;
 /// The region of requests that come by the console.
 pub const REGION: &str = "us-east-1";
-/// The service under which the use of a password is noted.
-pub const SIGN_IN: &str = "signin";
 
 const TOKEN_BYTES: usize = 32;
 
@@ -116,8 +116,8 @@ pub fn begin(
 ) -> Result<Cookie, Fault> {
     let random = service.random();
     // A password that was set on the way here is a moment younger than the request.
-    let profile = service.now().get(account, &LOGIN_PROFILES, principal)?;
-    let at = profile.map_or(arrival.at, |profile| profile.password_set.max(arrival.at));
+    let set = password_set(&service.now(), account, principal)?;
+    let at = set.unwrap_or_default().max(arrival.at);
     let key = UniqueId::generate(IdKind::SessionKey, random)?;
     let token = Secret::new(base64_url(&random_bytes::<TOKEN_BYTES>(random)?));
     let session = Session {
@@ -142,7 +142,8 @@ pub fn begin(
     let receipt =
         service.sign_in_receipt(Kind::SignedIn, account, principal, Some(&key), arrival)?;
     let now = LastUsed { at: arrival.at, service: SIGN_IN.to_owned(), region: REGION.to_owned() };
-    let used = vec![(ActivityBook::person(account, principal), now.clone()), (key.clone(), now)];
+    let person = ActivityBook::person(account, principal);
+    let used = vec![Use::of(person, now.clone()), Use::of(key.clone(), now)];
     service.activity().keep_session(&session, (receipt, used), None, random)?;
     Ok(Cookie { own: Pass { key, token }, role: None })
 }
@@ -195,11 +196,20 @@ fn is_in_use(facts: &dyn Facts, session: &Session, at: Timestamp) -> Result<bool
 
 /// A password that was set since ends what began with the one before.
 fn password_stands(now: &View, session: &Session) -> Result<bool, NoCredential> {
-    if session.principal == UniqueId::root() {
-        return Ok(true);
+    let set = password_set(now, session.account, &session.principal)?;
+    Ok(set.is_some_and(|set| set <= session.issued))
+}
+
+/// When the password of a user, or of the root user, was set, if there is one.
+fn password_set(
+    now: &View,
+    account: AccountId,
+    principal: &UniqueId,
+) -> Result<Option<Timestamp>, ProjectionError> {
+    if *principal == UniqueId::root() {
+        return Ok(now.get(account, &ACCOUNT, &())?.and_then(|row| row.root_password_set));
     }
-    let row = now.get(session.account, &LOGIN_PROFILES, &session.principal)?;
-    Ok(row.is_some_and(|row| row.password_set <= session.issued))
+    Ok(now.get(account, &LOGIN_PROFILES, principal)?.map(|row| row.password_set))
 }
 
 impl Service {

@@ -194,6 +194,10 @@ impl Walk<'_> {
                 ("QRCodePNG", Some(bytes)) if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => {
                     self.names.bind(label, &at.name, &at.text)
                 }
+                ("Content", Some(bytes)) => match String::from_utf8(bytes) {
+                    Ok(report) => self.names.reveal(&report),
+                    Err(_) => return wrong("no text"),
+                },
                 _ => return wrong("no bytes in base64 that are known"),
             },
             // What a denial meant is told as JSON.
@@ -318,6 +322,10 @@ impl Walk<'_> {
                 let reset = self.asked.action.starts_with("Reset");
                 let part = if reset { format!("{name}.reset") } else { name.to_owned() };
                 Ok(self.names.bind(label, &part, text))
+            }
+            "JobId" => {
+                self.names.set("job", text);
+                Ok("$job".to_owned())
             }
             "Marker" => {
                 self.names.set("marker", text);

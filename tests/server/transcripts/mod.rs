@@ -39,8 +39,9 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    access_keys account account_details attachments boundaries callers denied errors groups inline
-    instance_profiles login_profiles mfa_devices paging password_policy policies quotas roles root
+    access_keys account account_details attachments boundaries callers credential_reports denied errors
+    groups inline instance_profiles last_accessed login_profiles mfa_devices paging password_policy policies
+    quotas roles root
     service_credentials simulation sts tags users versions
 }
 

@@ -28,7 +28,7 @@ static ID: LazyLock<Regex> = LazyLock::new(|| {
 static RUNNING: LazyLock<Regex> = LazyLock::new(|| {
     let kinds = [
         r"(?<id>\bA(?:IDA|ROA|GPA|NPA|IPA|CCA|KIA|SIA)[A-Z0-9]{16,17}\b)",
-        r"(?<date>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)",
+        r"(?<date>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?<zone>Z|\+00:00)",
         r"(?<digits>\b\d{10,12}\b)",
         r"(?<long>x{30,})",
         r"(?<dollar>\$[$A-Za-z])",
@@ -186,7 +186,11 @@ impl Names {
             let part = |name| found.name(name).map(|part| part.as_str());
             let shown = None
                 .or_else(|| part("id").and_then(|id| Some(format!("${}", self.ids.get(id)?))))
-                .or_else(|| part("date").and_then(Timestamp::parse).map(|at| self.instant(at)))
+                .or_else(|| {
+                    let zone = part("zone")?;
+                    let at = self.instant(Timestamp::parse(&format!("{}{zone}", part("date")?))?);
+                    Some(if zone == "Z" { at } else { at + zone })
+                })
                 .or_else(|| part("digits").and_then(|digits| self.digits(digits)))
                 .or_else(|| part("long").map(|run| format!("$x{}", run.len())))
                 .or_else(|| part("dollar").map(|dollar| format!("${dollar}")))

@@ -1,0 +1,203 @@
+//! When things were last used: credentials, roles and passwords, and what principals asked of which services.
+//!
+//! | key | value |
+//! |---|---|
+//! | id, 0, complement of the second at which a span begins | [`LastUsed`]: the first use in that span |
+//! | principal, 1, service, 0, action, 0, the same complement | likewise, of requests for an action |
+//!
+//! Of several uses in one span the first is kept, as AWS does ("when an access key is used more than once in
+//! a 15-minute span, only the first use is recorded", IAM User Guide, credential reports). So no row is ever
+//! replaced: what was told of an instant is told of it for ever, and whoever asks all day writes little.
+
+use super::receipt::{LastUsed, Receipt};
+use crate::base::time::Timestamp;
+use crate::identity::codec;
+use crate::identity::id::{IdKind, UniqueId};
+use crate::ledger::AccountId;
+use crate::projection::ProjectionError;
+use crate::store::{self, Cursor, Family, Store, StoreError};
+
+/// As which service sign-ins with a password are noted, of [`principal_key`].
+pub const SIGN_IN: &str = "signin";
+
+/// Seconds in which the uses of a credential count once.
+const SPAN: u64 = 900;
+/// The same of sessions, some of which end when they are not used for half an hour.
+const SESSION_SPAN: u64 = 60;
+/// The same of passwords.
+const SIGN_IN_SPAN: u64 = 300;
+/// The same of requests for one action.
+const ACTION_SPAN: u64 = 3_600;
+
+/// One use of something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    what: UniqueId,
+    /// For what a principal asked; `None` for a credential, role or password.
+    action: Option<String>,
+    last: LastUsed,
+}
+
+impl Use {
+    /// Of a credential or role by its id, or of a password by its owner's [`principal_key`] and with
+    /// [`SIGN_IN`] as the service.
+    pub fn of(what: UniqueId, last: LastUsed) -> Self {
+        Use { what, action: None, last }
+    }
+
+    /// A principal's request for an action. Whether it was allowed makes no difference: "the service last
+    /// accessed data includes all attempts to access an AWS API, not just the successful ones" (IAM API
+    /// Reference, GenerateServiceLastAccessedDetails).
+    pub fn asked(receipt: &Receipt, region: &str) -> Option<Self> {
+        let (service, action) = receipt.action.split_once(':')?;
+        let plain = |text: &str| !text.is_empty() && !text.bytes().any(|byte| byte < b' ');
+        let (account, principal) = &receipt.principal;
+        (plain(service) && plain(action)).then(|| Use {
+            what: principal_key(*account, principal),
+            action: Some(action.to_owned()),
+            last: LastUsed {
+                at: receipt.at,
+                service: service.to_ascii_lowercase(),
+                region: region.to_owned(),
+            },
+        })
+    }
+
+    /// When it happened.
+    pub fn at(&self) -> Timestamp {
+        self.last.at
+    }
+
+    /// The key of the span that it falls into.
+    pub fn key(&self) -> Vec<u8> {
+        let (prefix, span) = match &self.action {
+            Some(action) => (action_prefix(&self.what, &self.last.service, action), ACTION_SPAN),
+            None => {
+                let span = match self.what.kind() {
+                    Some(IdKind::SessionKey) => SESSION_SPAN,
+                    _ if self.last.service == SIGN_IN => SIGN_IN_SPAN,
+                    _ => SPAN,
+                };
+                (thing_prefix(&self.what), span)
+            }
+        };
+        let second = self.last.at.seconds();
+        until_key(&prefix, second - second % span)
+    }
+
+    /// As it is stored.
+    pub fn value(&self) -> Result<Vec<u8>, ProjectionError> {
+        Ok(codec::encode(&self.last)?)
+    }
+}
+
+/// Under which key the uses of a principal stand: its unique id or, since every account has its `root`, an
+/// id of that which no other account has.
+pub fn principal_key(account: AccountId, principal: &UniqueId) -> UniqueId {
+    if *principal != UniqueId::root() {
+        return principal.clone();
+    }
+    // An id has 24 characters at most: 80 random bits of the account's are enough to tell it by.
+    let digits = crate::base::text::hex(&account.0);
+    let of_account = format!("root{}", digits.get(..20).unwrap_or_default());
+    UniqueId::parse(&of_account).unwrap_or_else(UniqueId::root)
+}
+
+fn thing_prefix(id: &UniqueId) -> Vec<u8> {
+    [id.as_str().as_bytes(), &[0]].concat()
+}
+
+fn principal_prefix(id: &UniqueId, service: Option<&str>) -> Vec<u8> {
+    let mut prefix = [id.as_str().as_bytes(), &[1]].concat();
+    if let Some(service) = service {
+        prefix.extend_from_slice(service.as_bytes());
+        prefix.push(0);
+    }
+    prefix
+}
+
+fn action_prefix(id: &UniqueId, service: &str, action: &str) -> Vec<u8> {
+    let mut prefix = principal_prefix(id, Some(service));
+    prefix.extend_from_slice(action.as_bytes());
+    prefix.push(0);
+    prefix
+}
+
+fn until_key(prefix: &[u8], second: u64) -> Vec<u8> {
+    [prefix, &(!second).to_be_bytes()].concat()
+}
+
+/// The newest use at or before an instant of those whose keys are this prefix and their span.
+fn newest(
+    cursor: &mut dyn Cursor,
+    prefix: &[u8],
+    until: Timestamp,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    cursor.seek(&until_key(prefix, until.seconds()))?;
+    // The span of the instant may begin with a later use; the span before it does not.
+    while let Some((key, value)) = cursor.current() {
+        if !key.starts_with(prefix) {
+            break;
+        }
+        let used: Result<LastUsed, _> = codec::decode(value);
+        // What does not decode is handed on, for the caller to say so.
+        if used.is_ok_and(|used| used.at > until) {
+            cursor.advance()?;
+            continue;
+        }
+        return Ok(Some(value.to_vec()));
+    }
+    Ok(None)
+}
+
+/// When something was last used, at or before an instant.
+pub fn last_used(
+    store: &dyn Store,
+    id: &UniqueId,
+    until: Timestamp,
+) -> Result<Option<LastUsed>, ProjectionError> {
+    let prefix = thing_prefix(id);
+    let found = store::walk(store, Family::LastUsed, |cursor| newest(cursor, &prefix, until))?;
+    Ok(found.map(|bytes| codec::decode(&bytes)).transpose()?)
+}
+
+/// The last request of a principal for an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The action as it was spelled, without its service. Actions are the same in any case.
+    pub action: String,
+    /// When, of which service, in which region.
+    pub last: LastUsed,
+}
+
+/// What a principal asked for at or before an instant, of one service or of all: each action once, in the
+/// order of service and action. Costs a few steps an action, however often it was asked for.
+pub fn asked(
+    store: &dyn Store,
+    principal: &UniqueId,
+    service: Option<&str>,
+    until: Timestamp,
+) -> Result<Vec<Asked>, ProjectionError> {
+    let all = principal_prefix(principal, service);
+    let rows = store::walk(store, Family::LastUsed, |cursor| {
+        let mut rows = Vec::new();
+        cursor.seek(&all)?;
+        while let Some((key, _)) = cursor.current() {
+            let Some((prefix, _)) = key.split_last_chunk::<8>().filter(|_| key.starts_with(&all))
+            else {
+                break;
+            };
+            let prefix = prefix.to_vec();
+            if let Some(value) = newest(cursor, &prefix, until)? {
+                let action = prefix.split(|byte| *byte == 0).nth(1).unwrap_or_default();
+                rows.push((String::from_utf8_lossy(action).into_owned(), value));
+            }
+            // Past the oldest span that can be.
+            cursor.seek(&[prefix.as_slice(), &[0xff; 9]].concat())?;
+        }
+        Ok(rows)
+    })?;
+    let read =
+        |(action, bytes): (String, Vec<u8>)| Ok(Asked { action, last: codec::decode(&bytes)? });
+    rows.into_iter().map(read).collect()
+}
