@@ -83,7 +83,7 @@ fn first(typed: &Typed, wrong: Option<&str>) -> Response {
             }
             p { a href=(address("/console/sign-in", &[("as", other), ("next", next)])) {
                 (if typed.as_root { words::AS_USER } else { words::AS_ROOT }) } }
-            @if typed.as_root { p.quiet { (words::FORGOT_ROOT) } }
+            @if typed.as_root { p.quiet { (words::FORGOT_ROOT) " " a href="/console/recover" { (words::HAVE_CODE) } } }
         },
     )
 }
@@ -253,6 +253,52 @@ fn refused_words(refused: &Refusal) -> (StatusCode, String) {
         Refusal::Failed(fault) => {
             let status = StatusCode::from_u16(fault.status);
             (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), fault.message.clone())
+        }
+    }
+}
+
+/// `GET /console/recover`: a forgotten password of the root user.
+pub async fn recover_page() -> Response {
+    recovery("", None)
+}
+
+fn recovery(email: &str, wrong: Option<&str>) -> Response {
+    frame::bare(
+        words::RECOVER,
+        &html! {
+            p { (words::RECOVER_WHY) }
+            @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
+            form.stack method="post" action="/console/recover" {
+                label.field { span { (words::EMAIL) }
+                    input type="email" name="email" value=(email) required autocomplete="username"; }
+                label.field { span { (words::RECOVERY_CODE) }
+                    input type="text" name="code" required autocomplete="off" spellcheck="false"; }
+                (new_password_fields(&[]))
+                button.primary type="submit" { (words::SET_PASSWORD) }
+            }
+            p { a href="/console/sign-in?as=root" { (words::AS_ROOT) } }
+        },
+    )
+}
+
+/// `POST /console/recover`
+pub async fn recover(State(service): State<Arc<Service>>, parts: Parts, body: Bytes) -> Response {
+    if !is_from_here(&parts.headers) {
+        return not_from_here();
+    }
+    let sent = fields(&body);
+    let of = |name: &str| sent.get(name).cloned().unwrap_or_default();
+    if of("new") != of("again") {
+        let page = recovery(&of("email"), Some(words::NOT_THE_SAME));
+        return (StatusCode::BAD_REQUEST, page).into_response();
+    }
+    let (code, new) = (Secret::new(of("code").trim().to_owned()), Secret::new(of("new")));
+    match service.redeem_root_recovery(arrival(&parts), of("email"), code, new).await {
+        Ok(()) => first(&Typed { as_root: true, email: of("email"), ..Typed::default() }, None),
+        Err(fault) => {
+            let status = StatusCode::from_u16(fault.status);
+            let page = recovery(&of("email"), Some(&fault.message));
+            (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), page).into_response()
         }
     }
 }

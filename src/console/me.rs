@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use maud::html;
+use maud::{Markup, html};
 
 use super::account;
 use super::entrance::{new_password_fields, not_from_here};
@@ -12,6 +12,7 @@ use super::parts::{instant, refusal};
 use super::users::{devices, keys};
 use super::visit::{Visit, form, keep, pairs};
 use super::words;
+use crate::base::secret::Secret;
 use crate::service::caller::Identity;
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
@@ -48,7 +49,8 @@ async fn shown(visit: &Visit, refused: Option<&Fault>) -> Response {
         }
         @if is_role { p { (words::ROLE_HAS_NONE) } }
         @else {
-            @if !caller.is_root() {
+            @if caller.is_root() { (root_forms(visit, &rules)) }
+            @else {
                 section {
                     h2 { (words::PASSWORD) }
                     form.stack method="post" action="/console/me/password" {
@@ -65,6 +67,70 @@ async fn shown(visit: &Visit, refused: Option<&Fault>) -> Response {
     };
     let status = refused.map_or(200, |fault| fault.status);
     frame::page_with(status, visit, Section::Me, words::MY_CREDENTIALS, &body).await
+}
+
+/// What the root user alone can do: each shows the current password again.
+fn root_forms(visit: &Visit, rules: &[String]) -> Markup {
+    let form = |act: &str, label: &str, question: Option<&str>, fields: &Markup| {
+        html! {
+            form.stack method="post" action="/console/me/root" {
+                input type="hidden" name="_token" value=(visit.visitor.cookie.form_token());
+                input type="hidden" name="act" value=(act);
+                @if let Some(question) = question { p { (question) } }
+                (fields)
+                label.field { span { (words::OLD_PASSWORD) } input type="password" name="old" required autocomplete="current-password"; }
+                button.danger[question.is_some()].primary[question.is_none()] type="submit" { (label) }
+            }
+        }
+    };
+    html! {
+        section {
+            h2 { (words::PASSWORD) }
+            (form("password", words::SET_PASSWORD, None, &new_password_fields(rules)))
+        }
+        section {
+            h2 { (words::EMAIL) }
+            (form("email", words::SET_EMAIL, None, &html! {
+                label.field { span { (words::NEW_EMAIL) } input type="email" name="email" required autocomplete="off"; }
+            }))
+        }
+        section {
+            h2 { (words::CLOSE_ACCOUNT) }
+            details.danger {
+                summary { (words::CLOSE_ACCOUNT) }
+                (form("close", words::CLOSE_ACCOUNT, Some(words::CLOSE_ACCOUNT_WHY), &html! {}))
+            }
+        }
+    }
+}
+
+/// `POST /console/me/root`
+pub async fn act_as_root(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
+    let sent = pairs(&body);
+    if !visit.sent(&headers, &sent) {
+        return not_from_here();
+    }
+    let of = |name: &str| {
+        let found = sent.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let (service, caller) = (&visit.service, visit.caller().clone());
+    let old = Secret::new(of("old"));
+    let outcome = match of("act").as_str() {
+        "password" if of("new") != of("again") => Err(Fault::validation(words::NOT_THE_SAME)),
+        "password" => service.change_root_password(caller, old, Secret::new(of("new"))).await,
+        "email" => service.change_root_email(caller, old, of("email").trim().to_owned()).await,
+        "close" => service.close_account(caller, old).await,
+        _ => Err(Fault::validation(words::NOT_HERE)),
+    };
+    if let Err(fault) = outcome {
+        return shown(&visit, Some(&fault)).await;
+    }
+    match of("act").as_str() {
+        "close" => frame::lone(words::CLOSED, words::CLOSED_WHY),
+        "password" => renewed(visit).await,
+        _ => Redirect::to("/console/me?done=ChangeEmail").into_response(),
+    }
 }
 
 /// `POST /console/me/password`: ChangePassword. Sessions that began with the old password end; this one goes
@@ -88,6 +154,11 @@ pub async fn change_password(visit: Visit, headers: HeaderMap, body: Bytes) -> R
     if let Err(fault) = changed {
         return shown(&visit, Some(&fault)).await;
     }
+    renewed(visit).await
+}
+
+/// The old session ended with the old password: this one goes on with a new token.
+async fn renewed(visit: Visit) -> Response {
     let secure = visit.arrival.source.secure;
     let renewing = move || visit.service.renew(&visit.visitor, &visit.arrival);
     match tokio::task::spawn_blocking(renewing).await.map_err(Fault::internal).and_then(|new| new) {

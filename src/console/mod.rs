@@ -5,7 +5,7 @@
 //! | [`entrance`] | signing in and out, switching roles |
 //! | [`visit`] | who looks at a page, at which moment; asking the service on their behalf |
 //! | [`frame`], [`time_bar`], [`parts`] | what all pages have in common |
-//! | [`dashboard`], [`users`], [`groups`], [`roles`], [`policies`], [`account`], [`me`] | the pages |
+//! | [`dashboard`], [`users`], [`groups`], [`roles`], [`policies`], [`account`], [`access`], [`me`] | the pages |
 //! | [`can`], [`ledger`], [`diff`] | questions, and the history |
 //! | [`act`] | every change that a page offers: an operation of the API, run as it stands in the form |
 //! | [`sentence`] | an event in words |
@@ -18,6 +18,7 @@
 //! Every address may carry `at=MOMENT`, and then shows the past, in a frame of its own and without anything
 //! to change.
 
+mod access;
 mod account;
 mod act;
 mod can;
@@ -79,6 +80,7 @@ pub fn pages(service: Arc<Service>) -> Router {
         .route("/console/sign-in/{account}", get(entrance::page_of))
         .route("/console/sign-in/step/code", post(entrance::code))
         .route("/console/sign-in/step/new-password", post(entrance::new_password))
+        .route("/console/recover", get(entrance::recover_page).post(entrance::recover))
         .route("/console/go", get(time_bar::go))
         .route("/console/sign-out", post(entrance::sign_out))
         .route("/console/switch-role", get(entrance::switch_page).post(entrance::switch))
@@ -97,6 +99,8 @@ pub fn pages(service: Arc<Service>) -> Router {
         .route("/console/account", get(account::page))
         .route("/console/me", get(me::page))
         .route("/console/me/password", post(me::change_password))
+        .route("/console/me/root", post(me::act_as_root))
+        .route("/console/access", get(access::page))
         .route("/console/can", get(can::page))
         .route("/console/ledger", get(ledger::page))
         .route("/console/ledger/{position}", get(ledger::event))

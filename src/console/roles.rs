@@ -97,7 +97,8 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             dt { (words::LONGEST_SESSION) } dd { (words::minutes(longest.unwrap_or(3_600) / 60)) }
         }
         p {
-            a href=(visit.link("/console/can", &[("principal", arn)])) { (words::ask_can(&name)) }
+            a href=(visit.link("/console/can", &[("principal", arn)])) { (words::ask_can(&name)) } " · "
+            a href=(visit.link("/console/access", &[("arn", arn)])) { (words::ACCESS_ADVISOR) }
             @if visit.may_change() {
                 " · " a href=(visit.link("/console/switch-role", &[("role", &name)])) { (words::SWITCH_ROLE) }
             }

@@ -129,7 +129,10 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             dt { (words::CREATED) } dd { (instant_text(text(&user.user, "/User/CreateDate"), now)) }
             dt { (words::PASSWORD_LAST_USED) } dd { (instant_text(text(&user.user, "/User/PasswordLastUsed"), now)) }
         }
-        p { a href=(visit.link("/console/can", &[("principal", arn)])) { (words::ask_can(&name)) } }
+        p {
+            a href=(visit.link("/console/can", &[("principal", arn)])) { (words::ask_can(&name)) } " · "
+            a href=(visit.link("/console/access", &[("arn", arn)])) { (words::ACCESS_ADVISOR) }
+        }
         section id="permissions" {
             h2 { (words::PERMISSIONS) }
             (attached(&visit, "User", owner, &user.attached))

@@ -339,6 +339,22 @@ pub const TWO_CODES: &str =
 pub const FIRST_CODE: &str = "First code";
 pub const SECOND_CODE: &str = "Next code";
 pub const ENABLE: &str = "Enable the device";
+pub const HAVE_CODE: &str = "I have a code";
+pub const RECOVER: &str = "Set a new root password";
+pub const RECOVER_WHY: &str = "With the code that domesday recover root printed. MFA devices of the root user are taken away by it.";
+pub const RECOVERY_CODE: &str = "Code";
+pub const SET_EMAIL: &str = "Change the e-mail address";
+pub const NEW_EMAIL: &str = "New e-mail address";
+pub const CLOSE_ACCOUNT: &str = "Close this account";
+pub const CLOSE_ACCOUNT_WHY: &str = "All credentials of the account stop at once. Whoever runs this service can reopen it for 90 days. The history stays.";
+pub const CLOSED: &str = "The account is closed";
+pub const CLOSED_WHY: &str = "Nothing of it is accepted any more.";
+pub const ACCESS: &str = "Last accessed";
+pub const ACCESS_ADVISOR: &str = "Services and actions last accessed";
+pub const ACCESS_WHY: &str = "What its policies allow, and when it was last asked for. What nobody asked for can be taken away.";
+pub const SERVICE: &str = "Service";
+pub const NOTHING_ALLOWED: &str = "Its policies allow nothing.";
+pub const NOT_ACCESSED: &str = "not accessed";
 pub const DRY_RUN: &str = "Dry run";
 pub const DRY_RUN_NEW: &str =
     "A new policy is attached to nobody yet: nobody gains or loses anything by it.";
@@ -467,6 +483,14 @@ pub fn brought_by(event: u64) -> String {
 
 pub fn was_denied(actor: &str, action: &str) -> String {
     format!("{actor} was denied {action}")
+}
+
+/// How many of a service's actions were asked for.
+pub fn of_actions(actions: &[serde_json::Value]) -> String {
+    let used = actions
+        .iter()
+        .filter(|one| one.pointer("/LastAccessedTime").is_some_and(|at| !at.is_null()));
+    format!("{} of {} actions", used.count(), actions.len())
 }
 
 pub fn at_least(characters: u64) -> String {
