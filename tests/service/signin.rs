@@ -332,3 +332,43 @@ fn a_cookie_is_good_for_nothing_else() {
     let got = session::visitor(&world.service, &now, cookie, &arrival(&world, "10.0.0.1"));
     assert!(got.is_err());
 }
+
+#[test]
+fn a_policy_that_asks_for_a_second_factor_sees_it_while_the_password_is_changed() {
+    let world = World::new(78);
+    world.ok(&world.admin, "CreateUser", &[("UserName", "alice")]);
+    let profile =
+        [("UserName", "alice"), ("Password", PASSWORD), ("PasswordResetRequired", "true")];
+    world.ok(&world.admin, "CreateLoginProfile", &profile);
+    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}]}"#;
+    let put = [("UserName", "alice"), ("PolicyName", "deny"), ("PolicyDocument", deny)];
+    world.ok(&world.admin, "PutUserPolicy", &put);
+    let change = |ticket: Secret<String>| {
+        let arrival = arrival(&world, "10.0.0.1");
+        run(world.service.sign_in_new_password(ticket, secret("Another-1086"), arrival))
+    };
+    let bare = try_in(&world, who(&world, "alice"), PASSWORD, "10.0.0.1");
+    let Ok(Step::NewPassword(ticket)) = bare else { panic!("it must be changed") };
+    assert!(matches!(change(ticket), Err(Refusal::NewPassword(_))), "without a factor");
+    let name = [("VirtualMFADeviceName", "phone")];
+    let app = Authenticator::of(&world.ok(&world.admin, "CreateVirtualMFADevice", &name));
+    let [first, second] = app.pair(world.service.clock().now());
+    world.ok(
+        &world.admin,
+        "EnableMFADevice",
+        &[
+            ("UserName", "alice"),
+            ("SerialNumber", &app.serial),
+            ("AuthenticationCode1", &first),
+            ("AuthenticationCode2", &second),
+        ],
+    );
+    world.clock.advance(60);
+    let begun = try_in(&world, who(&world, "alice"), PASSWORD, "10.0.0.1");
+    let Ok(Step::Code(ticket)) = begun else { panic!("a code is needed") };
+    let code = secret(&app.code(world.service.clock().now(), 0));
+    let shown = run(world.service.sign_in_code(ticket, code, arrival(&world, "10.0.0.1")));
+    let Ok(Step::NewPassword(ticket)) = shown else { panic!("and then a new password") };
+    let Ok(Step::In(cookie)) = change(ticket) else { panic!("with the factor") };
+    assert_eq!(visitor(&world, &cookie).unwrap().caller.session().unwrap().mfa, Some(true));
+}

@@ -391,6 +391,14 @@ impl Service {
         let directory = Directory::new(&now, ticket.account);
         let user = directory.by_id::<UserRow>(&ticket.principal)?;
         let user = user.ok_or_else(super::invalid_credential)?;
+        // Policies that ask for a second factor see the one that was shown.
+        let session = match &ticket.mfa {
+            None => None,
+            Some(_) => {
+                let (account, principal) = (ticket.account, &ticket.principal);
+                Some(session::new(self, account, principal, true, arrival.at)?.0)
+            }
+        };
         Ok(Caller {
             account: ticket.account,
             digits: directory.digits()?,
@@ -398,7 +406,7 @@ impl Service {
                 id: ticket.principal.clone(),
                 name: user.name,
                 arn: user.arn,
-                session: None,
+                session: session.map(Arc::new),
             },
             credential: None,
             at: arrival.at,

@@ -106,22 +106,18 @@ pub struct Visitor {
     pub cookie: Cookie,
 }
 
-/// Begins a session for whoever proved to be a user or the root user.
-pub fn begin(
+/// A session that nobody has yet, and its token.
+pub(super) fn new(
     service: &Service,
     account: AccountId,
     principal: &UniqueId,
     mfa: bool,
-    arrival: &Arrival,
-) -> Result<Cookie, Fault> {
+    at: Timestamp,
+) -> Result<(Session, Secret<String>), Fault> {
     let random = service.random();
-    // A password that was set on the way here is a moment younger than the request.
-    let set = password_set(&service.now(), account, principal)?;
-    let at = set.unwrap_or_default().max(arrival.at);
-    let key = UniqueId::generate(IdKind::SessionKey, random)?;
     let token = Secret::new(base64_url(&random_bytes::<TOKEN_BYTES>(random)?));
     let session = Session {
-        key: key.clone(),
+        key: UniqueId::generate(IdKind::SessionKey, random)?,
         account,
         principal: principal.clone(),
         name: String::new(),
@@ -139,6 +135,23 @@ pub fn begin(
         mfa: Some(mfa),
         console: true,
     };
+    Ok((session, token))
+}
+
+/// Begins a session for whoever proved to be a user or the root user.
+pub fn begin(
+    service: &Service,
+    account: AccountId,
+    principal: &UniqueId,
+    mfa: bool,
+    arrival: &Arrival,
+) -> Result<Cookie, Fault> {
+    let random = service.random();
+    // A password that was set on the way here is a moment younger than the request.
+    let set = password_set(&service.now(), account, principal)?;
+    let at = set.unwrap_or_default().max(arrival.at);
+    let (session, token) = new(service, account, principal, mfa, at)?;
+    let key = session.key.clone();
     let receipt =
         service.sign_in_receipt(Kind::SignedIn, account, principal, Some(&key), arrival)?;
     let now = LastUsed { at: arrival.at, service: SIGN_IN.to_owned(), region: REGION.to_owned() };

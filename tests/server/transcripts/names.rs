@@ -31,6 +31,8 @@ static RUNNING: LazyLock<Regex> = LazyLock::new(|| {
         r"(?<date>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?<zone>Z|\+00:00)",
         r"(?<digits>\b\d{10,12}\b)",
         r"(?<long>x{30,})",
+        // A pause that is running out: shown as the half minute that it began with.
+        r"\bin (?<pause>\d{1,4}) seconds",
         r"(?<dollar>\$[$A-Za-z])",
         &format!("(?<encoded>{ENCODED}[A-Za-z0-9_-]+)"),
     ];
@@ -192,6 +194,10 @@ impl Names {
                     Some(if zone == "Z" { at } else { at + zone })
                 })
                 .or_else(|| part("digits").and_then(|digits| self.digits(digits)))
+                .or_else(|| {
+                    let pause: u64 = part("pause")?.parse().ok()?;
+                    Some(format!("in {} seconds", pause.div_ceil(30) * 30))
+                })
                 .or_else(|| part("long").map(|run| format!("$x{}", run.len())))
                 .or_else(|| part("dollar").map(|dollar| format!("${dollar}")))
                 .or_else(|| {
