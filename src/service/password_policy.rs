@@ -172,6 +172,15 @@ pub fn standing_of(
 /// the purpose, `IAMUserChangePassword`.
 const OWN_PASSWORD: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ChangePassword","Resource":["arn:aws:iam::*:user/${aws:username}","arn:aws:iam::*:user/*/${aws:username}"]},{"Effect":"Allow","Action":"iam:GetAccountPasswordPolicy","Resource":"*"}]}"#;
 
+/// Whether a user may change its own password by the account's rules, or because it must.
+pub fn may_change_own(directory: Directory<'_>, user: &UniqueId) -> Result<bool, ProjectionError> {
+    Ok(of(directory)?.is_some_and(|policy| policy.users_may_change)
+        || directory
+            .reader
+            .get(directory.account, &LOGIN_PROFILES, user)?
+            .is_some_and(|profile| profile.reset_required))
+}
+
 /// What judges a user besides its policies: it may change its password if the account's rules let everybody
 /// do so, or if it must be changed at the next sign-in. It is a grant like any other: denials and boundaries
 /// have their say.
@@ -180,12 +189,7 @@ pub fn grant(
     directory: Directory<'_>,
     user: &UniqueId,
 ) -> Result<Option<Attached>, Fault> {
-    let may = of(directory)?.is_some_and(|policy| policy.users_may_change)
-        || directory
-            .reader
-            .get(directory.account, &LOGIN_PROFILES, user)?
-            .is_some_and(|profile| profile.reset_required);
-    if !may {
+    if !may_change_own(directory, user)? {
         return Ok(None);
     }
     let label = Label::new("password policy", "", "account");

@@ -271,3 +271,17 @@ fn whatever_decides_otherwise_is_told() {
     }
     assert!(told > 20, "{told} differences are too few to tell anything");
 }
+
+#[test]
+fn a_password_that_must_be_changed_lets_its_user_change_it() {
+    let world = World::new(84);
+    world.ok(&world.admin, "CreateUser", &[("UserName", "alice")]);
+    let from = here(&world);
+    let profile =
+        [("UserName", "alice"), ("Password", "Domesday-1086"), ("PasswordResetRequired", "true")];
+    world.ok(&world.admin, "CreateLoginProfile", &profile);
+    let answer = diff(&world, &[("from", &from)]);
+    let gained = "user/alice + iam:ChangePassword on arn:aws:iam::*:user/alice";
+    assert!(lines(&answer).contains(gained), "{answer:#}");
+    assert_eq!(answer["principals"][0]["events"], serde_json::json!([world.head()]));
+}

@@ -8,6 +8,7 @@ use crate::projection::directory::Directory;
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
 use crate::service::fault::Fault;
+use crate::service::password_policy::may_change_own;
 
 /// What a policy is judged by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +29,7 @@ pub struct Footing {
     tags: Vec<(String, String)>,
     identity: BTreeSet<Ground>,
     boundary: Option<Ground>,
+    may_change_own_password: bool,
     closure: BTreeSet<UniqueId>,
 }
 
@@ -61,7 +63,14 @@ impl Footing {
         let (name, boundary) = named.unwrap_or_default();
         closure.extend(boundary.as_ref().and_then(|policy| UniqueId::parse(&policy.0)));
         let boundary = boundary.map(|policy| ground(directory, &policy)).transpose()?;
-        Ok(Footing { name, tags: directory.tags(id)?, identity, boundary, closure })
+        Ok(Footing {
+            name,
+            tags: directory.tags(id)?,
+            identity,
+            boundary,
+            may_change_own_password: may_change_own(directory, id)?,
+            closure,
+        })
     }
 
     /// The ids that it came by.

@@ -219,7 +219,7 @@ pub fn diff(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Re
     let shown = found.principals.iter().map(|one| {
         let responsible: Vec<u64> = events
             .iter()
-            .filter(|(_, event)| log::concerns(event, &one.closure))
+            .filter(|(_, event)| is_of_all(event) || log::concerns(event, &one.closure))
             .map(|(position, _)| *position)
             .take(EVENTS)
             .collect();
@@ -273,11 +273,22 @@ fn events_between(
         let bytes = ledger.event(position)?;
         let frame = Frame::read(position, &bytes)?;
         let event = crate::identity::Event::decode(frame.body).map_err(ProjectionError::from)?;
-        if is_privileged(&event) || makes_or_ends(&event) {
+        if is_privileged(&event) || makes_or_ends(&event) || is_of_all(&event) {
             events.push((position, event));
         }
     }
     Ok((events, last <= first + SEARCHED))
+}
+
+/// Whether an event has a say in what everybody may do.
+fn is_of_all(event: &crate::identity::Event) -> bool {
+    use crate::identity::change::Change::*;
+    event.changes.iter().any(|change| {
+        matches!(
+            change,
+            OrganizationPoliciesSet(_) | PasswordPolicySet(_) | PasswordPolicyDeleted(_)
+        )
+    })
 }
 
 /// Whether an event makes, renames, tags or ends a principal: policies may go by either.
@@ -294,6 +305,10 @@ fn makes_or_ends(event: &crate::identity::Event) -> bool {
                 | PolicyDeleted(_)
                 | Tagged(_)
                 | Untagged(_)
+                // Whoever must change its password may.
+                | LoginProfileCreated(_)
+                | LoginProfileUpdated(_)
+                | LoginProfileDeleted(_)
         )
     })
 }
