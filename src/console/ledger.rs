@@ -71,7 +71,7 @@ pub fn days(entries: &[Value]) -> Markup {
 
 /// A sign beside an event, by form and not by colour alone.
 fn mark(entry: &Value) -> (&'static str, &'static str) {
-    if text(entry, "/outcome") == "denied" {
+    if text(entry, "/outcome") != "success" {
         ("denied", "✕")
     } else if text(entry, "/actor/id") == "root" {
         ("root", "◆")

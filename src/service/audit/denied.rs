@@ -33,6 +33,7 @@ pub fn attempts(
             Kind::ImplicitDeny => "implicitDeny",
             Kind::ExplicitDeny => "explicitDeny",
             Kind::Refused => "refused",
+            Kind::SignInFailed => "signInFailed",
             _ => return Ok(true),
         };
         let among =
