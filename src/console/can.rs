@@ -131,7 +131,7 @@ fn one(visit: &Visit, statement: &Value, written: Option<&str>) -> Markup {
     }
 }
 
-/// A document with the statement that begins at a line and column marked. What comes on one line is shown
+/// A document with the statement marked whose opening brace stands right before a line and column. What comes on one line is shown
 /// indented, and its statement alone.
 fn marked(written: &str, line: u64, column: u64) -> Markup {
     let Some((from, to)) = span(written, line, column) else { return html! {} };
@@ -143,10 +143,10 @@ fn marked(written: &str, line: u64, column: u64) -> Markup {
     html! { pre.code tabindex="0" { (before) mark { (statement) } (after) } }
 }
 
-/// The bytes of the object that begins at a line and column.
+/// The bytes of the object whose opening brace stands right before a line and column, both from 1.
 fn span(written: &str, line: u64, column: u64) -> Option<(usize, usize)> {
     let line = usize::try_from(line.checked_sub(1)?).ok()?;
-    let column = usize::try_from(column.checked_sub(1)?).ok()?;
+    let column = usize::try_from(column.checked_sub(2)?).ok()?;
     let start: usize = written.split_inclusive('\n').take(line).map(str::len).sum();
     let within = written.get(start..)?;
     let from = start + within.char_indices().nth(column).map(|(at, _)| at)?;
@@ -176,12 +176,12 @@ mod tests {
     #[test]
     fn a_statement_is_marked_to_its_end() {
         let written = "{\n \"Statement\": [\n  {\"Sid\": \"a}\\\"\"},\n  {\"Sid\": \"<b>\"}\n ]\n}";
-        let (from, to) = span(written, 4, 3).unwrap();
+        let (from, to) = span(written, 4, 4).unwrap();
         assert_eq!(&written[from..to], "{\"Sid\": \"<b>\"}");
-        let (from, to) = span(written, 3, 3).unwrap();
+        let (from, to) = span(written, 3, 4).unwrap();
         assert_eq!(&written[from..to], "{\"Sid\": \"a}\\\"\"}");
-        assert!(span(written, 9, 1).is_none() && span(written, 0, 0).is_none());
-        let shown = marked(written, 4, 3).into_string();
+        assert!(span(written, 9, 2).is_none() && span(written, 0, 0).is_none());
+        let shown = marked(written, 4, 4).into_string();
         assert!(shown.contains("<mark>") && !shown.contains("<b>"), "{shown}");
     }
 }
