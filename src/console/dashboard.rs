@@ -29,13 +29,13 @@ pub async fn page(visit: Visit) -> Response {
             h2 { (words::AT_A_GLANCE) }
             (or_refusal(&visit, &summary, |summary| html! {
                 ul.figures {
-                    @for (label, key, path) in [
-                        (words::USERS, "Users", "/console/users"),
-                        (words::GROUPS, "Groups", "/console/groups"),
-                        (words::ROLES, "Roles", "/console/roles"),
-                        (words::OWN_POLICIES, "Policies", "/console/policies?scope=own"),
+                    @for (label, key, path, scope) in [
+                        (words::USERS, "Users", "/console/users", ""),
+                        (words::GROUPS, "Groups", "/console/groups", ""),
+                        (words::ROLES, "Roles", "/console/roles", ""),
+                        (words::OWN_POLICIES, "Policies", "/console/policies", "own"),
                     ] {
-                        li { a href=(visit.link(path, &[])) {
+                        li { a href=(visit.link(path, &[("scope", scope)])) {
                             strong { (summary.pointer(&format!("/SummaryMap/{key}")).map(ToString::to_string).unwrap_or_default()) }
                             " " (label) } }
                     }

@@ -49,12 +49,14 @@ async fn shown(visit: &Visit, refused: Option<&Fault>) -> Response {
         }
         @if is_role { p { (words::ROLE_HAS_NONE) } }
         @else {
-            @if caller.is_root() { (root_forms(visit, &rules)) }
-            @else {
+            @if caller.is_root() && visit.may_change() { (root_forms(visit, &rules)) }
+            @else if visit.may_change() {
                 section {
                     h2 { (words::PASSWORD) }
                     form.stack method="post" action="/console/me/password" {
                         input type="hidden" name="_token" value=(visit.visitor.cookie.form_token());
+                        // Tells password managers whose it is.
+                        input type="text" name="_user" value=(name) autocomplete="username" hidden;
                         label.field { span { (words::OLD_PASSWORD) } input type="password" name="old" required autocomplete="current-password"; }
                         (new_password_fields(&rules))
                         button.primary type="submit" { (words::SET_PASSWORD) }

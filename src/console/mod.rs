@@ -121,9 +121,25 @@ fn asset(media_type: &'static str, text: &'static str) -> Response {
     response
 }
 
+/// A page in place of the bare sentence by which a request is turned away before it reaches one of ours.
+fn legible(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if !status.is_client_error()
+        || kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+    {
+        return response;
+    }
+    let mut page = (status, frame::lone(words::NOT_HERE, words::NOT_HERE_WHY)).into_response();
+    if let Some(allowed) = response.headers().get(header::ALLOW) {
+        page.headers_mut().insert(header::ALLOW, allowed.clone());
+    }
+    page
+}
+
 /// The headers of every answer.
 async fn headers(request: Request<Body>, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let mut response = legible(next.run(request).await);
     let headers = response.headers_mut();
     for (name, value) in [
         ("content-security-policy", CONTENT_POLICY),

@@ -60,7 +60,8 @@ pub async fn page(visit: Visit) -> Response {
         Ok(policy) => policy,
         Err(fault) => {
             let body = refusal(&visit, &fault);
-            return frame::page_with(fault.status, &visit, Section::Policies, &arn, &body).await;
+            let title = if arn.is_empty() { words::POLICIES } else { &arn };
+            return frame::page_with(fault.status, &visit, Section::Policies, title, &body).await;
         }
     };
     let default = text(&policy, "/Policy/DefaultVersionId").to_owned();

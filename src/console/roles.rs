@@ -53,16 +53,18 @@ pub async fn new_page(visit: Visit) -> Response {
         visit.caller().digits
     ));
     let body = html! {
-        form.stack method="post" action="/console/do" {
-            (hidden(&visit, "CreateRole", &[]))
-            (field(words::NAME, "RoleName", "", "", true))
-            (field(words::PATH, "Path", "/", "", false))
-            (field(words::DESCRIPTION, "Description", "", "", false))
-            label.field { span { (words::TRUST) }
-                textarea.code name="AssumeRolePolicyDocument" rows="14" spellcheck="false" required { (trust) } }
-            (reason())
-            button.primary type="submit" { (words::NEW_ROLE) }
-        }
+        @if visit.may_change() {
+            form.stack method="post" action="/console/do" {
+                (hidden(&visit, "CreateRole", &[]))
+                (field(words::NAME, "RoleName", "", "", true))
+                (field(words::PATH, "Path", "/", "", false))
+                (field(words::DESCRIPTION, "Description", "", "", false))
+                label.field { span { (words::TRUST) }
+                    textarea.code name="AssumeRolePolicyDocument" rows="14" spellcheck="false" required { (trust) } }
+                (reason())
+                button.primary type="submit" { (words::NEW_ROLE) }
+            }
+        } @else { p.quiet { (words::PAST_IS_READ) } }
     };
     frame::page(&visit, Section::Roles, words::NEW_ROLE, &body).await
 }

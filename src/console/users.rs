@@ -302,17 +302,19 @@ pub fn devices(visit: &Visit, owner: (&str, &str), devices: &Result<Vec<Value>, 
 /// `GET /console/users/new`
 pub async fn new_page(visit: Visit) -> Response {
     let body = html! {
-        form.stack method="post" action="/console/users/new" {
-            input type="hidden" name="_token" value=(visit.visitor.cookie.form_token());
-            (field(words::USER_NAME, "name", "", "", true))
-            (field(words::PATH, "path", "/", "", false))
-            (field(words::GROUPS, "groups", "", words::GROUPS_HINT, false))
-            label.check { input type="checkbox" name="console" value="1" checked; " " (words::CONSOLE_ACCESS) }
-            label.check { input type="checkbox" name="reset" value="1" checked; " " (words::MUST_CHANGE) }
-            label.check { input type="checkbox" name="key" value="1"; " " (words::WITH_KEY) }
-            (reason())
-            button.primary type="submit" { (words::NEW_USER) }
-        }
+        @if visit.may_change() {
+            form.stack method="post" action="/console/users/new" {
+                input type="hidden" name="_token" value=(visit.visitor.cookie.form_token());
+                (field(words::USER_NAME, "name", "", "", true))
+                (field(words::PATH, "path", "/", "", false))
+                (field(words::GROUPS, "groups", "", words::GROUPS_HINT, false))
+                label.check { input type="checkbox" name="console" value="1" checked; " " (words::CONSOLE_ACCESS) }
+                label.check { input type="checkbox" name="reset" value="1" checked; " " (words::MUST_CHANGE) }
+                label.check { input type="checkbox" name="key" value="1"; " " (words::WITH_KEY) }
+                (reason())
+                button.primary type="submit" { (words::NEW_USER) }
+            }
+        } @else { p.quiet { (words::PAST_IS_READ) } }
     };
     frame::page(&visit, Section::Users, words::NEW_USER, &body).await
 }
