@@ -59,7 +59,7 @@ fn services(visit: &Visit, details: &Value) -> Markup {
     let now = visit.arrival.at;
     html! {
         @if services.is_empty() { p.quiet { (words::NOTHING_ALLOWED) } }
-        @else { div.scroll { table.list {
+        @else { div.scroll tabindex="0" { table.list {
             thead { tr { th scope="col" { (words::SERVICE) } th scope="col" { (words::LAST_ACTIVITY) } th scope="col" { (words::ACTIONS) } } }
             tbody { @for service in services {
                 @let last = text(service, "/LastAuthenticated");

@@ -57,7 +57,7 @@ pub async fn page(visit: Visit) -> Response {
         section {
             h2 { (words::QUOTAS) }
             (or_refusal(&visit, &summary, |_| html! {
-                div.scroll { table { tbody {
+                div.scroll tabindex="0" { table { tbody {
                     @for (label, used, quota) in [
                         (words::USERS, "Users", "UsersQuota"), (words::GROUPS, "Groups", "GroupsQuota"),
                         (words::ROLES, "Roles", "RolesQuota"), (words::POLICIES, "Policies", "PoliciesQuota"),

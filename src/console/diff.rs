@@ -86,7 +86,7 @@ fn one(visit: &Visit, principal: &Value) -> Markup {
     html! {
         article {
             h3 { a href=(visit.link(&format!("/console/{kind}s/{}", super::parts::segment(short)), &[])) { (name) } }
-            div.scroll { table {
+            div.scroll tabindex="0" { table {
                 thead { tr { th scope="col" { (words::CHANGE) } th scope="col" { (words::ACTIONS) } th scope="col" { (words::RESOURCE_PATTERN) } } }
                 tbody {
                     @for (member, sign, label, class) in [("/gained", "+", words::GAINED, "gained"), ("/lost", "−", words::LOST, "lost")] {

@@ -20,7 +20,7 @@ pub async fn list(visit: Visit) -> Response {
         (search(&visit, words::SEARCH_GROUPS))
         (or_refusal(&visit, &groups, |groups| html! {
             @if let Some(why) = &groups.withheld { details.withheld { summary { (words::WITHHELD) } p { (plain(why)) } } }
-            div.scroll { table.list {
+            div.scroll tabindex="0" { table.list {
                 thead { tr {
                     (column(&visit, words::NAME, ""))
                     th scope="col" { (words::MEMBERS) }

@@ -301,7 +301,7 @@ pub fn tags(
             (or_refusal(visit, tags, |tags| html! {
                 @if tags.is_empty() { p.quiet { (words::NO_TAGS) } }
                 @else {
-                    div.scroll { table {
+                    div.scroll tabindex="0" { table {
                         thead { tr { th scope="col" { (words::KEY) } th scope="col" { (words::VALUE) } th { span.hidden { (words::ACTIONS) } } } }
                         tbody {
                             @for tag in tags {

@@ -30,7 +30,7 @@ pub async fn list(visit: Visit) -> Response {
             }
         }
         (or_refusal(&visit, &policies, |policies| html! {
-            div.scroll { table.list {
+            div.scroll tabindex="0" { table.list {
                 thead { tr {
                     (column(&visit, words::NAME, ""))
                     (column(&visit, words::ATTACHMENTS, "attached"))

@@ -23,7 +23,7 @@ pub async fn list(visit: Visit) -> Response {
         }
         (or_refusal(&visit, &roles, |roles| html! {
             @if let Some(why) = &roles.withheld { details.withheld { summary { (words::WITHHELD) } p { (plain(why)) } } }
-            div.scroll { table.list {
+            div.scroll tabindex="0" { table.list {
                 thead { tr {
                     (column(&visit, words::NAME, ""))
                     th scope="col" { (words::POLICIES) }

@@ -32,7 +32,7 @@ pub async fn list(visit: Visit) -> Response {
         }
         (or_refusal(&visit, &users, |users| html! {
             @if let Some(why) = &users.withheld { details.withheld { summary { (words::WITHHELD) } p { (plain(why)) } } }
-            div.scroll { table.list {
+            div.scroll tabindex="0" { table.list {
                 thead { tr {
                     (column(&visit, words::NAME, ""))
                     (column(&visit, words::GROUPS, "groups"))
@@ -256,7 +256,7 @@ pub fn keys(visit: &Visit, owner: (&str, &str), keys: &Result<Vec<Value>, Fault>
         h3 { (words::ACCESS_KEYS) }
         (or_refusal(visit, keys, |keys| html! {
             @if keys.is_empty() { p.quiet { (words::NO_KEYS) } }
-            @else { div.scroll { table {
+            @else { div.scroll tabindex="0" { table {
                 thead { tr { th scope="col" { (words::ACCESS_KEY_ID) } th scope="col" { (words::STATUS) } th scope="col" { (words::CREATED) } th { span.hidden { (words::ACTIONS) } } } }
                 tbody { @for key in keys {
                     @let id = text(key, "/AccessKeyId");

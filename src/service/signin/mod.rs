@@ -471,12 +471,12 @@ impl Service {
             }
             .to_owned(),
             resource: principal.clone(),
-            resource_arn: seal("resource", "")?,
+            resource_arn: seal("receipt resource", "")?,
             context: vec![(
                 "aws:SecureTransport".into(),
                 vec![if source.secure { "true" } else { "false" }.into()],
             )],
-            personal: seal("context", &text)?,
+            personal: seal("receipt context", &text)?,
             position: self.ledger().head().position,
             evaluator: EVALUATOR,
             deciding: Vec::new(),
