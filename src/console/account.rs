@@ -8,6 +8,7 @@ use super::frame::{self, Section};
 use super::parts::*;
 use super::visit::Visit;
 use super::words;
+use crate::projection::tables::PasswordPolicyRow;
 use crate::service::fault::Fault;
 
 /// `GET /console/account`
@@ -88,6 +89,20 @@ pub fn rules(policy: &Value) -> Vec<String> {
     rules.extend(number("PasswordReusePrevention").map(words::not_reused));
     rules.extend(number("MaxPasswordAge").map(words::expires));
     rules
+}
+
+/// The same of an account whose rules are read before anybody is signed in.
+pub fn rules_of(row: Option<&PasswordPolicyRow>) -> Vec<String> {
+    let Some(row) = row else { return vec![words::at_least(8), words::THREE_KINDS.to_owned()] };
+    rules(&serde_json::json!({ "PasswordPolicy": {
+        "MinimumPasswordLength": row.minimum_length,
+        "RequireUppercaseCharacters": row.uppercase,
+        "RequireLowercaseCharacters": row.lowercase,
+        "RequireNumbers": row.numbers,
+        "RequireSymbols": row.symbols,
+        "PasswordReusePrevention": row.reuse_prevention,
+        "MaxPasswordAge": row.max_age_days,
+    } }))
 }
 
 fn password_policy(visit: &Visit, policy: &Result<Value, Fault>) -> Markup {

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
+use super::account::rules_of;
 use super::frame::{self, Section};
 use super::parts::{field, refusal, text};
 use super::visit::{
@@ -109,7 +110,7 @@ pub async fn password(State(service): State<Arc<Service>>, parts: Parts, body: B
     let arrival = arrival(&parts);
     let secure = arrival.source.secure;
     match service.sign_in(who, Secret::new(of("password")), arrival).await {
-        Ok(step) => taken(step, &typed.next, secure),
+        Ok(step) => taken(&service, step, &typed.next, secure).await,
         Err(refused) => {
             let (status, words) = refused_words(&refused);
             (status, first(&typed, Some(&words))).into_response()
@@ -118,7 +119,7 @@ pub async fn password(State(service): State<Arc<Service>>, parts: Parts, body: B
 }
 
 /// What comes after a step that was right.
-fn taken(step: Step, to: &str, secure: bool) -> Response {
+async fn taken(service: &Arc<Service>, step: Step, to: &str, secure: bool) -> Response {
     let mut response;
     match step {
         Step::In(cookie) => {
@@ -131,7 +132,7 @@ fn taken(step: Step, to: &str, secure: bool) -> Response {
             set_cookie(&mut response, STEP, Some(&token), STEP_TIME, secure);
         }
         Step::NewPassword(token) => {
-            response = new_password_page(to, None);
+            response = new_password_page(service, &token, to, None).await;
             set_cookie(&mut response, STEP, Some(&token), STEP_TIME, secure);
         }
     }
@@ -169,7 +170,18 @@ pub fn new_password_fields(rules: &[String]) -> Markup {
     }
 }
 
-fn new_password_page(to: &str, wrong: Option<&str>) -> Response {
+async fn new_password_page(
+    service: &Arc<Service>,
+    token: &Secret<String>,
+    to: &str,
+    wrong: Option<&str>,
+) -> Response {
+    let (service, token) = (service.clone(), token.clone());
+    let reading = tokio::task::spawn_blocking(move || service.sign_in_rules(&token));
+    let rules = match reading.await.map_err(Fault::internal).and_then(|rules| rules) {
+        Ok(row) => rules_of(row.as_ref()),
+        Err(fault) => return frame::failed(&fault),
+    };
     frame::bare(
         words::NEW_PASSWORD_TITLE,
         &html! {
@@ -177,7 +189,7 @@ fn new_password_page(to: &str, wrong: Option<&str>) -> Response {
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
             form.stack method="post" action="/console/sign-in/step/new-password" {
                 input type="hidden" name="next" value=(next(to).unwrap_or(""));
-                (new_password_fields(&[]))
+                (new_password_fields(&rules))
                 button.primary type="submit" { (words::SET_PASSWORD) }
             }
             p { a href="/console/sign-in" { (words::AGAIN) } }
@@ -196,7 +208,7 @@ pub async fn code(State(service): State<Arc<Service>>, parts: Parts, body: Bytes
     let Some(token) = cookie(&parts.headers, STEP, secure) else { return late() };
     let code = of("code").chars().filter(char::is_ascii_digit).collect();
     match service.sign_in_code(token, Secret::new(code), arrival).await {
-        Ok(step) => taken(step, &of("next"), secure),
+        Ok(step) => taken(&service, step, &of("next"), secure).await,
         Err(Refusal::Late) => late(),
         Err(refused) => {
             let (status, words) = refused_words(&refused);
@@ -219,15 +231,17 @@ pub async fn new_password(
     let of = |name: &str| sent.get(name).cloned().unwrap_or_default();
     let Some(token) = cookie(&parts.headers, STEP, secure) else { return late() };
     if of("new") != of("again") {
-        let page = new_password_page(&of("next"), Some(words::NOT_THE_SAME));
+        let page =
+            new_password_page(&service, &token, &of("next"), Some(words::NOT_THE_SAME)).await;
         return (StatusCode::BAD_REQUEST, page).into_response();
     }
-    match service.sign_in_new_password(token, Secret::new(of("new")), arrival).await {
-        Ok(step) => taken(step, &of("next"), secure),
+    match service.sign_in_new_password(token.clone(), Secret::new(of("new")), arrival).await {
+        Ok(step) => taken(&service, step, &of("next"), secure).await,
         Err(Refusal::Late) => late(),
         Err(refused) => {
             let (status, words) = refused_words(&refused);
-            (status, new_password_page(&of("next"), Some(&words))).into_response()
+            let page = new_password_page(&service, &token, &of("next"), Some(&words)).await;
+            (status, page).into_response()
         }
     }
 }

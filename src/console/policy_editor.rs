@@ -64,6 +64,11 @@ impl Draft {
         !self.kind.is_empty()
     }
 
+    /// Whether it is one of those that every account shares, and nobody changes.
+    fn is_shared(&self) -> bool {
+        self.arn.starts_with(crate::identity::arn::AWS_POLICIES)
+    }
+
     fn is_new(&self) -> bool {
         !self.is_inline() && self.arn.is_empty()
     }
@@ -225,7 +230,8 @@ async fn editor(
             label.field { span { (words::DOCUMENT) }
                 textarea.code name="document" rows="22" spellcheck="false" aria-describedby="findings" { (draft.text) } }
             (shown(findings, &draft.text))
-            @if visit.may_change() {
+            @if draft.is_shared() { p.quiet { (words::SHARED_IS_READ) } }
+            @else if visit.may_change() {
                 (reason())
                 div.row {
                     button type="submit" name="step" value="check" { (words::CHECK) }

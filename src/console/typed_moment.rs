@@ -1,6 +1,7 @@
 //! Moments as people type them: `@42`, `2026-03-01`, `2026-03-01 17:00`, `90d`, `yesterday`, `last friday
 //! 17:00`. Times are UTC.
 
+use super::words;
 use crate::base::time::Timestamp;
 use crate::service::moment::Moment;
 
@@ -18,10 +19,14 @@ pub fn read(text: &str, now: Timestamp) -> Result<Option<Moment>, String> {
     if lower == "now" {
         return Ok(None);
     }
-    if let Some(time) = by_name(&lower, now).or_else(|| spaced(&lower)) {
-        return Ok(Some(Moment { time: Some(time), position: None }));
+    let moment = match by_name(&lower, now).or_else(|| spaced(&lower)) {
+        Some(time) => Moment { time: Some(time), position: None },
+        None => Moment::parse_with_age(text, now).map_err(|error| error.to_string())?,
+    };
+    match moment.time.is_some_and(|time| time > now) {
+        true => Err(words::not_yet(&moment.to_string())),
+        false => Ok(Some(moment)),
     }
-    Moment::parse_with_age(text, now).map(Some).map_err(|error| error.to_string())
 }
 
 /// `2026-03-01 17:00` and `2026-03-01T17:00`, as browsers send it.
@@ -88,7 +93,9 @@ mod tests {
         assert_eq!(at("2d"), of("22T18:00:00"));
         assert_eq!(at("@12"), Some("@12".into()));
         assert_eq!(at("now"), Some("now".into()));
-        for wrong in ["", "someday", "friday 25:00", "last", "2026-13-01"] {
+        for wrong in
+            ["", "2999-01-01", "today 23:59", "someday", "friday 25:00", "last", "2026-13-01"]
+        {
             assert_eq!(at(wrong), None, "{wrong}");
         }
     }

@@ -355,6 +355,8 @@ pub const ACCESS_WHY: &str = "What its policies allow, and when it was last aske
 pub const SERVICE: &str = "Service";
 pub const NOTHING_ALLOWED: &str = "Its policies allow nothing.";
 pub const NOT_ACCESSED: &str = "not accessed";
+pub const THREE_KINDS: &str = "three of: upper-case letters, lower-case letters, digits, symbols";
+pub const SHARED_IS_READ: &str = "Policies that every account shares can be read, not changed.";
 pub const DRY_RUN: &str = "Dry run";
 pub const DRY_RUN_NEW: &str =
     "A new policy is attached to nobody yet: nobody gains or loses anything by it.";
@@ -416,6 +418,10 @@ pub fn shown(total: usize, page: usize, last: usize) -> String {
 
 pub fn and_more(more: usize) -> String {
     format!("and {more} more")
+}
+
+pub fn not_yet(moment: &str) -> String {
+    format!("{moment} is yet to come.")
 }
 
 pub fn as_of(moment: &str) -> String {

@@ -33,7 +33,7 @@ use super::fault::Fault;
 use super::mfa::{self, Accepted, NotAccepted};
 use super::operation::Api;
 use super::password::{self, HASHERS};
-use super::password_policy::{Standing, standing_of};
+use super::password_policy::{self, Standing, standing_of};
 use crate::base::crypto::content_hash;
 use crate::base::form_tree::Form;
 use crate::base::random::{Random, random_bytes};
@@ -44,7 +44,7 @@ use crate::identity::id::{UniqueId, is_account_digits};
 use crate::ledger::AccountId;
 use crate::projection::directory::Directory;
 use crate::projection::sealing::{self, NameKind};
-use crate::projection::tables::{ACCOUNTS, ALIASES, EMAILS, UserRow};
+use crate::projection::tables::{ACCOUNTS, ALIASES, EMAILS, PasswordPolicyRow, UserRow};
 use crate::projection::view::ReadTables;
 use crate::projection::{Reader, View};
 
@@ -193,6 +193,12 @@ impl Gate {
         found.filter(|ticket| ticket.until > now).ok_or(Refusal::Late)
     }
 
+    /// Whose account a ticket is of.
+    fn account_of(&self, token: &Secret<String>) -> Option<AccountId> {
+        let tickets = self.tickets.lock();
+        tickets.get(&content_hash(token.expose().as_bytes())).map(|ticket| ticket.account)
+    }
+
     /// Puts a ticket back after a failed try, unless it was the last.
     fn put_back(&self, token: &Secret<String>, mut ticket: Ticket) {
         ticket.tries += 1;
@@ -307,6 +313,19 @@ impl Service {
             }
         };
         tokio::task::spawn_blocking(checking).await.map_err(Fault::internal)?
+    }
+
+    /// The rules that a new password will be held to, for whoever must choose one; `None` where the account has
+    /// none of its own. Blocks; not for async threads.
+    ///
+    /// # Errors
+    /// Whatever keeps the rows from being read.
+    pub fn sign_in_rules(
+        &self,
+        token: &Secret<String>,
+    ) -> Result<Option<PasswordPolicyRow>, Fault> {
+        let Some(account) = self.gate.account_of(token) else { return Ok(None) };
+        Ok(password_policy::of(Directory::new(&self.now(), account))?)
     }
 
     /// The last step, where the password must be changed: the new one, which the account's rules judge.
