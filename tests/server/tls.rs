@@ -132,6 +132,9 @@ fn who_speaks_no_tls_is_hung_up_on_and_keeps_nobody_waiting() {
     }
     let mut client = over_tls(&program, &pair.chain).unwrap();
     assert_eq!(client.ask("/", "ListUsers", &LISTING).unwrap().0, 200);
+    // Without a public URL, the address that was asked, by the scheme that is spoken.
+    let (_, body) = client.get("/.well-known/authzen-configuration").unwrap();
+    assert!(body.contains(r#""policy_decision_point":"https://elsewhere.example""#), "{body}");
     assert!(began.elapsed() < Duration::from_secs(8), "the silent were waited for");
     // They are not kept for ever either; the read gives up after twenty seconds.
     for stream in &mut silent {
