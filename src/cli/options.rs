@@ -271,7 +271,7 @@ pub struct ServeOptions {
     #[arg(long)]
     pub allow_plain_http: bool,
     /// The URL by which clients reach this server, where it is not the address that they ask:
-    /// https://HOST[:PORT] [variable DOMESDAY_PUBLIC_URL]
+    /// `https://HOST[:PORT]` [variable DOMESDAY_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
     /// Where to write url and account once ready, as JSON [variable DOMESDAY_READY_FILE]

@@ -2,18 +2,18 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`entrance`] | signing in and out, switching roles |
-//! | [`visit`] | who looks at a page, at which moment; asking the service on their behalf |
-//! | [`frame`], [`time_bar`], [`parts`] | what all pages have in common |
-//! | [`dashboard`], [`users`], [`groups`], [`roles`], [`policies`], [`account`], [`access`], [`me`] | the pages |
-//! | [`can`], [`ledger`], [`diff`] | questions, and the history |
-//! | [`act`] | every change that a page offers: an operation of the API, run as it stands in the form |
-//! | [`sentence`] | an event in words |
-//! | [`words`] | every text that people read |
+//! | `entrance` | signing in and out, switching roles |
+//! | `visit` | who looks at a page, at which moment; asking the service on their behalf |
+//! | `frame`, `time_bar`, `parts` | what all pages have in common |
+//! | `dashboard`, `users`, `groups`, `roles`, `policies`, `account`, `access`, `me` | the pages |
+//! | `can`, `ledger`, `diff` | questions, and the history |
+//! | `act` | every change that a page offers: an operation of the API, run as it stands in the form |
+//! | `sentence` | an event in words |
+//! | `words` | every text that people read |
 //!
 //! A page decides nothing: it asks operations and questions of the service as the person, and shows the
 //! answer or the refusal. It works without scripts; the one script there is saves clicks. Nothing comes from
-//! elsewhere, as the policy in [`headers`] tells browsers, and all that is shown is escaped by the templates.
+//! elsewhere, as the policy in `headers` tells browsers, and all that is shown is escaped by the templates.
 //!
 //! Every address may carry `at=MOMENT`, and then shows the past, in a frame of its own and without anything
 //! to change.

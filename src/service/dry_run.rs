@@ -1,7 +1,7 @@
 //! What a change of policies would do, before it is made.
 //!
 //! The operation runs as it would inside the writer - judged, checked and folded - in a transaction that
-//! nobody commits; what the account would be then is compared with what it is ([`audit::diff`]). Only
+//! nobody commits; what the account would be then is compared with what it is ([`super::audit::diff`]). Only
 //! operations that change who may do what can be tried: they make nothing that would stay behind.
 
 use std::sync::Arc;

@@ -180,7 +180,7 @@ pub fn events(
 }
 
 /// The newest events of an account that pass a filter, newest first, and where to go on. Reads backwards,
-/// stretch by stretch, and at most [`SEARCHED`] events: a page must not cost a ledger.
+/// stretch by stretch, and at most `SEARCHED` events: a page must not cost a ledger.
 pub fn newest(
     activity: &ActivityBook,
     account: AccountId,

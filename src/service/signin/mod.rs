@@ -11,7 +11,7 @@
 //!
 //! What a stranger learns here is nothing: an account, name or e-mail address that does not exist is
 //! answered in the same words and after the same work as a wrong password. Guessing is slowed down by
-//! [`throttle`]. Password hashes are computed off the async threads and a few at a time, so that hundreds
+//! `throttle`. Password hashes are computed off the async threads and a few at a time, so that hundreds
 //! who sign in at once wait for one another and for nobody else.
 
 pub mod session;

@@ -3,10 +3,10 @@
 //!
 //! The two states are two readers: two moments of the ledger, or the present and what a change would make of
 //! it ([`crate::service::dry_run`]). A principal is looked at if anything that judges it is not the same on
-//! both sides ([`footing`]). What it is asked are the actions that its changed statements are about, each on
-//! the resources that its statements name ([`probes`]): a resource pattern is asked for as it is written, so
+//! both sides (`footing`). What it is asked are the actions that its changed statements are about, each on
+//! the resources that its statements name (`probes`): a resource pattern is asked for as it is written, so
 //! that an answer speaks of all that it stands for. What comes out is put together again to patterns
-//! ([`patterns`]).
+//! (`patterns`).
 //!
 //! Permissions that hang on context which nobody gave count as *conditional*: from none to conditional is
 //! a gain under conditions, from conditional to certain is a gain. Roles that somebody could assume are
