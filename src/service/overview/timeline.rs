@@ -1,8 +1,8 @@
 //! How much happened when: events and denials of an account, counted by ten minutes.
 //!
-//! Counting reads each event once, goes on where it stopped, and keeps one small row for ten minutes in which something happened, so its memory
-//! grows with time and not with what happens. It is made from the ledger and the activity book and lost
-//! with the process. A page waits for at most `AT_ONCE` of each to be counted; the rest is counted while
+//! Counting reads each event once, goes on where it stopped, and keeps one small row for ten minutes in which
+//! something happened, so its memory grows with time and not with what happens. It is made from the ledger and
+//! the activity book and lost with the process. A page waits for at most `AT_ONCE` of each to be counted; the rest is counted while
 //! the next pages are shown.
 
 use std::collections::{BTreeMap, HashMap};
