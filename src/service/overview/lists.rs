@@ -142,14 +142,13 @@ impl Credentials {
                 *devices.entry(enabled.owner).or_default() += 1;
             }
         }
-        let passwords = directory.all::<UserRow>()?;
-        let mut profiles = HashMap::new();
-        for user in passwords {
+        let mut passwords = HashMap::new();
+        for user in directory.all::<UserRow>()? {
             if let Some(row) = reader.get(account, &LOGIN_PROFILES, &user.row.id)? {
-                profiles.insert(user.row.id, row);
+                passwords.insert(user.row.id, row);
             }
         }
-        Ok(Credentials { passwords: profiles, keys, devices, groups })
+        Ok(Credentials { passwords, keys, devices, groups })
     }
 
     /// Of one user; when it was last active is asked of the activity book.

@@ -229,7 +229,8 @@ impl Service {
         password: Secret<String>,
         arrival: Arrival,
     ) -> Result<Step, Refusal> {
-        self.gate.throttle.admit(&who.typed(), arrival.source.address, arrival.at)?;
+        let (typed, from) = (who.typed(), arrival.source.address);
+        let trying = self.gate.throttle.admit(&typed, from, arrival.at)?;
         let waiting = Waiting::begin(&self.gate)?;
         let permit = HASHERS.acquire().await.map_err(Fault::internal)?;
         let service = self.clone();
@@ -242,7 +243,7 @@ impl Service {
             step
         };
         let step = tokio::task::spawn_blocking(checking).await.map_err(Fault::internal)?;
-        drop(waiting);
+        drop((waiting, trying));
         step
     }
 

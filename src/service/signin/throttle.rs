@@ -5,6 +5,7 @@
 //! | one typed name, from one address | after 3 failures in a row wait 1 s, 2 s, 4 s, ... up to 15 min |
 //! | one typed name, from all other addresses | 20 failures a minute |
 //! | one address, all names | 60 failures a minute |
+//! | one typed name, at the same time | 8 tries: many at once would all be looked at before the first has failed |
 //!
 //! A name is what was typed, whether it exists or not: that an unknown one is throttled too keeps the two
 //! from being told apart. An address that signed in as a name before is not held up by what other addresses
@@ -24,6 +25,8 @@ const FREE: u32 = 3;
 const LONGEST: u64 = 900;
 const NAME_A_MINUTE: u32 = 20;
 const ADDRESS_A_MINUTE: u32 = 60;
+/// Tries at one name that are looked at at once.
+const AT_ONCE: u32 = 8;
 /// What is remembered of each kind; beyond it all that is over is dropped, then everything.
 const MOST: usize = 50_000;
 /// How long an address stays known, in seconds.
@@ -61,6 +64,26 @@ struct Memory {
     names: HashMap<Name, Minute>,
     addresses: HashMap<Option<IpAddr>, Minute>,
     known: HashMap<(Name, Option<IpAddr>), u64>,
+    /// Tries that are being looked at.
+    trying: HashMap<Name, u32>,
+}
+
+/// A try that was admitted, while it is looked at.
+pub struct Trying<'a> {
+    throttle: &'a Throttle,
+    name: Name,
+}
+
+impl Drop for Trying<'_> {
+    fn drop(&mut self) {
+        let mut memory = self.throttle.0.lock();
+        if let Some(count) = memory.trying.get_mut(&self.name) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                memory.trying.remove(&self.name);
+            }
+        }
+    }
 }
 
 /// See the module.
@@ -79,15 +102,15 @@ fn network(address: Option<IpAddr>) -> Option<IpAddr> {
 }
 
 impl Throttle {
-    /// Whether a try may be looked at now.
+    /// Admits a try to be looked at now, for as long as what it returns is kept.
     pub fn admit(
         &self,
         name: &Name,
         address: Option<IpAddr>,
         at: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Trying<'_>, Refusal> {
         let (address, now) = (network(address), at.seconds());
-        let memory = self.0.lock();
+        let mut memory = self.0.lock();
         let until_minute = |limit: u32, minute: Option<&Minute>| match minute {
             Some(one) if one.minute == now / 60 && one.failures >= limit => 60 - now % 60,
             _ => 0,
@@ -100,16 +123,22 @@ impl Throttle {
         };
         let of_address = until_minute(ADDRESS_A_MINUTE, memory.addresses.get(&address));
         match row.max(of_name).max(of_address) {
-            0 => Ok(()),
-            wait => Err(Refusal::Wait(wait)),
+            0 => {}
+            wait => return Err(Refusal::Wait(wait)),
         }
+        let count = memory.trying.entry(*name).or_default();
+        if *count >= AT_ONCE {
+            return Err(Refusal::Wait(1));
+        }
+        *count += 1;
+        Ok(Trying { throttle: self, name: *name })
     }
 
     /// Counts a failure.
     pub fn failed(&self, name: &Name, address: Option<IpAddr>, at: Timestamp) {
         let (address, now) = (network(address), at.seconds());
         let mut memory = self.0.lock();
-        let Memory { pairs, names, addresses, known } = &mut *memory;
+        let Memory { pairs, names, addresses, known, .. } = &mut *memory;
         bound(pairs, |row| row.last + LONGEST > now);
         bound(names, |one| one.minute == now / 60);
         bound(addresses, |one| one.minute == now / 60);
@@ -201,6 +230,20 @@ mod tests {
         assert_eq!(wait(&throttle, 1, "10.0.0.2", now), 60);
         assert_eq!(wait(&throttle, 2, "10.0.0.2", now), 0);
         assert_eq!(wait(&throttle, 1, "10.0.0.2", now + 60), 0);
+    }
+
+    #[test]
+    fn many_tries_at_once_are_not_all_looked_at() {
+        let throttle = Throttle::default();
+        let admit = |name: u8| throttle.admit(&[name; 32], None, at(6_000));
+        let mut begun: Vec<_> = (0..AT_ONCE).map(|_| admit(1).ok().unwrap()).collect();
+        assert!(matches!(admit(1), Err(Refusal::Wait(1))));
+        assert!(admit(2).is_ok(), "another name");
+        begun.pop();
+        let again = admit(1);
+        assert!(again.is_ok() && admit(1).is_err());
+        drop((begun, again));
+        assert!(throttle.0.lock().trying.is_empty());
     }
 
     #[test]
