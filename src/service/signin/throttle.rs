@@ -22,6 +22,7 @@ use super::Refusal;
 use crate::base::time::Timestamp;
 
 const FREE: u32 = 3;
+const MICROS: u64 = 1_000_000;
 const LONGEST: u64 = 900;
 const NAME_A_MINUTE: u32 = 20;
 const ADDRESS_A_MINUTE: u32 = 60;
@@ -34,7 +35,7 @@ const KNOWN: u64 = 30 * 86_400;
 
 type Name = [u8; 32];
 
-/// Failures in a row, and when the last was.
+/// Failures in a row, and when the last was, in microseconds: a pause of one second is a whole one.
 #[derive(Clone, Copy)]
 struct Row {
     failures: u32,
@@ -46,7 +47,10 @@ impl Row {
     fn free_at(self) -> u64 {
         match self.failures.checked_sub(FREE) {
             None => self.last,
-            Some(over) => self.last + LONGEST.min(1_u64.checked_shl(over).unwrap_or(LONGEST)),
+            Some(over) => {
+                let pause = LONGEST.min(1_u64.checked_shl(over).unwrap_or(LONGEST));
+                self.last + pause * MICROS
+            }
         }
     }
 }
@@ -116,7 +120,10 @@ impl Throttle {
             _ => 0,
         };
         let pair = (*name, address);
-        let row = memory.pairs.get(&pair).map_or(0, |row| row.free_at().saturating_sub(now));
+        let row = memory
+            .pairs
+            .get(&pair)
+            .map_or(0, |row| row.free_at().saturating_sub(at.micros()).div_ceil(MICROS));
         let of_name = match memory.known.get(&pair) {
             Some(at) if at + KNOWN > now => 0,
             _ => until_minute(NAME_A_MINUTE, memory.names.get(name)),
@@ -139,15 +146,15 @@ impl Throttle {
         let (address, now) = (network(address), at.seconds());
         let mut memory = self.0.lock();
         let Memory { pairs, names, addresses, known, .. } = &mut *memory;
-        bound(pairs, |row| row.last + LONGEST > now);
+        bound(pairs, |row| row.last + LONGEST * MICROS > at.micros());
         bound(names, |one| one.minute == now / 60);
         bound(addresses, |one| one.minute == now / 60);
         bound(known, |at| at + KNOWN > now);
-        let row = pairs.entry((*name, address)).or_insert(Row { failures: 0, last: now });
-        if row.last + LONGEST < now {
+        let row = pairs.entry((*name, address)).or_insert(Row { failures: 0, last: at.micros() });
+        if row.last + LONGEST * MICROS < at.micros() {
             row.failures = 0;
         }
-        *row = Row { failures: row.failures.saturating_add(1), last: now };
+        *row = Row { failures: row.failures.saturating_add(1), last: at.micros() };
         count(names, *name, now);
         count(addresses, address, now);
     }
@@ -230,6 +237,17 @@ mod tests {
         assert_eq!(wait(&throttle, 1, "10.0.0.2", now), 60);
         assert_eq!(wait(&throttle, 2, "10.0.0.2", now), 0);
         assert_eq!(wait(&throttle, 1, "10.0.0.2", now + 60), 0);
+    }
+
+    #[test]
+    fn a_pause_of_a_second_is_a_whole_one() {
+        let throttle = Throttle::default();
+        let late = Timestamp::from_micros(6_000_999_999);
+        for _ in 0..3 {
+            throttle.failed(&[1; 32], None, late);
+        }
+        let admit = |micros| throttle.admit(&[1; 32], None, Timestamp::from_micros(micros)).is_ok();
+        assert!(!admit(6_001_000_001) && !admit(6_001_999_998) && admit(6_001_999_999));
     }
 
     #[test]
