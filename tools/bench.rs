@@ -2,7 +2,7 @@
 //! measured in the same run.
 //!
 //! ```text
-//! cargo run --release --example bench -- [append|http|asof|replay|start|reports|all] [--short|--long]
+//! cargo run --release --example bench -- [append|http|asof|replay|start|reports|pages|all] [--short|--long]
 //! ```
 //!
 //! Each figure is the median of three rounds; within a round, ours and its floor take turns, so that a
@@ -22,6 +22,8 @@ mod history;
 mod http;
 #[path = "bench/moto.rs"]
 mod moto;
+#[path = "bench/pages.rs"]
+mod pages;
 #[path = "bench/people.rs"]
 mod people;
 #[path = "bench/reports.rs"]
@@ -75,6 +77,8 @@ enum Part {
     Start,
     /// Reports over an account of many users
     Reports,
+    /// Pages of the console over an account of many users
+    Pages,
     /// All of these
     All,
 }
@@ -136,6 +140,9 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     }
     if asked(Part::Reports) {
         reports::measure(&mut figures)?;
+    }
+    if asked(Part::Pages) {
+        pages::measure(&mut figures)?;
     }
     figures.print();
     if arguments.short {

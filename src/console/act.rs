@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::diff::{Shown, differences};
 use super::entrance::not_from_here;
 use super::frame::{self, Section};
 use super::parts::{refusal, text};
@@ -67,6 +68,9 @@ pub async fn submit(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
         fields.retain(|(name, _)| *name != "Password");
         fields.push(("Password", password.expose()));
     }
+    if of("_step") == "dry-run" {
+        return tried(&visit, operation, &fields, (of("_reason"), back)).await;
+    }
     let reason = Some(of("_reason"));
     let outcome = match form(fields.iter().copied()) {
         Ok(form) => visit.run(Api::Iam, operation, form, None, reason).await,
@@ -92,6 +96,38 @@ pub async fn submit(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
         Some(shown) => shown_once(&visit, &shown, back).await,
         None => done(operation, back),
     }
+}
+
+/// What a change would do, with the same form again to make it in earnest.
+async fn tried(
+    visit: &Visit,
+    operation: &str,
+    fields: &[(&str, &str)],
+    (reason, back): (&str, &str),
+) -> Response {
+    let answer = match form(fields.iter().copied()) {
+        Ok(form) => visit.dry_run(operation, form).await,
+        Err(fault) => Err(fault),
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(fault) => return not_done(visit, &fault, back).await,
+    };
+    let body = html! {
+        p { (words::DRY_RUN_OF) " " code { (operation) } }
+        dl { @for (name, value) in fields { dt { (name) } dd { code { (value) } } } }
+        (differences(visit, &answer, Shown::Whole))
+        form method="post" action="/console/do" {
+            input type="hidden" name="_token" value=(visit.visitor.cookie.form_token());
+            input type="hidden" name="_op" value=(operation);
+            input type="hidden" name="_back" value=(back);
+            input type="hidden" name="_reason" value=(reason);
+            @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+            button.primary type="submit" { (words::DO_IT) }
+            " " a href=(back) { (words::BACK) }
+        }
+    };
+    frame::page(visit, Section::Dashboard, words::DRY_RUN, &body).await
 }
 
 /// Back to a page, which says what was done.

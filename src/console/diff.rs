@@ -6,15 +6,19 @@ use serde_json::Value;
 
 use super::frame::{self, Section};
 use super::ledger;
-use super::parts::{elements, field, or_refusal, text};
+use super::parts::{elements, field, or_refusal, pager, text};
 use super::typed_moment;
 use super::visit::{Visit, address};
 use super::words;
 use crate::service::audit::log::Filter;
 use crate::service::fault::Fault;
 
-/// Events shown at most.
-const MOST: usize = 200;
+/// Events shown at most; the ledger's own pages have the rest.
+const MOST: usize = 40;
+/// Principals of a page.
+const PAGE: usize = 20;
+/// Events of one principal that are named on it.
+const EVENTS: usize = 20;
 /// Actions of one permission that are shown before the rest is folded away.
 const ACTIONS: usize = 12;
 
@@ -51,13 +55,16 @@ pub async fn page(visit: Visit) -> Response {
             (field(words::ONLY, "principal", &principal, words::WHO_HINT, false))
             button.primary type="submit" { (words::COMPARE_MOMENTS) }
         }
-        @if let Some(answer) = &answer { (or_refusal(&visit, answer, |answer| differences(&visit, answer))) }
+        @if let Some(answer) = &answer { (or_refusal(&visit, answer, |answer| differences(&visit, answer, Shown::Page))) }
         @if let Some(entries) = &entries {
             section {
                 h2 { (words::EVENTS_BETWEEN) }
                 (or_refusal(&visit, entries, |entries| html! {
                     @if entries.is_empty() { p.quiet { (words::NO_EVENTS) } }
                     (ledger::days(entries))
+                    @if entries.len() == MOST {
+                        p { a href=(visit.link("/console/ledger", &[("from", &from), ("to", &to)])) { (words::WHOLE_HISTORY) } }
+                    }
                 }))
             }
         }
@@ -65,24 +72,42 @@ pub async fn page(visit: Visit) -> Response {
     frame::page(&visit, Section::Diff, words::DIFF, &body).await
 }
 
+/// How much of an answer a page holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// All of it.
+    Whole,
+    /// The principals of a page, and of each the first actions; a principal's own comparison has the rest.
+    Page,
+}
+
 /// Who gained and lost what, as a question or a dry run answers it.
-pub fn differences(visit: &Visit, answer: &Value) -> Markup {
+pub fn differences(visit: &Visit, answer: &Value, shown: Shown) -> Markup {
     let principals = elements(answer, "/principals");
+    let last = principals.len().saturating_sub(1) / PAGE;
+    let page = visit.param("page").parse::<usize>().unwrap_or(0).min(last);
+    let (first, most) = match shown {
+        Shown::Page => (page * PAGE, PAGE),
+        Shown::Whole => (0, principals.len()),
+    };
     html! {
         section.differences {
             h2 { (words::DIFFERENCES) }
             @if principals.is_empty() { p.done { (words::NO_DIFFERENCE) } }
             @if answer.pointer("/truncated") == Some(&Value::Bool(true)) { p.warn { (words::TRUNCATED) } }
-            @for principal in principals { (one(visit, principal)) }
+            @for principal in principals.iter().skip(first).take(most) { (one(visit, principal, shown)) }
+            @if shown == Shown::Page && principals.len() > PAGE { (pager(visit, principals.len(), page, PAGE)) }
         }
     }
 }
 
-fn one(visit: &Visit, principal: &Value) -> Markup {
+fn one(visit: &Visit, principal: &Value, shown: Shown) -> Markup {
     let name = text(principal, "/name");
     let (kind, short) = name.split_once('/').unwrap_or(("user", name));
     let events: Vec<u64> =
         elements(principal, "/events").iter().filter_map(Value::as_u64).collect();
+    // The comparison of this principal alone holds everything.
+    let shown = if visit.param("principal").is_empty() { shown } else { Shown::Whole };
     html! {
         article {
             h3 { a href=(visit.link(&format!("/console/{kind}s/{}", super::parts::segment(short)), &[])) { (name) } }
@@ -94,7 +119,7 @@ fn one(visit: &Visit, principal: &Value) -> Markup {
                             tr class=(class) {
                                 th scope="row" { span.mark aria-hidden="true" { (sign) } " " (label)
                                     @if permission.pointer("/conditional") == Some(&Value::Bool(true)) { " " span.badge { (words::UNDER_CONDITIONS) } } }
-                                td { (actions(elements(permission, "/actions"))) }
+                                td { (actions(visit, name, elements(permission, "/actions"), shown)) }
                                 td { code { (text(permission, "/resource")) } }
                             }
                         }
@@ -102,20 +127,31 @@ fn one(visit: &Visit, principal: &Value) -> Markup {
                 }
             } }
             @if !events.is_empty() {
-                p.quiet { (words::BY_EVENTS) " " @for event in &events {
-                    a href=(address(&format!("/console/ledger/{event}"), &[])) { "@" (event) } " " } }
+                @let most = if shown == Shown::Whole { events.len() } else { EVENTS };
+                p.quiet { (words::BY_EVENTS) " "
+                    @for event in events.iter().take(most) {
+                        a href=(address(&format!("/console/ledger/{event}"), &[])) { "@" (event) } " " }
+                    @if events.len() > most { (words::and_more(events.len() - most)) } }
             }
         }
     }
 }
 
-fn actions(actions: &[Value]) -> Markup {
+fn actions(visit: &Visit, principal: &str, actions: &[Value], shown: Shown) -> Markup {
     let names: Vec<&str> = actions.iter().filter_map(Value::as_str).collect();
     let (first, rest) = names.split_at(names.len().min(ACTIONS));
+    let more = words::and_more(rest.len());
+    let here = || {
+        let [from, to] = ["from", "to"].map(|name| visit.param(name));
+        visit.link("/console/diff", &[("from", from), ("to", to), ("principal", principal)])
+    };
     html! {
         code { (first.join(", ")) }
         @if !rest.is_empty() {
-            details { summary { (words::and_more(rest.len())) } code { (rest.join(", ")) } }
+            @match shown {
+                Shown::Whole => details { summary { (more) } code { (rest.join(", ")) } },
+                Shown::Page => { " " a href=(here()) { (more) } },
+            }
         }
     }
 }

@@ -178,8 +178,8 @@ async fn new_password_page(
 ) -> Response {
     let (service, token) = (service.clone(), token.clone());
     let reading = tokio::task::spawn_blocking(move || service.sign_in_rules(&token));
-    let rules = match reading.await.map_err(Fault::internal).and_then(|rules| rules) {
-        Ok(row) => rules_of(row.as_ref()),
+    let (user, rules) = match reading.await.map_err(Fault::internal).and_then(|rules| rules) {
+        Ok((user, row)) => (user, rules_of(row.as_ref())),
         Err(fault) => return frame::failed(&fault),
     };
     frame::bare(
@@ -189,6 +189,10 @@ async fn new_password_page(
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
             form.stack method="post" action="/console/sign-in/step/new-password" {
                 input type="hidden" name="next" value=(next(to).unwrap_or(""));
+                @if let Some(user) = &user {
+                    label.field { span { (words::USER_NAME) }
+                        input type="text" value=(user) readonly autocomplete="username"; }
+                }
                 (new_password_fields(&rules))
                 button.primary type="submit" { (words::SET_PASSWORD) }
             }

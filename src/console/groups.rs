@@ -10,6 +10,7 @@ use super::parts::*;
 use super::users::{attached, inline};
 use super::visit::Visit;
 use super::words;
+use crate::service::overview::lists::PAGE;
 
 /// `GET /console/groups`
 pub async fn list(visit: Visit) -> Response {
@@ -37,7 +38,7 @@ pub async fn list(visit: Visit) -> Response {
                 } } }
             } }
             @if groups.total == 0 { p.quiet { (words::NO_GROUPS_YET) } }
-            (pager(&visit, groups.total, groups.page))
+            (pager(&visit, groups.total, groups.page, PAGE))
         }))
         (opening(&visit, words::NEW_GROUP, "CreateGroup", &[], &html! {
             (field(words::NAME, "GroupName", "", "", true))
@@ -71,6 +72,7 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             dt { (words::UNIQUE_ID) } dd { code { (text(&group, "/Group/GroupId")) } }
             dt { (words::CREATED) } dd { (instant_text(text(&group, "/Group/CreateDate"), visit.arrival.at)) }
         }
+        p { a href=(visit.link("/console/access", &[("arn", text(&group, "/Group/Arn"))])) { (words::ACCESS_ADVISOR) } }
         section {
             h2 { (words::MEMBERS) }
             @if members.is_empty() { p.quiet { (words::NO_MEMBERS) } }

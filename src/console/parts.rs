@@ -7,8 +7,9 @@ use super::visit::{Visit, address};
 use super::words;
 use crate::base::time::Timestamp;
 use crate::service::caller::Identity;
+use crate::service::dry_run::can_be_tried;
 use crate::service::fault::Fault;
-use crate::service::overview::lists::{PAGE, Wanted};
+use crate::service::overview::lists::Wanted;
 
 /// A text inside an answer, by its path (`/User/Arn`); empty if it is not there.
 pub fn text<'a>(value: &'a Value, path: &str) -> &'a str {
@@ -181,7 +182,17 @@ pub fn danger(
                 p { (question) }
                 (reason())
                 button.danger type="submit" { (label) }
+                (try_first(operation))
             }
+        }
+    }
+}
+
+/// A second way to send a form whose operation changes who may do what: it says what would change.
+fn try_first(operation: &str) -> Markup {
+    html! {
+        @if can_be_tried(operation) {
+            " " button type="submit" name="_step" value="dry-run" { (words::DRY_RUN) }
         }
     }
 }
@@ -205,6 +216,7 @@ pub fn opening(
                 (body)
                 (reason())
                 button.primary type="submit" { (label) }
+                (try_first(operation))
             }
         }
     }
@@ -267,12 +279,12 @@ pub fn search(visit: &Visit, label: &str) -> Markup {
     }
 }
 
-/// The way through the pages of a list.
-pub fn pager(visit: &Visit, total: usize, page: usize) -> Markup {
-    let last = total.saturating_sub(1) / PAGE;
+/// The way through the pages of a list, each of so many lines.
+pub fn pager(visit: &Visit, total: usize, page: usize, size: usize) -> Markup {
+    let last = total.saturating_sub(1) / size.max(1);
     let to = |page: usize| {
         let page = page.to_string();
-        let kept = ["q", "sort", "order", "scope"];
+        let kept = ["q", "sort", "order", "scope", "from", "to"];
         let mut query: Vec<(&str, &str)> =
             kept.iter().map(|name| (*name, visit.param(name))).collect();
         query.push(("page", &page));

@@ -8,6 +8,7 @@ use super::frame::{self, Section};
 use super::parts::*;
 use super::visit::Visit;
 use super::words;
+use crate::service::overview::lists::PAGE;
 
 /// `GET /console/policies`
 pub async fn list(visit: Visit) -> Response {
@@ -46,7 +47,7 @@ pub async fn list(visit: Visit) -> Response {
                 } } }
             } }
             @if policies.total == 0 { p.quiet { (words::NO_POLICIES) } }
-            (pager(&visit, policies.total, policies.page))
+            (pager(&visit, policies.total, policies.page, PAGE))
         }))
     };
     frame::page(&visit, Section::Policies, words::POLICIES, &body).await
@@ -100,6 +101,7 @@ pub async fn page(visit: Visit) -> Response {
             dt { (words::CREATED) } dd { (instant_text(text(&policy, "/Policy/CreateDate"), now)) }
             dt { (words::UPDATED) } dd { (instant_text(text(&policy, "/Policy/UpdateDate"), now)) }
         }
+        p { a href=(visit.link("/console/access", &[("arn", &arn)])) { (words::ACCESS_ADVISOR) } }
         section {
             h2 { (words::document_of(&version, version == default)) }
             @match (&other, &shown) {

@@ -10,6 +10,7 @@ use super::parts::*;
 use super::users::{attached, boundary_of, inline};
 use super::visit::Visit;
 use super::words;
+use crate::service::overview::lists::PAGE;
 
 /// `GET /console/roles`
 pub async fn list(visit: Visit) -> Response {
@@ -40,7 +41,7 @@ pub async fn list(visit: Visit) -> Response {
                 } } }
             } }
             @if roles.total == 0 { p.quiet { (words::NO_ROLES) } }
-            (pager(&visit, roles.total, roles.page))
+            (pager(&visit, roles.total, roles.page, PAGE))
         }))
     };
     frame::page(&visit, Section::Roles, words::ROLES, &body).await

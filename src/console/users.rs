@@ -18,7 +18,7 @@ use crate::base::time::Timestamp;
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
 use crate::service::overview::findings::OLD;
-use crate::service::overview::lists::UserLine;
+use crate::service::overview::lists::{PAGE, UserLine};
 
 /// `GET /console/users`
 pub async fn list(visit: Visit) -> Response {
@@ -45,7 +45,7 @@ pub async fn list(visit: Visit) -> Response {
                 tbody { @for user in &users.lines { (line(&visit, user, now)) } }
             } }
             @if users.total == 0 { p.quiet { (words::NO_USERS) } }
-            (pager(&visit, users.total, users.page))
+            (pager(&visit, users.total, users.page, PAGE))
         }))
     };
     frame::page(&visit, Section::Users, words::USERS, &body).await

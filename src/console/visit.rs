@@ -143,7 +143,10 @@ pub fn is_from_here(headers: &HeaderMap) -> bool {
 pub fn next(text: &str) -> Option<&str> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'"');
     let ours = text.starts_with("/console/") && !text.starts_with("/console/sign-");
-    (plain && ours && text.len() <= 2_000).then_some(text)
+    // Browsers take out `.` and `..`, spelled either way: what begins here would end elsewhere.
+    let path = text.split(['?', '#']).next().unwrap_or(text).to_ascii_lowercase();
+    let stays = !path.replace("%2e", ".").split('/').any(|part| part == "." || part == "..");
+    (plain && ours && stays && text.len() <= 2_000).then_some(text)
 }
 
 impl FromRequestParts<Arc<Service>> for Visit {
@@ -424,6 +427,9 @@ mod tests {
             "/console",
             "/console/sign-in",
             "/console/\nSet-Cookie: a=b",
+            "/console/../admin",
+            "/console/users/%2E%2e/../x?q=1",
+            "/console/./sign-in",
             "javascript:alert(1)",
         ] {
             assert_eq!(next(other), None, "{other}");

@@ -358,6 +358,8 @@ pub const NOT_ACCESSED: &str = "not accessed";
 pub const THREE_KINDS: &str = "three of: upper-case letters, lower-case letters, digits, symbols";
 pub const SHARED_IS_READ: &str = "Policies that every account shares can be read, not changed.";
 pub const DRY_RUN: &str = "Dry run";
+pub const DRY_RUN_OF: &str = "Nothing is changed yet. This is what would follow from";
+pub const DO_IT: &str = "Do it";
 pub const DRY_RUN_NEW: &str =
     "A new policy is attached to nobody yet: nobody gains or loses anything by it.";
 

@@ -41,6 +41,11 @@ const CAN_BE_TRIED: &[&str] = &[
     "SetDefaultPolicyVersion",
 ];
 
+/// Whether an operation can be tried.
+pub fn can_be_tried(operation: &str) -> bool {
+    CAN_BE_TRIED.contains(&operation)
+}
+
 impl Service {
     /// Says who would gain and lose what if an operation was run. Blocks; not for async threads.
     ///
@@ -48,7 +53,7 @@ impl Service {
     /// `ValidationError` for an operation that cannot be tried; the operation's own faults, refusals
     /// included; a refusal of `domesday:SearchAccess`.
     pub fn dry_run(self: &Arc<Self>, call: &Call) -> Result<Value, Fault> {
-        if !CAN_BE_TRIED.contains(&call.operation.as_str()) {
+        if !can_be_tried(&call.operation) {
             return Err(Fault::validation(format!("{} cannot be tried.", call.operation)));
         }
         let caller = &call.caller;

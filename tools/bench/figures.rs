@@ -14,6 +14,8 @@ pub enum Unit {
     Millis,
     /// MiB of 2^20 bytes.
     Mebibytes,
+    /// kB of 10^3 bytes.
+    Kilobytes,
     /// MB of 10^6 bytes.
     Megabytes,
 }
@@ -27,6 +29,7 @@ impl Unit {
             Unit::Micros => format!("{value:.1} us"),
             Unit::Millis => format!("{value:.1} ms"),
             Unit::Mebibytes => format!("{value:.1} MiB"),
+            Unit::Kilobytes => format!("{value:.1} kB"),
             Unit::Megabytes => format!("{value:.1} MB"),
         }
     }

@@ -30,6 +30,10 @@ use domesday::service::{Call, Service, origin};
 /// Users of the accounts that are compared. Twice what the quota allows: they are recorded without being
 /// asked for.
 const USERS: [usize; 2] = [1_000, 10_000];
+/// The larger of them.
+pub const MANY: usize = 1;
+/// The password of their root users.
+pub const ROOT_PASSWORD: &str = "The book of 1086";
 /// Users made by one event.
 const PORTION: usize = 100;
 const GROUP: &str = "everybody";
@@ -145,14 +149,20 @@ fn administrator(folder: &TempDir, size: usize) -> Outcome<Credentials> {
     Ok(Credentials { access_key_id, ..first })
 }
 
+/// The e-mail address of the root user of one of the accounts.
+pub fn root_email(size: usize) -> String {
+    format!("root{size}@example.com")
+}
+
 /// An account in a folder whose users, all in one group, have a password and a key each and have asked for
 /// something once.
-fn populate(folder: &TempDir, size: usize) -> Outcome<()> {
+pub fn populate(folder: &TempDir, size: usize) -> Outcome<()> {
     let who = administrator(folder, size)?;
     let users = USERS.get(size).copied().unwrap_or_default();
     let service = people::open(&people::place(folder)?)?;
     let founding = Founding {
-        root_email: Some(format!("root{size}@example.com")),
+        root_email: Some(root_email(size)),
+        root_password: Some(Secret::new(ROOT_PASSWORD.to_owned())),
         admin: Some("admin".to_owned()),
         admin_key: Some((who.access_key_id, who.secret_access_key)),
         ..Founding::default()

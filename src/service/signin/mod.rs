@@ -193,10 +193,11 @@ impl Gate {
         found.filter(|ticket| ticket.until > now).ok_or(Refusal::Late)
     }
 
-    /// Whose account a ticket is of.
-    fn account_of(&self, token: &Secret<String>) -> Option<AccountId> {
+    /// Whose a ticket is: the account, and the principal in it.
+    fn whose(&self, token: &Secret<String>) -> Option<(AccountId, UniqueId)> {
         let tickets = self.tickets.lock();
-        tickets.get(&content_hash(token.expose().as_bytes())).map(|ticket| ticket.account)
+        let ticket = tickets.get(&content_hash(token.expose().as_bytes()))?;
+        Some((ticket.account, ticket.principal.clone()))
     }
 
     /// Puts a ticket back after a failed try, unless it was the last.
@@ -316,17 +317,20 @@ impl Service {
         tokio::task::spawn_blocking(checking).await.map_err(Fault::internal)?
     }
 
-    /// The rules that a new password will be held to, for whoever must choose one; `None` where the account has
-    /// none of its own. Blocks; not for async threads.
+    /// Whoever must choose a new password: the user name, for password managers, and the rules that the password
+    /// will be held to, where the account has some of its own. Blocks; not for async threads.
     ///
     /// # Errors
     /// Whatever keeps the rows from being read.
     pub fn sign_in_rules(
         &self,
         token: &Secret<String>,
-    ) -> Result<Option<PasswordPolicyRow>, Fault> {
-        let Some(account) = self.gate.account_of(token) else { return Ok(None) };
-        Ok(password_policy::of(Directory::new(&self.now(), account))?)
+    ) -> Result<(Option<String>, Option<PasswordPolicyRow>), Fault> {
+        let Some((account, principal)) = self.gate.whose(token) else { return Ok((None, None)) };
+        let now = self.now();
+        let directory = Directory::new(&now, account);
+        let user = directory.by_id::<UserRow>(&principal)?.map(|user| user.name);
+        Ok((user, password_policy::of(directory)?))
     }
 
     /// The last step, where the password must be changed: the new one, which the account's rules judge.

@@ -1,0 +1,122 @@
+//! Pages of the console over an account of ten thousand users: how long the server takes for each, and how
+//! large it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use tower_service::Service as _;
+
+use crate::figures::{Figure, Figures, Goal, Unit};
+use crate::{Outcome, ROUNDS, people, reports};
+use domesday::base::text::percent_encode;
+use domesday::console;
+
+/// What is looked at; the paths of a person who looks around.
+const PAGES: &[(&str, &str)] = &[
+    ("dashboard", "/console/"),
+    ("users", "/console/users"),
+    ("users, searched and sorted", "/console/users?q=99&sort=key&order=desc"),
+    ("one user", "/console/users/user-5000"),
+    ("groups", "/console/groups"),
+    ("a group of all", "/console/groups/everybody"),
+    ("policies", "/console/policies?scope=all"),
+    ("can she?", "/console/can?principal=user-7&action=s3:GetObject&resource=arn:aws:s3:::a/b"),
+    ("ledger", "/console/ledger"),
+    ("users in the past", "/console/users?at=@50"),
+    ("compare", "/console/diff?from=@40"),
+];
+const HOST: &str = "127.0.0.1:1086";
+
+/// The figures of this part.
+pub fn measure(figures: &mut Figures) -> Outcome<()> {
+    let folder = tempfile::tempdir()?;
+    reports::populate(&folder, reports::MANY)?;
+    let service = people::open(&people::place(&folder)?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+    let mut pages = console::pages(Arc::clone(&service));
+    let mut millis: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut kilobytes: BTreeMap<&str, f64> = BTreeMap::new();
+    runtime.block_on(async {
+        let cookie = sign_in(&mut pages).await?;
+        for round in 0..=ROUNDS {
+            for (name, path) in PAGES {
+                let began = Instant::now();
+                let size = look(&mut pages, path, &cookie).await?;
+                // The first round reads what the others find in memory, as a person's first page does.
+                if round > 0 {
+                    millis.entry(name).or_default().push(began.elapsed().as_secs_f64() * 1e3);
+                }
+                kilobytes.insert(name, size as f64 / 1e3);
+            }
+        }
+        Outcome::Ok(())
+    })?;
+    service.close();
+    for (name, _) in PAGES {
+        figures.add(Figure {
+            what: format!("page, 10 k users: {name}"),
+            ours: millis.remove(name).unwrap_or_default(),
+            floor: Vec::new(),
+            unit: Unit::Millis,
+            goal: Goal::AtMost(50.0),
+        });
+        figures.add(Figure {
+            what: format!("page, 10 k users: {name}: size"),
+            ours: kilobytes.remove(name).into_iter().collect(),
+            floor: Vec::new(),
+            unit: Unit::Kilobytes,
+            goal: Goal::AtMost(100.0),
+        });
+    }
+    Ok(())
+}
+
+async fn send(pages: &mut Router, request: Request<Body>) -> Outcome<(Response<()>, usize)> {
+    let (parts, body) = pages.call(request).await?.into_parts();
+    let size = body.collect().await?.to_bytes().len();
+    Ok((Response::from_parts(parts, ()), size))
+}
+
+/// Signs the root user in; its cookie.
+async fn sign_in(pages: &mut Router) -> Outcome<String> {
+    let encoded = |text: &str| percent_encode(text.as_bytes());
+    let body = format!(
+        "as=root&email={}&password={}",
+        encoded(&reports::root_email(reports::MANY)),
+        encoded(reports::ROOT_PASSWORD)
+    );
+    let request = Request::post("/console/sign-in")
+        .header(header::HOST, HOST)
+        .header(header::ORIGIN, format!("http://{HOST}"))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(body))?;
+    let (response, _) = send(pages, request).await?;
+    let cookies: Vec<&str> = response
+        .headers()
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok()?.split(';').next())
+        .filter(|cookie| !cookie.ends_with('='))
+        .collect();
+    match response.status() {
+        StatusCode::SEE_OTHER => Ok(cookies.join("; ")),
+        status => Err(format!("signing in was answered {status}").into()),
+    }
+}
+
+async fn look(pages: &mut Router, path: &str, cookie: &str) -> Outcome<usize> {
+    let request = Request::get(path)
+        .header(header::HOST, HOST)
+        .header(header::COOKIE, cookie)
+        .body(Body::empty())?;
+    let (response, size) = send(pages, request).await?;
+    match response.status() {
+        StatusCode::OK => Ok(size),
+        status => Err(format!("{path} was answered {status}").into()),
+    }
+}
