@@ -181,9 +181,9 @@ fn top(visit: &Visit, bar: &Bar) -> Markup {
                 }
             }
         }
-        @if is_root { p.banner.root role="note" { (words::ROOT_BANNER) } }
+        @if is_root { aside.banner.root aria-label=(words::ROOT_USER) { (words::ROOT_BANNER) } }
         @if let Identity::RoleSession { role_name, .. } = &caller.identity {
-            div.banner.role role="note" {
+            aside.banner.role aria-label=(words::SWITCH_ROLE) {
                 span { (words::working_as(role_name)) }
                 form.inline method="post" action="/console/switch-back" {
                     input type="hidden" name="_token" value=(token);
