@@ -46,6 +46,7 @@ const OWNED: &[(&str, &[&str], &str)] = &[
     ("hmac", &["base/"], "keyed hashes come from base::crypto"),
     ("argon2", &["base/"], "password hashes come from base::crypto"),
     ("chacha20poly1305", &["base/"], "encryption comes from base::crypto"),
+    ("ed25519_dalek", &["base/"], "signatures come from base::signature"),
     ("quick_xml", &["api/"], "only api knows XML"),
     ("xml::", &["api/"], "only api knows XML"),
 ];

@@ -2,7 +2,7 @@
 //! measured in the same run.
 //!
 //! ```text
-//! cargo run --release --example bench -- [append|http|asof|replay|start|reports|pages|all] [--short|--long]
+//! cargo run --release --example bench -- [PART] [--short|--long]
 //! ```
 //!
 //! Each figure is the median of three rounds; within a round, ours and its floor take turns, so that a
@@ -26,6 +26,8 @@ mod moto;
 mod pages;
 #[path = "bench/people.rs"]
 mod people;
+#[path = "bench/proofs.rs"]
+mod proofs;
 #[path = "bench/reports.rs"]
 mod reports;
 #[path = "bench/scratch.rs"]
@@ -79,6 +81,8 @@ enum Part {
     Reports,
     /// Pages of the console over an account of many users
     Pages,
+    /// Proofs of a large tree
+    Proofs,
     /// All of these
     All,
 }
@@ -143,6 +147,9 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     }
     if asked(Part::Pages) {
         pages::measure(&mut figures)?;
+    }
+    if asked(Part::Proofs) {
+        proofs::measure(&extent, &mut figures)?;
     }
     figures.print();
     if arguments.short {

@@ -14,21 +14,22 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::audit;
 use super::routes::{Endpoint, Route};
 use super::server::Reply;
 use super::signed::Received;
+use super::{audit, tiles};
 use crate::ledger::AccountId;
 use crate::projection::directory::Directory;
 use crate::projection::tables::{ACCOUNTS, ALIASES};
 use crate::projection::view::ReadTables;
 use crate::service::Service;
+use crate::service::audit::question::OF_THE_STORE;
 use crate::service::caller::Caller;
 use crate::service::fault::Fault;
 use crate::service::moment::Moment;
 
 /// Acts on the whole store, for which no account need be named.
-const ON_THE_STORE: &[&str] = &["account-create", "rebuild", "verify"];
+const ON_THE_STORE: &[&str] = &["account-create", "key-rotate", "rebuild", "verify"];
 /// Acts in an account.
 const IN_AN_ACCOUNT: &[&str] =
     &["recover-admin", "recover-root", "organization-set", "account-close", "account-reopen"];
@@ -104,8 +105,23 @@ pub async fn answer(
 ) -> Reply {
     let outcome = match route.endpoint {
         Endpoint::Question(name) => question(service, received, operator, name, route.moment).await,
+        Endpoint::Log(resource) => {
+            let caller = off_thread(service, received, operator, |service, received, operator| {
+                caller(service, received, operator, AccountId::SYSTEM)
+            });
+            match caller.await {
+                Ok(caller) => {
+                    return tiles::answer_to(service, received, resource, Some(caller)).await;
+                }
+                Err(fault) => Err(fault),
+            }
+        }
         Endpoint::Act(name) => act(service, received, operator, name).await,
-        _ => Err(Fault::new("NotFound", 404, "The admin socket serves /audit/v1 and /admin/v1.")),
+        _ => Err(Fault::new(
+            "NotFound",
+            404,
+            "The admin socket serves /audit/v1, /admin/v1, /checkpoint and /tile.",
+        )),
     };
     audit::reply(outcome, &received.request_id)
 }
@@ -117,11 +133,10 @@ async fn question(
     name: String,
     moment: Option<Moment>,
 ) -> Result<Value, Fault> {
-    let is_head = name == "head";
+    let of_the_store = OF_THE_STORE.contains(&name.as_str());
     let caller = off_thread(service, received, operator, move |service, received, operator| {
         let named = audit::parameters(&received.query)?.iter().any(|(name, _)| name == "account");
-        // The head is the whole store's: no account need be named where there are several.
-        let account = match is_head && !named {
+        let account = match of_the_store && !named {
             true => AccountId::SYSTEM,
             false => account(service, received)?,
         };

@@ -1,6 +1,7 @@
 //! The questions of the audit as JSON: `GET /audit/v1/NAME?FLAG=VALUE`, signed for the service
 //! `domesday`, with parameters named as the flags of the command line. `at=MOMENT` is the same as
-//! `/at/MOMENT` before the path.
+//! `/at/MOMENT` before the path. With `evidence=true` the answer comes as `answer` beside `evidence`, the text of a
+//! file that shows what it rests on.
 //!
 //! The service authorizes each question itself and notes its receipts.
 
@@ -13,7 +14,7 @@ use super::server::Reply;
 use super::signed::{self, NotSigned, Received};
 use crate::base::text::percent_decode;
 use crate::service::Service;
-use crate::service::audit::{self, Question};
+use crate::service::audit::{self, Question, evidence};
 use crate::service::caller::Caller;
 use crate::service::fault::Fault;
 use crate::service::moment::Moment;
@@ -62,11 +63,14 @@ pub async fn ask(
         parameters.retain(|(key, _)| key != "account");
     }
     let moment = take_moment(&mut parameters, moment)?;
+    let with_evidence = take_evidence(&mut parameters)?;
     let question = Question::parse(name, &parameters)?;
-    let service = service.clone();
-    tokio::task::spawn_blocking(move || audit::run(&service, &caller, question, moment))
-        .await
-        .map_err(Fault::internal)?
+    let (service, name) = (service.clone(), name.to_owned());
+    let run = move || match with_evidence {
+        true => evidence::run(&service, &caller, &name, &parameters, moment),
+        false => audit::run(&service, &caller, question, moment),
+    };
+    tokio::task::spawn_blocking(run).await.map_err(Fault::internal)?
 }
 
 /// An answer or a refusal as JSON.
@@ -118,6 +122,17 @@ fn take_moment(
     Ok(moment)
 }
 
+/// Takes `evidence` out of the parameters: whether the answer comes with it.
+fn take_evidence(parameters: &mut Vec<(String, String)>) -> Result<bool, Fault> {
+    let given: Vec<String> =
+        parameters.extract_if(.., |(name, _)| name == "evidence").map(|(_, value)| value).collect();
+    match given.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] | ["false"] => Ok(false),
+        ["true"] => Ok(true),
+        _ => Err(Fault::validation("`evidence` is `true` or `false`.")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +169,7 @@ mod tests {
     fn refusals_name_their_code_and_request() {
         let reply = reply(Err(Fault::validation("no")), "r-1");
         assert_eq!(reply.status, 400);
-        let value: Value = serde_json::from_str(&reply.body).unwrap();
+        let value: Value = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(value["error"]["code"], "ValidationError");
         assert_eq!(value["request_id"], "r-1");
     }

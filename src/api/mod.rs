@@ -9,6 +9,7 @@
 //! | [`audit`] | `/audit/v1/...`: parameters in, JSON out; signed like all of AWS |
 //! | [`authzen`] | `/access/v1/...`: decisions for gateways, by OpenID AuthZEN |
 //! | [`admin`] | the same for whoever has the machine, through `admin.sock`, and the operator's acts |
+//! | [`tiles`] | `/checkpoint`, `/tile/...`: the ledger as a public log of hashes |
 //! | [`pages`] | `/console/...`: handed to another layer |
 //! | [`signed`] | from a request's signature to the caller |
 //! | [`metrics`] | what was counted |
@@ -28,6 +29,7 @@ pub mod routes;
 pub mod server;
 pub mod signed;
 pub mod sigv4;
+pub mod tiles;
 pub mod xml;
 
 pub use server::serve;

@@ -4,6 +4,7 @@
 //! read the past. The moment is percent-decoded to be read; signatures cover the path as it was sent.
 
 use super::authzen::Evaluations;
+use super::tiles::Resource;
 use crate::base::text::percent_decode;
 use crate::service::moment::{Moment, NoMoment};
 
@@ -20,6 +21,8 @@ pub enum Endpoint {
     Configuration,
     /// An act of the operator, by the last part of its path.
     Act(String),
+    /// A checkpoint or tile of the ledger.
+    Log(Resource),
     /// Whether the process lives.
     Health,
     /// Whether it can answer.
@@ -84,8 +87,17 @@ fn endpoint(path: &str) -> Result<Endpoint, NoRoute> {
         "/readyz" => Ok(Endpoint::Ready),
         "/metrics" => Ok(Endpoint::Metrics),
         _ => {
-            if let Some(name) = path.strip_prefix("/audit/v1/") {
-                named(name).map(Endpoint::Question)
+            if let Some(resource) = Resource::of_path(path) {
+                Ok(Endpoint::Log(resource))
+            } else if let Some(name) = path.strip_prefix("/audit/v1/") {
+                let proof = name.strip_prefix("proofs/");
+                match proof.map(|event| event.trim_start_matches("%40").trim_start_matches('@')) {
+                    None => named(name).map(Endpoint::Question),
+                    Some(event) if is_number(event) => {
+                        Ok(Endpoint::Question(format!("proofs/{event}")))
+                    }
+                    Some(_) => Err(NoRoute::Unknown),
+                }
             } else if let Some(name) = path.strip_prefix("/admin/v1/") {
                 named(name).map(Endpoint::Act)
             } else {
@@ -95,9 +107,14 @@ fn endpoint(path: &str) -> Result<Endpoint, NoRoute> {
     }
 }
 
+fn is_number(text: &str) -> bool {
+    (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::tile_path::TilePath;
 
     fn at(path: &str) -> Option<String> {
         route(path).unwrap().moment.map(|moment| moment.to_string())
@@ -111,6 +128,11 @@ mod tests {
         assert_eq!(asked("/admin/v1/rebuild"), Endpoint::Act("rebuild".into()));
         assert_eq!(asked("/at/@3/audit/v1/head"), Endpoint::Question("head".into()));
         assert_eq!(asked("/at/@3"), Endpoint::Query);
+        assert_eq!(asked("/audit/v1/proofs/7"), Endpoint::Question("proofs/7".into()));
+        assert_eq!(asked("/audit/v1/proofs/%407"), Endpoint::Question("proofs/7".into()));
+        assert_eq!(asked("/checkpoint"), Endpoint::Log(Resource::Checkpoint));
+        let tile = TilePath { level: Some(1), index: 1_234, width: 17 };
+        assert_eq!(asked("/tile/1/x001/234.p/17"), Endpoint::Log(Resource::Tile(tile)));
         let several = Endpoint::Evaluations(Evaluations::Several);
         assert_eq!(asked("/at/@3/access/v1/evaluations"), several);
         assert_eq!(asked("/.well-known/authzen-configuration"), Endpoint::Configuration);
@@ -128,6 +150,13 @@ mod tests {
             "/access/v1/search/subject",
             "/audit/v1/",
             "/audit/v1/a/b",
+            "/audit/v1/proofs/",
+            "/audit/v1/proofs/alice",
+            "/tile/0",
+            "/tile/0/000/",
+            "/tile/8/0/000",
+            "/at/@3/checkpoint",
+            "/checkpoint/",
             "/audit/v1/%2e%2e",
             "/console/../../etc/passwd",
             "/at/@1/at/@2/",

@@ -43,7 +43,7 @@ use super::metrics::Metrics;
 use super::pages;
 use super::routes::{Endpoint, NoRoute, Route, route};
 use super::signed::Received;
-use super::{admin, audit, authzen, query};
+use super::{admin, audit, authzen, query, tiles};
 use crate::service::Service;
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
@@ -75,8 +75,8 @@ pub struct Reply {
     pub status: u16,
     /// The media type.
     pub media_type: &'static str,
-    /// The text.
-    pub body: String,
+    /// The body.
+    pub body: Bytes,
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,
 }
@@ -84,7 +84,12 @@ pub struct Reply {
 impl Reply {
     /// An answer in XML.
     pub fn xml(status: u16, body: String) -> Self {
-        Reply { status, media_type: "text/xml", body, headers: Vec::new() }
+        Reply { status, media_type: "text/xml", body: Bytes::from(body), headers: Vec::new() }
+    }
+
+    /// An answer in bytes.
+    pub fn bytes(body: Bytes) -> Self {
+        Reply { status: 200, media_type: "application/octet-stream", body, headers: Vec::new() }
     }
 
     /// An answer in JSON.
@@ -104,7 +109,7 @@ impl Reply {
     }
 
     fn into_response(self, request_id: &str) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+        let mut response = Response::new(Full::new(self.body));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -361,7 +366,10 @@ async fn dispatch(
     request_id: &str,
 ) -> Reply {
     let is_authzen = request.uri().path().contains("/access/v1/");
-    let is_json = matches!(peer, Peer::Operator(_)) || request.uri().path().contains("/audit/v1/");
+    let path = request.uri().path();
+    let is_json = matches!(peer, Peer::Operator(_))
+        || path.contains("/audit/v1/")
+        || path.starts_with("/tile/");
     let refuse = |fault: Fault| {
         if is_authzen {
             authzen::refusal(&fault)
@@ -393,6 +401,7 @@ async fn dispatch(
         Endpoint::Evaluations(which) => {
             authzen::answer(service, metrics, &received, which, moment).await
         }
+        Endpoint::Log(resource) => tiles::answer(service, metrics, &received, resource).await,
         Endpoint::Configuration => authzen::configuration(&received, &shared.front),
         // The network has no such door.
         Endpoint::Act(_) => refuse(Fault::new("NotFound", 404, NoRoute::Unknown.to_string())),

@@ -7,6 +7,7 @@ pub mod form_tree;
 pub mod qr;
 pub mod random;
 pub mod secret;
+pub mod signature;
 pub mod sigv4;
 pub mod text;
 pub mod time;

@@ -5,24 +5,26 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::door::{Door, moment};
 use super::options::{
-    AccountCommand, CanOptions, Command, Common, LogOptions, OrganizationCommand, Output,
-    RecoverCommand, WhoCanOptions,
+    AccountCommand, CanOptions, Command, Common, KeyCommand, KeyOptions, LogOptions,
+    OrganizationCommand, Output, RecoverCommand, WhoCanOptions,
 };
-use super::{organization, print, progress};
+use super::{organization, print, progress, proofs};
 
 /// Runs one of them.
 pub fn run(common: &Common, command: &Command) -> Result<u8, Failure> {
     let door = match command {
-        Command::Verify
+        Command::Verify(_)
         | Command::Rebuild
+        | Command::Key(KeyOptions { command: Some(KeyCommand::Rotate), .. })
         | Command::Account(_)
         | Command::Organization(OrganizationCommand::Set { .. })
         | Command::Recover(_) => Door::of_operator(common)?,
         _ => Door::find(common)?,
     };
     let outcome = answer(&door, common.output, command);
-    door.close();
-    outcome
+    let closed = door.close();
+    // What went wrong with the answer counts first.
+    outcome.and_then(|status| closed.map(|()| status))
 }
 
 fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure> {
@@ -44,18 +46,26 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
         Command::Can(options) => can(door, output, options),
         Command::Diff(options) => super::diff::diff(door, output, options),
         Command::WhoCan(options) => who_can(door, output, options),
-        Command::Verify => {
-            let work = || door.act("verify", &json!({}));
+        Command::Key(options) => proofs::key(door, output, options),
+        Command::Checkpoint(at) => proofs::checkpoint(door, output, at),
+        Command::Prove { event, file } => proofs::prove(door, output, event, file.as_deref()),
+        Command::Verify(options) => {
+            let body = proofs::since(options)?;
+            let work = || door.act("verify", &body);
             let found = progress::watch("verifying every byte", || door.progress(), work)?;
             if output == Output::Table {
                 print::line(&format!(
-                    "sound: {} events of {} accounts, {} rows, {} secrets, {} receipts; root {}",
+                    "sound: {} events of {} accounts, {} rows, {} secrets, {} receipts; root {}{}",
                     field(&found, "events"),
                     field(&found, "accounts"),
                     field(&found, "rows"),
                     field(&found, "secrets"),
                     field(&found, "receipts"),
-                    field(&found, "root").as_str().unwrap_or_default()
+                    field(&found, "root").as_str().unwrap_or_default(),
+                    match field(&found, "since") {
+                        Value::Null => String::new(),
+                        size => format!("; continues the checkpoint of {size} events"),
+                    }
                 ))?;
             } else {
                 print::object(output, &found)?;

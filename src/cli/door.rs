@@ -4,12 +4,14 @@
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::Method;
 use serde_json::Value;
 
 use super::Failure;
 use super::client::{self, Ask};
+use super::files;
 use super::options::{Common, Settings};
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::random::OsRandom;
@@ -19,13 +21,22 @@ use crate::projection::directory::Directory;
 use crate::projection::tables::{ACCOUNTS, ALIASES};
 use crate::projection::view::ReadTables;
 use crate::service::Service;
-use crate::service::audit::{self, Question};
+use crate::service::audit::question::OF_THE_STORE;
+use crate::service::audit::{self, Question, evidence};
 use crate::service::caller::Caller;
 use crate::service::founding::{self, Place};
 use crate::service::moment::Moment;
 
+/// A way to a ledger, and where evidence of the answer is to be written.
+pub struct Door {
+    way: Way,
+    evidence: Option<PathBuf>,
+    /// Whether the evidence was written.
+    written: AtomicBool,
+}
+
 /// A way to a ledger.
-pub enum Door {
+enum Way {
     /// A server at a URL.
     Endpoint(String),
     /// The socket of a server on this machine, and the account to ask for.
@@ -83,7 +94,7 @@ impl Door {
                     "over an endpoint the credentials say which account: --account goes with --data",
                 ));
             }
-            return Ok(Door::Endpoint(endpoint));
+            return Ok(Door::new(Way::Endpoint(endpoint), common));
         }
         Door::of_folder(common, &settings)
     }
@@ -102,9 +113,9 @@ impl Door {
 
     /// How far long work is, in thousandths, where that is known here.
     pub fn progress(&self) -> Option<u64> {
-        match self {
-            Door::Folder(service, _) => service.progress().thousandths(),
-            Door::Endpoint(_) | Door::Socket(..) => None,
+        match &self.way {
+            Way::Folder(service, _) => service.progress().thousandths(),
+            Way::Endpoint(_) | Way::Socket(..) => None,
         }
     }
 
@@ -115,7 +126,7 @@ impl Door {
         if let Place::Folder { data, .. } = &place {
             let socket = data.join("admin.sock");
             if UnixStream::connect(&socket).is_ok() {
-                return Ok(Door::Socket(socket, account));
+                return Ok(Door::new(Way::Socket(socket, account), common));
             }
             // A ledger whose HEAD is gone is damaged, not absent.
             if !data.join("HEAD").exists() && !data.join("ledger").exists() {
@@ -126,11 +137,32 @@ impl Door {
                 )));
             }
         }
-        Ok(Door::Folder(open_folder(&place)?, account))
+        Ok(Door::new(Way::Folder(open_folder(&place)?, account), common))
     }
 
-    /// Asks a question; `at` is a moment as it was written.
+    fn new(way: Way, common: &Common) -> Self {
+        Door { way, evidence: common.evidence.clone(), written: AtomicBool::new(false) }
+    }
+
+    /// Asks a question; `at` is a moment as it was written. Evidence, if it was asked for, is written.
     pub fn ask(
+        &self,
+        name: &str,
+        parameters: Vec<(String, String)>,
+        at: Option<&str>,
+    ) -> Result<Value, Failure> {
+        let mut answer = self.ask_bare(name, parameters, at)?;
+        let Some(file) = &self.evidence else { return Ok(answer) };
+        if self.written.swap(true, Ordering::Relaxed) {
+            return Err(Failure::new("evidence is of one question, and this command asks several"));
+        }
+        let evidence = answer.get("evidence").and_then(Value::as_str);
+        let evidence = evidence.ok_or_else(|| Failure::new("the server gave no evidence"))?;
+        files::write(file, evidence.as_bytes())?;
+        Ok(answer.get_mut("answer").map(Value::take).unwrap_or_default())
+    }
+
+    fn ask_bare(
         &self,
         name: &str,
         mut parameters: Vec<(String, String)>,
@@ -138,29 +170,36 @@ impl Door {
     ) -> Result<Value, Failure> {
         let moment = at.map(moment).transpose()?;
         let path = format!("/audit/v1/{name}");
-        if let (Door::Endpoint(_) | Door::Socket(..), Some(moment)) = (self, &moment) {
+        if let (Way::Endpoint(_) | Way::Socket(..), Some(moment)) = (&self.way, &moment) {
             parameters.push(("at".into(), moment.to_string()));
         }
-        let get = |parameters: &[(String, String)]| match self {
-            Door::Endpoint(url) => client::at_endpoint(
+        if let (Way::Endpoint(_) | Way::Socket(..), Some(_)) = (&self.way, &self.evidence) {
+            parameters.push(("evidence".into(), "true".into()));
+        }
+        let get = |parameters: &[(String, String)]| match &self.way {
+            Way::Endpoint(url) => client::at_endpoint(
                 url,
                 &Ask { method: Method::GET, path: &path, parameters, body: None },
             ),
-            Door::Socket(socket, _) => client::at_socket(
+            Way::Socket(socket, _) => client::at_socket(
                 socket,
                 &Ask { method: Method::GET, path: &path, parameters, body: None },
             ),
-            Door::Folder(service, account) => {
+            Way::Folder(service, account) => {
                 let question = Question::parse(name, parameters)?;
-                let caller = match (&question, account) {
-                    // The head is the whole store's: no account need be named where there are several.
-                    (Question::Head, None) => service.operator(&operator(), AccountId::SYSTEM)?,
-                    (_, account) => caller(service, account.as_deref())?,
+                let caller = match account {
+                    None if OF_THE_STORE.contains(&name) => {
+                        service.operator(&operator(), AccountId::SYSTEM)?
+                    }
+                    account => caller(service, account.as_deref())?,
                 };
-                Ok(audit::run(service, &caller, question, moment)?)
+                Ok(match self.evidence {
+                    None => audit::run(service, &caller, question, moment)?,
+                    Some(_) => evidence::run(service, &caller, name, parameters, moment)?,
+                })
             }
         };
-        if let Door::Socket(_, Some(account)) = self {
+        if let Way::Socket(_, Some(account)) = &self.way {
             parameters.push(("account".into(), account.clone()));
         }
         get(&parameters)
@@ -168,9 +207,9 @@ impl Door {
 
     /// Does an operator's act.
     pub fn act(&self, name: &str, body: &Value) -> Result<Value, Failure> {
-        match self {
-            Door::Endpoint(_) => Err(Failure::new(format!("`{name}` is no question"))),
-            Door::Socket(socket, account) => {
+        match &self.way {
+            Way::Endpoint(_) => Err(Failure::new(format!("`{name}` is no question"))),
+            Way::Socket(socket, account) => {
                 let path = format!("/admin/v1/{name}");
                 let parameters: Vec<_> =
                     account.iter().map(|account| ("account".to_owned(), account.clone())).collect();
@@ -184,8 +223,9 @@ impl Door {
                     },
                 )
             }
-            Door::Folder(service, account) => {
-                let of_store = ["verify", "rebuild", "account-create"].contains(&name);
+            Way::Folder(service, account) => {
+                let of_store =
+                    ["verify", "rebuild", "account-create", "key-rotate"].contains(&name);
                 let caller = if of_store {
                     service.operator(&operator(), AccountId::SYSTEM)?
                 } else {
@@ -197,9 +237,16 @@ impl Door {
     }
 
     /// Closes the folder, if it was opened.
-    pub fn close(self) {
-        if let Door::Folder(service, _) = self {
+    ///
+    /// # Errors
+    /// If evidence was asked for and none was written: the command asked nothing.
+    pub fn close(self) -> Result<(), Failure> {
+        if let Way::Folder(service, _) = self.way {
             service.close();
+        }
+        match self.evidence.is_some() && !self.written.into_inner() {
+            true => Err(Failure::new("there is no evidence for this: it asks no question")),
+            false => Ok(()),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! - [`door`]: the three ways to a ledger: `--endpoint`, the socket of a running server, the folder itself.
 //! - [`client`]: questions over HTTP, `tls` below it. [`mod@print`]: answers as tables, JSON, NDJSON or CSV.
 //! - [`policy`]: `policy lint` and `policy test`, which need neither; `policy_case` reads a test's cases.
-//! - [`ask`]: the questions and acts. [`serve`], [`exec`]: the server, and a command beside one.
+//! - `check`: files with proofs and evidence, checked by a key alone; `files`: reading and writing them.
+//! - [`ask`]: the questions and acts; `proofs` those about checkpoints and proofs. [`serve`], [`exec`]: the server, and a command beside one.
 //! - [`front`]: where a server listens, by TLS or without; [`certificate`]: what it shows then.
 //! - `progress`: how far long work is. `open_files`: the limit that a server needs raised.
 //! - [`first_credentials`]: what founding made up, told once.
@@ -14,10 +15,12 @@
 
 pub mod ask;
 pub mod certificate;
+mod check;
 pub mod client;
 mod diff;
 pub mod door;
 pub mod exec;
+mod files;
 pub mod first_credentials;
 pub mod front;
 mod open_files;
@@ -29,6 +32,7 @@ mod policy_junit;
 mod policy_test;
 pub mod print;
 mod progress;
+mod proofs;
 pub mod serve;
 mod tls;
 
@@ -100,7 +104,20 @@ fn dispatch(cli: Cli, serve: serve::ServeWire) -> Result<u8, Failure> {
     {
         return Err(Failure::new("only policy test answers as JUnit"));
     }
+    let asks_nothing = matches!(
+        command,
+        Command::Serve(_)
+            | Command::Init(_)
+            | Command::Policy(_)
+            | Command::Exec { .. }
+            | Command::Check(_)
+            | Command::Completions { .. }
+    );
+    if common.evidence.is_some() && asks_nothing {
+        return Err(Failure::new("there is no evidence for this: it asks no question"));
+    }
     match command {
+        Command::Check(options) => check::check(common.output, &options),
         Command::Serve(options) => serve::serve(&common, &options, serve),
         Command::Init(options) => serve::init(&common, &options),
         Command::Policy(command) => policy::run(&common, &command),

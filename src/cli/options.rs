@@ -36,6 +36,9 @@ pub struct Common {
     /// The account, where the store has several: 12 digits or alias [variable DOMESDAY_ACCOUNT]
     #[arg(long, global = true, value_name = "ID")]
     pub account: Option<String>,
+    /// Write the answer there, too, with proofs that its events are in the ledger (see `check`)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub evidence: Option<PathBuf>,
     /// How to print the answer
     #[arg(short, long, global = true, value_enum, default_value = "table")]
     pub output: Output,
@@ -91,8 +94,21 @@ pub enum Command {
     WhoCan(WhoCanOptions),
     /// Permissions gained and lost between two moments, and by which events (exit 1: some were)
     Diff(DiffOptions),
+    /// The public key by which checkpoints are checked
+    Key(KeyOptions),
+    /// A signed checkpoint: how many events there are, and the root over them. Keep one for `verify --since`
+    Checkpoint(AtMoment),
+    /// A proof that an event is in the ledger, with the event (C2SP tlog-proof)
+    Prove {
+        /// Its position: 7 or @7
+        event: String,
+        /// Where to write the proof; stdout, if it is left out
+        file: Option<PathBuf>,
+    },
+    /// Check a proof or evidence by a key alone, without ledger and server (exit 1: it does not hold)
+    Check(CheckOptions),
     /// Read every byte and compare rows with events (exit 3: damaged)
-    Verify,
+    Verify(VerifyOptions),
     /// Fold all rows anew from the events
     Rebuild,
     /// Run a command beside a server in memory, with an administrator's AWS variables set
@@ -117,6 +133,45 @@ pub struct AtMoment {
     /// A time, a date, a position (@7), both (2026-03-01@7), or an age (90d, 3h)
     #[arg(long, value_name = "MOMENT")]
     pub at: Option<String>,
+}
+
+/// `key`
+#[derive(Args, Debug, Default)]
+pub struct KeyOptions {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: Option<KeyCommand>,
+}
+
+/// `key ...`
+#[derive(Subcommand, Debug)]
+pub enum KeyCommand {
+    /// Make a new key, which signs from now on; what the old one signed stays good by the old one
+    Rotate,
+}
+
+/// `check`
+#[derive(Args, Debug)]
+pub struct CheckOptions {
+    /// The file: a proof (`prove`), evidence (`--evidence`) or a checkpoint
+    pub file: PathBuf,
+    /// The ledger's key, as `domesday key` printed it: from elsewhere, not from the file
+    #[arg(long, value_name = "VKEY")]
+    pub key: String,
+    /// The event's bytes, for proofs that do not hold them
+    #[arg(long, value_name = "FILE")]
+    pub event: Option<PathBuf>,
+}
+
+/// `verify`
+#[derive(Args, Debug, Default)]
+pub struct VerifyOptions {
+    /// And that the ledger continues a checkpoint that was kept (exit 3: it is shorter, or another one)
+    #[arg(long, value_name = "FILE")]
+    pub since: Option<PathBuf>,
+    /// The key that signed it; by default those that the ledger records
+    #[arg(long, value_name = "VKEY", requires = "since")]
+    pub key: Option<String>,
 }
 
 /// `diff`

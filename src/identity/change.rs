@@ -578,6 +578,18 @@ changes! {
     150 v 1 AccountClosed {}
     /// The account was reopened.
     151 v 1 AccountReopened {}
+
+    /// The ledger got a key that signs its checkpoints from this event on (system account).
+    160 v 1 CheckpointKeyMade {
+        /// Its number, from 1: a later one takes the place of those before it.
+        number: u32,
+        /// The ledger's name in its checkpoints, the same for all its keys.
+        origin: String,
+        /// The public half, an Ed25519 key.
+        public_key: [u8; 32],
+        /// Commits to the seed of the private half.
+        commitment: Commitment,
+    }
 }
 
 /// Why stored changes cannot be read.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::frame::{self, Actor, Frame, Hash, Header};
+use super::hashes::TileCache;
 use super::log::{EventLog, LocalLog};
 use super::tree::{self, Tree};
 use super::{AccountId, LedgerError, damaged};
@@ -33,6 +34,8 @@ pub const CHECKED_ON_OPEN: u64 = 10_000;
 pub struct Ledger {
     store: Arc<dyn Store>,
     published: Arc<RwLock<Head>>,
+    edge: Arc<RwLock<Tree>>,
+    tiles: Arc<TileCache>,
 }
 
 /// What is appended: the frame's parts that the writer does not set itself.
@@ -73,6 +76,8 @@ pub struct LedgerWriter {
     head_file: Arc<dyn HeadFile>,
     clock: Arc<dyn Clock>,
     published: Arc<RwLock<Head>>,
+    /// A copy of the tree as of the published head, or of a later one that is durable.
+    edge: Arc<RwLock<Tree>>,
     head: Head,
     tree: Tree,
     tips: HashMap<AccountId, Tip>,
@@ -99,6 +104,7 @@ impl LedgerWriter {
             head_file,
             clock,
             published: Arc::new(RwLock::new(NOTHING)),
+            edge: Arc::default(),
             head: NOTHING,
             tree: Tree::default(),
             tips: HashMap::new(),
@@ -112,7 +118,12 @@ impl LedgerWriter {
 
     /// The readers' side.
     pub fn reader(&self) -> Ledger {
-        Ledger { store: self.store.clone(), published: self.published.clone() }
+        Ledger {
+            store: self.store.clone(),
+            published: self.published.clone(),
+            edge: self.edge.clone(),
+            tiles: Arc::default(),
+        }
     }
 
     /// Starts over from what is stored, after a failed commit and a reopened store. Staged events are
@@ -166,7 +177,7 @@ impl LedgerWriter {
         self.head = head;
         self.failed = false;
         then(&head);
-        *self.published.write() = head;
+        self.publish(head);
         Ok(())
     }
 
@@ -252,12 +263,18 @@ impl LedgerWriter {
         self.failed = false;
         self.head = head;
         then(&head);
-        *self.published.write() = head;
+        self.publish(head);
         // Only now: the tip of an account with a staged event is nowhere else.
         if self.tips.len() > TIPS_KEPT {
             self.tips.clear();
         }
         Ok(head)
+    }
+
+    /// Shows readers a head, and the edge of the tree before it: whoever knows the head finds its hashes.
+    fn publish(&self, head: Head) {
+        self.edge.write().copy_from(&self.tree);
+        *self.published.write() = head;
     }
 
     fn tip(&mut self, account: AccountId) -> Result<Tip, LedgerError> {
@@ -384,6 +401,18 @@ fn last_sequence(
 }
 
 impl Ledger {
+    /// The readers' side of a tree whose full tiles are in a store that nobody writes to: that of a mirror.
+    pub fn of_tree(store: Arc<dyn Store>, tree: Tree) -> Self {
+        let head = Head { position: tree.size(), root: tree.root(), tip: [0; 32] };
+        let (published, edge) = (Arc::new(RwLock::new(head)), Arc::new(RwLock::new(tree)));
+        Ledger { store, published, edge, tiles: Arc::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_head(&self, position: u64, root: Hash) {
+        *self.published.write() = Head { position, root, tip: [0; 32] };
+    }
+
     /// What has been acknowledged.
     pub fn head(&self) -> Head {
         *self.published.read()
@@ -392,6 +421,16 @@ impl Ledger {
     /// The store underneath.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// The growing edge of the tree, at the acknowledged head or later.
+    pub(super) fn edge(&self) -> &RwLock<Tree> {
+        &self.edge
+    }
+
+    /// Tiles that were read a moment ago.
+    pub(super) fn tile_cache(&self) -> &TileCache {
+        &self.tiles
     }
 
     /// The stored bytes of one event.

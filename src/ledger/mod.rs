@@ -4,14 +4,23 @@
 //! - [`tree`] is the Merkle tree (RFC 6962) over all frames of a store, kept as full tiles.
 //! - [`log`] is the ordered log underneath: local today, a replicated engine tomorrow.
 //! - [`book`] ties them together: one writer that appends, any number of readers, HEAD.
+//! - [`proof`] says what proves that an event is in the tree, or that one tree is the beginning of another,
+//!   and checks it; [`hashes`] reads roots, proofs and tiles of the stored tree at any size.
+//! - [`note`] is the form of signed notes, [`checkpoint`] that of a signed head and of files with proofs;
+//!   [`tile_path`] names tiles as C2SP tlog-tiles does.
 //! - [`verify`] reads every byte and says what is wrong and where.
 //!
 //! Each account has its own hash chain, so that its history verifies without another tenant's data;
 //! one tree covers all accounts in commit order.
 
 pub mod book;
+pub mod checkpoint;
 pub mod frame;
+pub mod hashes;
 pub mod log;
+pub mod note;
+pub mod proof;
+pub mod tile_path;
 pub mod tree;
 pub mod verify;
 
@@ -79,6 +88,9 @@ pub enum LedgerError {
         /// Where it is.
         found: u64,
     },
+    /// A proof of what the ledger does not hold, or not yet.
+    #[error("there is no such proof: {0}")]
+    NoProof(#[from] proof::ProofError),
     /// A body that does not fit into a frame.
     #[error("an event of {bytes} bytes is larger than a frame may be (65,535)")]
     TooLarge {

@@ -14,7 +14,8 @@ use crate::store::{Batch, Family, Store};
 
 /// Hashes in a full tile.
 pub const TILE_WIDTH: usize = 256;
-const TILE_HEIGHT: u32 = 8;
+/// Levels of the tree in a tile.
+pub const TILE_HEIGHT: u32 = 8;
 
 /// The hash of a leaf.
 pub fn leaf_hash(frame: &[u8]) -> Hash {
@@ -69,6 +70,23 @@ impl Tree {
         let mut peaks = self.peaks.iter().rev();
         let Some(smallest) = peaks.next() else { return empty_root() };
         peaks.fold(*smallest, |right, left| node_hash(left, &right))
+    }
+
+    /// The hashes of the tile at this place, if it is the one of its level that is not full yet.
+    pub fn tail(&self, level: u8, index: u64) -> Option<&[Hash]> {
+        let growing = self.size.checked_shr((u32::from(level) + 1) * TILE_HEIGHT).unwrap_or(0);
+        let tail = self.tails.get(usize::from(level)).filter(|_| index == growing)?;
+        Some(tail)
+    }
+
+    /// Becomes a copy of another edge, in the memory that it has.
+    pub fn copy_from(&mut self, other: &Tree) {
+        self.size = other.size;
+        self.peaks.clone_from(&other.peaks);
+        self.tails.resize_with(other.tails.len(), Vec::new);
+        for (own, other) in self.tails.iter_mut().zip(&other.tails) {
+            own.clone_from(other);
+        }
     }
 
     /// Appends a leaf; tiles that become full are put into the batch.
@@ -148,7 +166,7 @@ pub fn read_tile(store: &dyn Store, level: u8, index: u64) -> Result<Vec<Hash>, 
 }
 
 /// The root of a perfect run of hashes (a power of two of them).
-fn tile_root(hashes: &[Hash]) -> Hash {
+pub fn tile_root(hashes: &[Hash]) -> Hash {
     let mut level = hashes.to_vec();
     while level.len() > 1 {
         level =

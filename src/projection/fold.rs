@@ -232,6 +232,17 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
             };
             to.put_global(&CATALOGUE, &(), &row)
         }
+        Change::CheckpointKeyMade(c) => {
+            let row = CheckpointKeyRow {
+                number: c.number,
+                origin: c.origin.clone(),
+                public_key: c.public_key,
+                commitment: c.commitment,
+                event: meta.position,
+                made: meta.at,
+            };
+            to.put_global(&CHECKPOINT_KEYS, &c.number, &row)
+        }
 
         Change::UserCreated(c) => {
             to.more(Counted::Users)?;

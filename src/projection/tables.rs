@@ -338,6 +338,23 @@ pub struct OrganizationRow {
     pub resource_control: Vec<Vec<(String, DocumentHash)>>,
 }
 
+/// A key that signs checkpoints (system account).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CheckpointKeyRow {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The ledger's name in its checkpoints.
+    pub origin: String,
+    /// The public half.
+    pub public_key: [u8; 32],
+    /// Commits to the seed of the private half.
+    pub commitment: Commitment,
+    /// The event that made it: from so many events on, checkpoints are signed by it.
+    pub event: u64,
+    /// When it was made.
+    pub made: Timestamp,
+}
+
 /// The account itself.
 pub const ACCOUNT: Table<(), AccountRow> = Table::new(1, "account");
 /// Name tag to unique id, for everything that has a name.
@@ -414,5 +431,7 @@ pub const KEY_ACCOUNTS: Table<UniqueId, AccountId> = Table::new(33, "accounts of
 /// Accounts by the id of a service-specific credential (index over all accounts).
 pub const SERVICE_CREDENTIAL_ACCOUNTS: Table<UniqueId, AccountId> =
     Table::new(52, "accounts of service-specific credentials");
+/// Keys that sign checkpoints, by their numbers (system account).
+pub const CHECKPOINT_KEYS: Table<u32, CheckpointKeyRow> = Table::new(60, "checkpoint keys");
 /// The shared managed policies (system account).
 pub const CATALOGUE: Table<(), CatalogueRow> = Table::new(34, "managed policy catalogue");

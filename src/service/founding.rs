@@ -27,6 +27,7 @@ use super::caller::{Caller, Identity, Source};
 use super::documents::{Catalogue, Documents};
 use super::fault::{self, Fault};
 use super::guesses::Guesses;
+use super::notary::{self, Notary};
 use super::overview::findings::Findings;
 use super::overview::timeline::Timeline;
 use super::reports::Reports;
@@ -333,6 +334,7 @@ pub fn start(
         progress: Progress::default(),
         maintenance: Mutex::new(()),
         root_counts: RootCounts::default(),
+        notary: Notary::default(),
     }))
 }
 
@@ -442,7 +444,8 @@ impl Service {
         })
     }
 
-    /// Installs the shared managed policies that this release ships, unless they are the newest already.
+    /// Installs the shared managed policies that this release ships, unless they are the newest already, and
+    /// makes the key that signs checkpoints, unless there is one.
     fn install_catalogue(&self, turn: &mut Turn<'_>, caller: &Caller) -> Result<(), Fault> {
         let act = Act { account: AccountId::SYSTEM, actor: caller.actor(), happened_at: None };
         turn.perform(&act, |tx| {
@@ -456,6 +459,9 @@ impl Service {
                     policies,
                     source: Catalogue::SHIPPED_SOURCE.to_owned(),
                 })?;
+            }
+            if notary::keys(&*tx)?.is_empty() {
+                notary::make_key(tx)?;
             }
             let origin = origin(tx, caller, "InstallCatalogue", UniqueId::root(), None)?;
             Ok(((), origin))

@@ -30,6 +30,7 @@ pub mod guesses;
 pub mod limits;
 pub mod mfa;
 pub mod moment;
+pub mod notary;
 pub mod operation;
 pub mod operations;
 pub mod organization;
@@ -63,6 +64,7 @@ use self::fault::Fault;
 use self::guesses::Guesses;
 use self::mfa::Accepted;
 use self::moment::Moment;
+use self::notary::Notary;
 use self::operation::{Answer, AnyIssue, AnyRead, Api, Prepared, Reading, Writing};
 use self::overview::findings::Findings;
 use self::overview::timeline::Timeline;
@@ -102,6 +104,7 @@ pub struct Service {
     /// Held by whoever uses the side of the rows that is not live: one verification or rebuild at a time.
     maintenance: Mutex<()>,
     root_counts: root::RootCounts,
+    notary: Notary,
 }
 
 /// A request that was understood: who asks for which operation, with what, as of when.

@@ -157,6 +157,13 @@ fn samples() -> Vec<Change> {
         MfaDeviceDeleted { device }.into(),
         AccountClosed {}.into(),
         AccountReopened {}.into(),
+        CheckpointKeyMade {
+            number: 2,
+            origin: "domesday/00ff".into(),
+            public_key: [5; 32],
+            commitment: hash,
+        }
+        .into(),
     ]
 }
 

@@ -231,7 +231,10 @@ fn a_ledger_of_an_earlier_build_opens_verifies_and_shows_what_it_showed() {
         }
         assert_eq!(&state, expected);
     }
-    // And it goes on.
+    // And it goes on, with a key for checkpoints once one is asked for.
     world.user("bob");
+    let head = world.head();
+    let signed = world.service.checkpoint().unwrap();
+    assert_eq!((signed.checkpoint.size, world.head()), (head + 1, head + 1));
     verify::verify(&world.service).unwrap();
 }

@@ -19,6 +19,7 @@ mod managed;
 mod model;
 mod organization;
 mod passwords;
+mod proofs;
 mod reports;
 mod root;
 mod sessions;

@@ -5,6 +5,8 @@
 //! - [`show`]: one thing as it was, and the events that made it so.
 //! - [`can`]: may a principal do something, and why; [`who_can`]: who may.
 //! - [`diff`]: which permissions were gained and lost between two moments, by which events.
+//! - [`proofs`]: that an event is in the ledger, checkpoints, and the keys that sign them.
+//! - [`evidence`]: an answer with everything that shows that its events are in the ledger.
 //! - [`replay`]: recorded decisions, decided again.
 //! - [`verify`]: reads every byte and compares rows with events.
 //! - [`names`]: what people call a principal, resolved, also of the past.
@@ -15,8 +17,10 @@
 pub mod can;
 pub mod denied;
 pub mod diff;
+pub mod evidence;
 pub mod log;
 pub mod names;
+pub mod proofs;
 pub mod question;
 pub mod replay;
 pub mod show;
@@ -57,10 +61,21 @@ pub fn run(
     question: Question,
     moment: Option<Moment>,
 ) -> Result<Value, Fault> {
+    Ok(answer(service, caller, question, moment)?.0)
+}
+
+/// As [`run`]; tells besides how many events the answer was made of.
+fn answer(
+    service: &Arc<Service>,
+    caller: &Caller,
+    question: Question,
+    moment: Option<Moment>,
+) -> Result<(Value, u64), Fault> {
     let now = service.now();
     if !caller.is_operator() {
         let is_past = moment.is_some() || matches!(question, Question::Diff(_));
-        let outcome = authorize(service, caller, &question, is_past, &now);
+        let ledger = ledger_arn(&caller.digits);
+        let outcome = authorize(service, caller, question.action(), &ledger, is_past, &now);
         if caller.is_root() {
             service.root_counts().request(outcome.is_err());
         }
@@ -70,7 +85,7 @@ pub fn run(
         None => now,
         Some(moment) => service.at(moment)?,
     };
-    match question {
+    let answer = match question {
         Question::Head => head(service, &view),
         Question::Events(filter) if filter.denied => {
             denied::attempts(service, caller.account, &view, &filter)
@@ -81,19 +96,24 @@ pub fn run(
         Question::WhoCan(ask) => who_can::who_can(service, caller.account, &view, &ask),
         Question::Diff(ask) => diff::diff(service, caller.account, &view, &ask),
         Question::Organization => organization::show(&view, caller.account),
-    }
+        Question::Key => service.verification_keys(),
+        Question::Checkpoint => proofs::checkpoint(service, &view, moment.is_some()),
+        Question::Proof(position) => proofs::proof(service, caller, &view, position),
+    };
+    Ok((answer?, view.cut().position))
 }
 
 fn authorize(
     service: &Service,
     caller: &Caller,
-    question: &Question,
+    action: &str,
+    resource: &str,
     past: bool,
     now: &View,
 ) -> Result<(), Fault> {
     let judge = service.judge(now, now.cut().position);
-    let target = Target::on(ledger_arn(&caller.digits), &UniqueId::root());
-    let mut judgement = judge.judge(caller, question.action(), &target)?;
+    let target = Target::on(resource, &UniqueId::root());
+    let mut judgement = judge.judge(caller, action, &target)?;
     if past && judgement.refusal.is_none() {
         let travel = service.judge_time_travel(&judge, caller)?;
         judgement.receipts.extend(travel.receipts);
@@ -191,7 +211,17 @@ pub fn act(
             Ok(json!({ "account": caller.digits, "reopened": reopened.to_string() }))
         }
         "organization-set" => organization::set(service, caller.account, &body, operator),
-        "verify" => verify::verify(service),
+        "verify" => {
+            let since = text("since");
+            let since = since.map(|note| service.check_since(&note, text("key").as_deref()));
+            let since = since.transpose()?;
+            let mut found = verify::verify(service)?;
+            if let (Some(since), Some(fields)) = (since, found.as_object_mut()) {
+                fields.insert("since".to_owned(), json!(since.size));
+            }
+            Ok(found)
+        }
+        "key-rotate" => service.rotate_checkpoint_key(operator),
         "rebuild" => verify::rebuild(service),
         other => Err(Fault::validation(format!("There is no act {other:?}."))),
     }

@@ -3,9 +3,12 @@
 //! Each question is the last part of a path (`/audit/v1/NAME`) with parameters named as the flags of the
 //! command; both doors, the network's and the command line's, hand them to [`Question::parse`].
 
-use super::{can, diff, log, who_can};
+use super::{can, diff, log, proofs, who_can};
 use crate::service::fault::Fault;
 use crate::service::moment::Moment;
+
+/// Questions about the whole store: where there are several accounts, none need be named for them.
+pub const OF_THE_STORE: &[&str] = &["checkpoint", "head", "key"];
 
 /// A question, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,12 @@ pub enum Question {
     Diff(diff::Ask),
     /// The organisation's policies over the account.
     Organization,
+    /// The keys by which checkpoints are checked.
+    Key,
+    /// The newest checkpoint, or the one at a position.
+    Checkpoint,
+    /// A proof of one event, by its position.
+    Proof(u64),
 }
 
 impl Question {
@@ -81,6 +90,9 @@ impl Question {
                 principal: read.take("principal")?,
             }),
             "organization" => Question::Organization,
+            "key" => Question::Key,
+            "checkpoint" => Question::Checkpoint,
+            name if name.starts_with("proofs/") => Question::Proof(proofs::position(name)?),
             other => {
                 return Err(Fault::new(
                     "InvalidAction",
@@ -161,6 +173,9 @@ mod tests {
         assert!(matches!(parse("can", &can).unwrap(), Question::Can(_)));
         assert_eq!(parse("can", &can[..2]).unwrap_err().code, "ValidationError");
         assert_eq!(parse("head", &[("x", "y")]).unwrap_err().code, "ValidationError");
+        assert_eq!(parse("proofs/7", &[]).unwrap(), Question::Proof(7));
+        assert_eq!(parse("proofs/0", &[]).unwrap_err().code, "ValidationError");
+        assert_eq!(parse("proofs/alice", &[]).unwrap_err().code, "ValidationError");
         assert_eq!(parse("access", &[]).unwrap_err().code, "InvalidAction");
         assert!(parse("events", &[("from", "soon")]).is_err());
         assert!(parse("events", &[("outcome", "maybe")]).is_err());

@@ -19,7 +19,7 @@ use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, Projections, Reader, View, rebuild, sealing};
 use crate::service::Service;
 use crate::service::fault::Fault;
-use crate::service::mfa;
+use crate::service::{mfa, notary};
 use crate::store::StoreError;
 
 /// How far a verification or rebuild is: read by whoever waits for it.
@@ -95,6 +95,7 @@ pub fn verify(service: &Arc<Service>) -> Result<Value, Fault> {
         ));
         return Err(damage.into());
     }
+    let checkpoint = notary::check_stored(service)?;
     let mut receipts = 0u64;
     service.activity().receipts(1, &mut |_, _| {
         receipts += 1;
@@ -107,6 +108,7 @@ pub fn verify(service: &Arc<Service>) -> Result<Value, Fault> {
         "rows": comparison.rows,
         "secrets": secrets,
         "receipts": receipts,
+        "checkpoint": checkpoint.map(|checkpoint| checkpoint.checkpoint.size),
     }))
 }
 
@@ -168,6 +170,11 @@ fn check_secrets(view: &View, account: AccountId) -> Result<u64, ProjectionError
     }
     for device in view.list(account, &MFA_DEVICES, &())? {
         open(&device.id, mfa::SEED, &device.commitment)?;
+    }
+    if account == AccountId::SYSTEM {
+        for key in notary::keys(view)? {
+            open(&UniqueId::root(), &notary::secret_name(key.number), &key.commitment)?;
+        }
     }
     for user in view.list(account, &USERS, &())? {
         if view.keys().get(&sealing::subject(account, &user.id))?.is_none() {

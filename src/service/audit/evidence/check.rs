@@ -1,0 +1,223 @@
+//! Checks a file of evidence, without ledger and server: everything that follows from its hashes and the key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Evidence, FORMAT, MOST_EVENTS, Named, named, statement};
+use crate::base::text::from_base64;
+use crate::base::time::Timestamp;
+use crate::identity::Event;
+use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::ledger::frame::{self, Hash, Header};
+use crate::ledger::note::{Note, VerifierKey};
+use crate::ledger::proof::{MOST_HASHES, check_consistency, check_inclusion};
+use crate::ledger::tree::leaf_hash;
+use crate::ledger::{AccountId, Frame};
+
+/// Why a file is no evidence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// It cannot be read.
+    #[error("this is no evidence: {0}")]
+    Unreadable(String),
+    /// It can, and something in it does not hold.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// What a file proves, to whoever trusts the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The name of the question.
+    pub question: String,
+    /// Its parameters.
+    pub parameters: Vec<(String, String)>,
+    /// The account that it was asked in.
+    pub account: String,
+    /// The moment that it was asked of, if one was given.
+    pub moment: Option<String>,
+    /// When the ledger says that it answered.
+    pub answered: String,
+    /// The answer.
+    pub answer: Value,
+    /// The events that it was made of.
+    pub cut: u64,
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The events that the answer names.
+    pub events: Vec<SeenEvent>,
+}
+
+/// An event that is in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenEvent {
+    /// Its position.
+    pub event: u64,
+    /// What it says, unless only its hash is shown.
+    pub shown: Option<ShownEvent>,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownEvent {
+    /// Whose history it is part of.
+    pub account: AccountId,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// When it took effect.
+    pub happened_at: Timestamp,
+    /// The unique id of who did it.
+    pub actor: String,
+    /// The operation; `None` if a newer version wrote it.
+    pub operation: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    name: String,
+    parameters: Vec<(String, String)>,
+    account: String,
+    moment: Option<String>,
+    answered: String,
+}
+
+fn unreadable(what: impl ToString) -> CheckError {
+    CheckError::Unreadable(what.to_string())
+}
+
+fn broken(what: impl Into<String>) -> CheckError {
+    CheckError::Broken(what.into())
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>, CheckError> {
+    from_base64(text).ok_or_else(|| unreadable("something in it is not base64"))
+}
+
+fn hash(text: &str) -> Result<Hash, CheckError> {
+    Hash::try_from(bytes(text)?.as_slice()).map_err(|_| unreadable("a hash has not 32 bytes"))
+}
+
+fn hashes(texts: &[String]) -> Result<Vec<Hash>, CheckError> {
+    texts.iter().take(MOST_HASHES + 1).map(|text| hash(text)).collect()
+}
+
+/// Checks the text of a file by the ledger's key.
+///
+/// # Errors
+/// If it cannot be read, or anything in it does not hold.
+pub fn check(text: &str, key: &VerifierKey) -> Result<Proven, CheckError> {
+    let file: Evidence = serde_json::from_str(text).map_err(unreadable)?;
+    if file.format != FORMAT {
+        return Err(unreadable(format!("its format is not {FORMAT}")));
+    }
+    if file.events.len() > MOST_EVENTS {
+        return Err(unreadable(format!("it has more than {MOST_EVENTS} events")));
+    }
+    let asked: Asked = serde_json::from_str(file.question.get()).map_err(unreadable)?;
+    let answer: Value = serde_json::from_str(file.answer.get()).map_err(unreadable)?;
+    let signed: SignedCheckpoint = file.checkpoint.parse().map_err(unreadable)?;
+    let note: Note = file.statement.parse().map_err(unreadable)?;
+
+    signed.check(key).map_err(|error| broken(format!("the checkpoint: {error}")))?;
+    let checkpoint = signed.checkpoint;
+    key.check(&note).map_err(|error| broken(format!("the statement about the answer: {error}")))?;
+    if note.text() != statement(&checkpoint.origin, file.cut.size, &file.question, &file.answer) {
+        return Err(broken(
+            "question or answer are not those that the ledger signed: they were altered",
+        ));
+    }
+    let (old, new) = ((file.cut.size, &hash(&file.cut.root)?), (checkpoint.size, &checkpoint.root));
+    check_consistency(old, new, &hashes(&file.consistency)?).map_err(|error| {
+        broken(format!(
+            "the events of the answer are not shown to be the beginning of the checkpoint's: {error}"
+        ))
+    })?;
+    let events = check_events(&file, &checkpoint)?;
+    let shown: BTreeSet<u64> = events.iter().map(|event| event.event).collect();
+    let wanted = named(&answer);
+    if let Some(missing) = wanted.difference(&shown).next() {
+        return Err(broken(format!("the answer names event @{missing}, which is not in the file")));
+    }
+    if let Some(beyond) = wanted.last().filter(|last| **last > file.cut.size) {
+        return Err(broken(format!(
+            "the answer names event @{beyond}, which is later than the answer"
+        )));
+    }
+    Ok(Proven {
+        question: asked.name,
+        parameters: asked.parameters,
+        account: asked.account,
+        moment: asked.moment,
+        answered: asked.answered,
+        answer,
+        cut: file.cut.size,
+        checkpoint,
+        events,
+    })
+}
+
+/// Checks each event by itself, that it is in the tree, and that those of an account follow each other.
+fn check_events(file: &Evidence, checkpoint: &Checkpoint) -> Result<Vec<SeenEvent>, CheckError> {
+    let mut seen = Vec::with_capacity(file.events.len());
+    let mut before = 0;
+    let mut accounts: BTreeMap<AccountId, (Header, Hash)> = BTreeMap::new();
+    for Named { event, frame, leaf, inclusion } in &file.events {
+        let event = *event;
+        let wrong = |what: &dyn std::fmt::Display| broken(format!("event @{event}: {what}"));
+        if event <= before {
+            return Err(unreadable("its events are not in order"));
+        }
+        before = event;
+        let frame = frame.as_deref().map(bytes).transpose()?;
+        let leaf = match (&frame, leaf) {
+            (Some(frame), None) => leaf_hash(frame),
+            (None, Some(leaf)) => hash(leaf)?,
+            _ => return Err(unreadable("an event has neither frame nor leaf, or both")),
+        };
+        let proof = hashes(inclusion)?;
+        check_inclusion(&leaf, event - 1, checkpoint.size, &proof, &checkpoint.root)
+            .map_err(|error| wrong(&format!("it is not shown to be in the ledger: {error}")))?;
+        let shown = match &frame {
+            None => None,
+            Some(bytes) => {
+                let frame = Frame::read(event, bytes).map_err(|error| wrong(&error))?;
+                follow(&frame, &mut accounts).map_err(|what| wrong(&what))?;
+                let header = frame.header;
+                Some(ShownEvent {
+                    account: header.account,
+                    recorded_at: header.recorded_at,
+                    happened_at: header.happened_at,
+                    actor: header.actor.as_str().to_owned(),
+                    operation: Event::decode(frame.body).ok().map(|event| event.origin.operation),
+                })
+            }
+        };
+        seen.push(SeenEvent { event, shown });
+    }
+    Ok(seen)
+}
+
+/// That an event can come after the one before it of its account; if it is the very next, that its chain goes
+/// on from there.
+fn follow(
+    frame: &Frame<'_>,
+    accounts: &mut BTreeMap<AccountId, (Header, Hash)>,
+) -> Result<(), &'static str> {
+    let header = frame.header;
+    let Some((last, chain)) = accounts.insert(header.account, (header, frame.chain)) else {
+        return Ok(());
+    };
+    let later = header.sequence > last.sequence
+        && header.recorded_at >= last.recorded_at
+        && header.happened_at >= last.happened_at;
+    match (later, header.sequence - last.sequence.min(header.sequence)) {
+        (false, _) => Err("it is not later in its account than the one before it"),
+        (true, 1) if frame::link(&chain, &frame.digest) != frame.chain => {
+            Err("it does not follow the chain of its account")
+        }
+        _ => Ok(()),
+    }
+}
