@@ -151,7 +151,7 @@ impl Note {
     pub fn sign(text: String, name: &str, seed: &SecretKey) -> Result<Self, NoteError> {
         let key = VerifierKey::new(name, signature::public_key(seed))?;
         if !text.ends_with('\n') || text.starts_with('\n') {
-            return Err(NoteError::Form("its text does not end in a line end"));
+            return Err(NoteError::Form("its text is empty, or its last line has no end"));
         }
         let bytes = signature::sign(seed, text.as_bytes()).to_vec();
         let signature = NoteSignature { name: name.to_owned(), id: key.id(), bytes };
@@ -315,7 +315,9 @@ mod tests {
         let many = whole.clone() + &"— a YWJjZGU=\n".repeat(MOST_SIGNATURES);
         assert!(many.parse::<Note>().is_err());
         assert!((whole.clone() + &"— a YWJjZGU=\n".repeat(15)).parse::<Note>().is_ok());
-        let ed = vkey.replace("+AR", "+AB");
+        // Of another type: the type is in the first letter of the last part.
+        let parts: Vec<&str> = vkey.splitn(3, '+').collect();
+        let ed = format!("{}+{}+B{}", parts[0], parts[1], &parts[2][1..]);
         for wrong in ["", "a+b", "a+00000000+AAAA", &vkey[1..], &vkey[..vkey.len() - 4], &ed] {
             assert!(matches!(wrong.parse::<VerifierKey>(), Err(NoteError::Key(_))), "{wrong}");
         }

@@ -10,6 +10,7 @@ mod full;
 mod https;
 mod kill;
 mod program;
+mod proofs;
 mod tls;
 mod transcripts;
 #[allow(dead_code)]

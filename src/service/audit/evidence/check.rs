@@ -221,3 +221,120 @@ fn follow(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::base::crypto::SecretKey;
+    use crate::base::secret::Secret;
+    use crate::base::signature::public_key;
+    use crate::base::text::base64;
+    use crate::base::time::Timestamp;
+    use crate::ledger::Actor;
+    use crate::ledger::tree::node_hash;
+
+    fn seed() -> SecretKey {
+        Secret::new([3; 32])
+    }
+
+    fn key() -> VerifierKey {
+        VerifierKey::new("ledger", public_key(&seed())).unwrap()
+    }
+
+    fn frame(sequence: u64, previous: &Hash) -> (Vec<u8>, Hash) {
+        let header = Header {
+            account: AccountId([1; 16]),
+            sequence,
+            recorded_at: Timestamp::EPOCH,
+            happened_at: Timestamp::EPOCH,
+            actor: Actor::system(),
+        };
+        frame::encode(&header, b"body", previous).unwrap()
+    }
+
+    /// A file about two events that are all of a ledger, the second with this frame.
+    fn file(second: &[u8]) -> Value {
+        let (first, _) = frame(1, &[0; 32]);
+        let leaves = [leaf_hash(&first), leaf_hash(second)];
+        let root = node_hash(&leaves[0], &leaves[1]);
+        let checkpoint = Checkpoint { origin: "ledger".into(), size: 2, root };
+        let question = json!({
+            "name": "head", "parameters": [], "account": "1", "moment": null, "answered": "now",
+        });
+        let answer = json!({ "events": [1, 2] });
+        let raw = |value: &Value| serde_json::value::to_raw_value(value).unwrap();
+        let text = statement("ledger", 2, &raw(&question), &raw(&answer));
+        let statement = Note::sign(text, "ledger", &seed()).unwrap();
+        json!({
+            "format": FORMAT,
+            "question": question,
+            "answer": answer,
+            "cut": { "size": 2, "root": base64(&root) },
+            "events": [
+                { "event": 1, "frame": base64(&first), "inclusion": [base64(&leaves[1])] },
+                { "event": 2, "frame": base64(second), "inclusion": [base64(&leaves[0])] },
+            ],
+            "consistency": [],
+            "checkpoint": checkpoint.sign(&seed()).unwrap().to_string(),
+            "statement": statement.to_string(),
+        })
+    }
+
+    #[test]
+    fn events_of_an_account_must_follow_each_other() {
+        let chain = frame(1, &[0; 32]).1;
+        let whole = file(&frame(2, &chain).0);
+        assert_eq!(check(&whole.to_string(), &key()).unwrap().events.len(), 2);
+        for wrong in [frame(2, &[7; 32]), frame(1, &chain)] {
+            let outcome = check(&file(&wrong.0).to_string(), &key());
+            assert!(matches!(outcome, Err(CheckError::Broken(_))), "{outcome:?}");
+        }
+        // With others between them, that one follows the other cannot be seen.
+        assert!(check(&file(&frame(3, &[7; 32]).0).to_string(), &key()).is_ok());
+    }
+
+    #[test]
+    fn a_file_with_anything_missing_or_more_is_none() {
+        let whole = file(&frame(2, &frame(1, &[0; 32]).1).0);
+        let fields: Vec<String> = whole.as_object().unwrap().keys().cloned().collect();
+        for name in &fields {
+            let mut less = whole.clone();
+            less.as_object_mut().unwrap().remove(name);
+            assert!(check(&less.to_string(), &key()).is_err(), "{name}");
+            let mut null = whole.clone();
+            null[name] = Value::Null;
+            assert!(check(&null.to_string(), &key()).is_err(), "{name}");
+        }
+        let mut more = whole;
+        more["more"] = json!(1);
+        assert!(matches!(check(&more.to_string(), &key()), Err(CheckError::Unreadable(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_stops_the_check(
+            place: prop::sample::Index,
+            length in 0usize..40,
+            text in "\\PC{0,60}|[0-9A-Za-z+/=\\[\\]{}\",:]{0,60}",
+        ) {
+            let whole = file(&frame(2, &frame(1, &[0; 32]).1).0).to_string();
+            let characters: Vec<char> = whole.chars().collect();
+            let at = place.index(characters.len());
+            let before = characters[..at].iter().copied();
+            let altered: String = before
+                .chain(text.chars())
+                .chain(characters.iter().skip(at + length).copied())
+                .collect();
+            prop_assume!(altered != whole);
+            // Only white space may differ.
+            if check(&altered, &key()).is_ok() {
+                let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+                prop_assert_eq!(read(&altered), read(&whole));
+            }
+            let _ = check(&text, &key());
+        }
+    }
+}
