@@ -89,3 +89,24 @@ fn damage_that_a_question_meets_is_told_as_damage() {
         assert_eq!((fault.code, fault.status), (DAMAGED, 500), "{name}: {}", fault.message);
     }
 }
+
+#[test]
+fn a_checkpoint_that_is_not_on_the_disk_is_seen_by_nobody() {
+    let (world, disk, _) = world_on_faulty_disk();
+    let full = || disk.plan(Plan::Refuse(StoreError::NoSpace("test".into())));
+    full();
+    assert_eq!(world.service.checkpoint().unwrap_err().status, 503);
+    disk.plan(Plan::Work);
+    let first = world.service.checkpoint().unwrap();
+    world.ok(&world.admin, "CreateUser", &[("UserName", "alice")]);
+    full();
+    // Who wants any has the one before; who needs a longer one is told to wait.
+    assert_eq!(world.service.checkpoint().unwrap(), first);
+    let fault = world.service.checkpoint_covering(world.head()).unwrap_err();
+    assert_eq!((fault.code, fault.status), ("ServiceUnavailable", 503));
+    disk.plan(Plan::WriteAndFail(StoreError::Failed("fsync: input/output error".into())));
+    assert_eq!(world.service.checkpoint().unwrap_err().status, 500);
+    disk.plan(Plan::Work);
+    let second = world.service.checkpoint().unwrap();
+    assert_eq!((second.checkpoint.size, first.checkpoint.size + 1), (world.head(), world.head()));
+}
