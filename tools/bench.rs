@@ -12,6 +12,8 @@
 
 #[path = "bench/append.rs"]
 mod append;
+#[path = "bench/audit.rs"]
+mod audit;
 #[path = "bench/decisions.rs"]
 mod decisions;
 #[path = "bench/figures.rs"]
@@ -83,6 +85,8 @@ enum Part {
     Pages,
     /// Proofs of a large tree
     Proofs,
+    /// The history of a long ledger, and decisions made again
+    Audit,
     /// All of these
     All,
 }
@@ -150,6 +154,9 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     }
     if asked(Part::Proofs) {
         proofs::measure(&extent, &mut figures)?;
+    }
+    if asked(Part::Audit) {
+        audit::measure(&extent, &mut figures)?;
     }
     figures.print();
     if arguments.short {

@@ -1,7 +1,8 @@
 //! The questions of the audit as JSON: `GET /audit/v1/NAME?FLAG=VALUE`, signed for the service
 //! `domesday`, with parameters named as the flags of the command line. `at=MOMENT` is the same as
 //! `/at/MOMENT` before the path. With `evidence=true` the answer comes as `answer` beside `evidence`, the text of a
-//! file that shows what it rests on.
+//! file that shows what it rests on. What is too long for an address, such as a policy, goes into the body of a
+//! `POST`: one JSON object, its members named as the parameters.
 //!
 //! The service authorizes each question itself and notes its receipts.
 
@@ -54,10 +55,15 @@ pub async fn ask(
     name: &str,
     moment: Option<Moment>,
 ) -> Result<Value, Fault> {
-    if received.method != "GET" {
-        return Err(Fault::new("MethodNotAllowed", 405, "Questions are asked by GET."));
-    }
     let mut parameters = parameters(&received.query)?;
+    match received.method.as_str() {
+        "GET" => {}
+        "POST" => parameters.extend(members(&received.body)?),
+        _ => {
+            let why = "Questions are asked by GET, or by POST with a JSON object.";
+            return Err(Fault::new("MethodNotAllowed", 405, why));
+        }
+    }
     parameters.retain(|(key, _)| !key.starts_with("X-Amz-"));
     if caller.is_operator() {
         parameters.retain(|(key, _)| key != "account");
@@ -107,6 +113,37 @@ pub fn parameters(query: &str) -> Result<Vec<(String, String)>, Fault> {
     pairs.map(|(name, value)| Ok((decode(name)?, decode(value)?))).collect()
 }
 
+/// The parameters in a body: texts, numbers and booleans by their names, lists of such for a name that occurs
+/// several times, and policy documents as the objects that they are.
+///
+/// # Errors
+/// What is no JSON object, and too many members.
+pub fn members(body: &[u8]) -> Result<Vec<(String, String)>, Fault> {
+    let wrong = || Fault::validation("The body is one JSON object of parameters.");
+    let body: serde_json::Map<String, Value> = serde_json::from_slice(body).map_err(|_| wrong())?;
+    let mut found = Vec::new();
+    for (name, value) in body {
+        let values = match value {
+            Value::Array(values) => values,
+            one => vec![one],
+        };
+        for value in values {
+            let text = match value {
+                Value::String(text) => text,
+                Value::Array(_) | Value::Null => return Err(wrong()),
+                other => other.to_string(),
+            };
+            found.push((name.clone(), text));
+        }
+        if found.len() > MOST_PARAMETERS {
+            return Err(Fault::validation(format!(
+                "A question has at most {MOST_PARAMETERS} parameters."
+            )));
+        }
+    }
+    Ok(found)
+}
+
 /// Takes `at` out of the parameters; it and the path's moment exclude each other.
 fn take_moment(
     parameters: &mut Vec<(String, String)>,
@@ -146,6 +183,19 @@ mod tests {
         assert_eq!(parameters("a=%FF").unwrap_err().code, "ValidationError");
         assert!(parameters(&"a&".repeat(MOST_PARAMETERS)).is_ok());
         assert!(parameters(&"a&".repeat(MOST_PARAMETERS + 1)).is_err());
+    }
+
+    #[test]
+    fn a_body_is_an_object_of_parameters() {
+        let read = members(br#"{"a":"x","n":3,"l":["p","q"],"d":{"Version":"1"}}"#).unwrap();
+        let read: Vec<(&str, &str)> = read.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let document = r#"{"Version":"1"}"#;
+        assert_eq!(read, [("a", "x"), ("d", document), ("l", "p"), ("l", "q"), ("n", "3")]);
+        for wrong in ["", "[]", "3", r#"{"a":null}"#, r#"{"a":[[]]}"#, "{"] {
+            assert_eq!(members(wrong.as_bytes()).unwrap_err().code, "ValidationError", "{wrong}");
+        }
+        let many: Vec<String> = (0..=MOST_PARAMETERS).map(|n| format!("\"p{n}\":1")).collect();
+        assert!(members(format!("{{{}}}", many.join(",")).as_bytes()).is_err());
     }
 
     #[test]

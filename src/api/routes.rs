@@ -89,6 +89,8 @@ fn endpoint(path: &str) -> Result<Endpoint, NoRoute> {
         _ => {
             if let Some(resource) = Resource::of_path(path) {
                 Ok(Endpoint::Log(resource))
+            } else if let Some(name) = path.strip_prefix("/audit/v1/reports/") {
+                named(name).map(|name| Endpoint::Question(format!("reports/{name}")))
             } else if let Some(name) = path.strip_prefix("/audit/v1/") {
                 let proof = name.strip_prefix("proofs/");
                 match proof.map(|event| event.trim_start_matches("%40").trim_start_matches('@')) {
@@ -125,6 +127,8 @@ mod tests {
         let asked = |path: &str| route(path).unwrap().endpoint;
         assert_eq!(asked("/"), Endpoint::Query);
         assert_eq!(asked("/audit/v1/who-can"), Endpoint::Question("who-can".into()));
+        let report = Endpoint::Question("reports/mfa-coverage".into());
+        assert_eq!(asked("/audit/v1/reports/mfa-coverage"), report);
         assert_eq!(asked("/admin/v1/rebuild"), Endpoint::Act("rebuild".into()));
         assert_eq!(asked("/at/@3/audit/v1/head"), Endpoint::Question("head".into()));
         assert_eq!(asked("/at/@3"), Endpoint::Query);
@@ -157,6 +161,8 @@ mod tests {
             "/tile/8/0/000",
             "/at/@3/checkpoint",
             "/checkpoint/",
+            "/audit/v1/reports/",
+            "/audit/v1/reports/a/b",
             "/audit/v1/%2e%2e",
             "/console/../../etc/passwd",
             "/at/@1/at/@2/",

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::door::{Door, moment};
+use super::door::Door;
 use super::options::{
-    AccountCommand, CanOptions, Command, Common, KeyCommand, KeyOptions, LogOptions,
-    OrganizationCommand, Output, RecoverCommand, WhoCanOptions,
+    AccountCommand, CanOptions, Command, Common, KeyCommand, KeyOptions, OrganizationCommand, Output,
+    RecoverCommand, WhoCanOptions,
 };
 use super::{organization, print, progress, proofs};
 
@@ -37,7 +37,7 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
             }
             Ok(0)
         }
-        Command::Log(options) => log(door, output, options),
+        Command::Log(options) => super::log::log(door, output, options),
         Command::Show { thing, at } => {
             let parameters = vec![("thing".to_owned(), thing.clone())];
             print::object(output, &door.ask("show", parameters, at.at.as_deref())?)?;
@@ -49,6 +49,9 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
         Command::Key(options) => proofs::key(door, output, options),
         Command::Checkpoint(at) => proofs::checkpoint(door, output, at),
         Command::Prove { event, file } => proofs::prove(door, output, event, file.as_deref()),
+        Command::Report(options) => super::report::report(door, output, options),
+        Command::Replay(options) => super::replay::replay(door, output, options),
+        Command::WhatIf(options) => super::replay::what_if(door, output, options),
         Command::Verify(options) => {
             let body = proofs::since(options)?;
             let work = || door.act("verify", &body);
@@ -129,42 +132,6 @@ fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Failure> {
-    let mut parameters = Vec::new();
-    let limit = options.limit.map(|limit| limit.to_string());
-    let moment = |text: &Option<String>| text.as_deref().map(moment).transpose();
-    let [from, to] = [moment(&options.from)?, moment(&options.to)?];
-    let [from, to] = [from, to].map(|moment| moment.map(|moment| moment.to_string()));
-    for (name, value) in [
-        ("principal", &options.principal),
-        ("person", &options.person),
-        ("target", &options.target),
-        ("operation", &options.operation),
-        ("outcome", &options.outcome),
-        ("ticket", &options.ticket),
-        ("from", &from),
-        ("to", &to),
-        ("limit", &limit),
-    ] {
-        parameters.extend(value.clone().map(|value| (name.to_owned(), value)));
-    }
-    let answer = door.ask("events", parameters, options.at.at.as_deref())?;
-    let events = field(&answer, "events").as_array().cloned().unwrap_or_default();
-    let columns = [
-        "position",
-        "recorded_at",
-        "operation",
-        "outcome",
-        "actor.name",
-        "session",
-        "target.name",
-        "address",
-        "ticket",
-    ];
-    print::rows(output, &events, &columns)?;
-    Ok(0)
 }
 
 fn who_can(door: &Door, output: Output, options: &WhoCanOptions) -> Result<u8, Failure> {

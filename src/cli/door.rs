@@ -27,6 +27,9 @@ use crate::service::caller::Caller;
 use crate::service::founding::{self, Place};
 use crate::service::moment::Moment;
 
+/// Bytes of a parameter that goes into an address.
+const LONG: usize = 1_000;
+
 /// A way to a ledger, and where evidence of the answer is to be written.
 pub struct Door {
     way: Way,
@@ -162,6 +165,11 @@ impl Door {
         Ok(answer.get_mut("answer").map(Value::take).unwrap_or_default())
     }
 
+    /// Whether evidence is wanted: of one question, so that a command asks no second one.
+    pub fn wants_evidence(&self) -> bool {
+        self.evidence.is_some()
+    }
+
     fn ask_bare(
         &self,
         name: &str,
@@ -176,17 +184,25 @@ impl Door {
         if let (Way::Endpoint(_) | Way::Socket(..), Some(_)) = (&self.way, &self.evidence) {
             parameters.push(("evidence".into(), "true".into()));
         }
-        let get = |parameters: &[(String, String)]| match &self.way {
-            Way::Endpoint(url) => client::at_endpoint(
-                url,
-                &Ask { method: Method::GET, path: &path, parameters, body: None },
-            ),
-            Way::Socket(socket, _) => client::at_socket(
-                socket,
-                &Ask { method: Method::GET, path: &path, parameters, body: None },
-            ),
+        // What is too long for an address, such as a policy, goes into a body.
+        let (long, mut short): (Vec<_>, Vec<_>) =
+            parameters.iter().cloned().partition(|(_, value)| value.len() > LONG);
+        let body: Value = long.into_iter().map(|(key, value)| (key, Value::from(value))).collect();
+        let has_body = short.len() < parameters.len();
+        if let Way::Socket(_, Some(account)) = &self.way {
+            short.push(("account".into(), account.clone()));
+        }
+        let asked = Ask {
+            method: if has_body { Method::POST } else { Method::GET },
+            path: &path,
+            parameters: &short,
+            body: has_body.then_some(&body),
+        };
+        match &self.way {
+            Way::Endpoint(url) => client::at_endpoint(url, &asked),
+            Way::Socket(socket, _) => client::at_socket(socket, &asked),
             Way::Folder(service, account) => {
-                let question = Question::parse(name, parameters)?;
+                let question = Question::parse(name, &parameters)?;
                 let caller = match account {
                     None if OF_THE_STORE.contains(&name) => {
                         service.operator(&operator(), AccountId::SYSTEM)?
@@ -195,14 +211,10 @@ impl Door {
                 };
                 Ok(match self.evidence {
                     None => audit::run(service, &caller, question, moment)?,
-                    Some(_) => evidence::run(service, &caller, name, parameters, moment)?,
+                    Some(_) => evidence::run(service, &caller, name, &parameters, moment)?,
                 })
             }
-        };
-        if let Way::Socket(_, Some(account)) = &self.way {
-            parameters.push(("account".into(), account.clone()));
         }
-        get(&parameters)
     }
 
     /// Does an operator's act.

@@ -5,7 +5,9 @@
 //! - [`client`]: questions over HTTP, `tls` below it. [`mod@print`]: answers as tables, JSON, NDJSON or CSV.
 //! - [`policy`]: `policy lint` and `policy test`, which need neither; `policy_case` reads a test's cases.
 //! - `check`: files with proofs and evidence, checked by a key alone; `files`: reading and writing them.
-//! - [`ask`]: the questions and acts; `proofs` those about checkpoints and proofs. [`serve`], [`exec`]: the server, and a command beside one.
+//! - [`ask`]: the questions and acts; `proofs` those about checkpoints and proofs. [`mod@log`]: the history;
+//!   [`replay`]: recorded decisions, decided again; [`report`]: reports by name. [`serve`], [`exec`]: the server, and a
+//!   command beside one.
 //! - [`front`]: where a server listens, by TLS or without; [`certificate`]: what it shows then.
 //! - `progress`: how far long work is. `open_files`: the limit that a server needs raised.
 //! - [`first_credentials`]: what founding made up, told once.
@@ -23,6 +25,7 @@ pub mod exec;
 mod files;
 pub mod first_credentials;
 pub mod front;
+pub mod log;
 mod open_files;
 pub mod options;
 pub mod organization;
@@ -33,6 +36,8 @@ mod policy_test;
 pub mod print;
 mod progress;
 mod proofs;
+pub mod replay;
+pub mod report;
 pub mod serve;
 mod tls;
 

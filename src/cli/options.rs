@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Failure;
+use super::log::LogOptions;
 use super::policy::PolicyCommand;
+use super::replay::{ReplayOptions, WhatIfOptions};
+use super::report::ReportOptions;
 use crate::base::secret::Secret;
 
 /// A self-hosted identity and access service on an event-sourced ledger.
@@ -90,6 +93,10 @@ pub enum Command {
     /// Check policy documents and test them, without server or data
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Recorded decisions, decided again (exit 1: some come out otherwise)
+    Replay(ReplayOptions),
+    /// What a change of policies would have denied or newly allowed (exit 1: something)
+    WhatIf(WhatIfOptions),
     /// Every principal that could do something, through roles included
     WhoCan(WhoCanOptions),
     /// Permissions gained and lost between two moments, and by which events (exit 1: some were)
@@ -107,6 +114,8 @@ pub enum Command {
     },
     /// Check a proof or evidence by a key alone, without ledger and server (exit 1: it does not hold)
     Check(CheckOptions),
+    /// A report for auditors, as of any moment
+    Report(ReportOptions),
     /// Read every byte and compare rows with events (exit 3: damaged)
     Verify(VerifyOptions),
     /// Fold all rows anew from the events
@@ -188,41 +197,6 @@ pub struct DiffOptions {
     pub principal: Option<String>,
 }
 
-/// `log`
-#[derive(Args, Debug, Default)]
-pub struct LogOptions {
-    /// Done by
-    #[arg(long)]
-    pub principal: Option<String>,
-    /// Done by this person, under whichever roles: chains of roles are followed to who began them
-    #[arg(long)]
-    pub person: Option<String>,
-    /// About
-    #[arg(long)]
-    pub target: Option<String>,
-    /// Of this operation
-    #[arg(long)]
-    pub operation: Option<String>,
-    /// What was done (success), or what policies refused (denied)
-    #[arg(long, value_name = "success|denied")]
-    pub outcome: Option<String>,
-    /// For this ticket: the session tag `ticket`, or the application id of the SDK
-    #[arg(long)]
-    pub ticket: Option<String>,
-    /// Recorded at or after: a time, a date, an age (90d, 3h) or a position (@7: from the eighth on)
-    #[arg(long, value_name = "MOMENT")]
-    pub from: Option<String>,
-    /// Recorded before; likewise (@7: up to the seventh)
-    #[arg(long, value_name = "MOMENT")]
-    pub to: Option<String>,
-    /// At most so many, the newest
-    #[arg(long)]
-    pub limit: Option<usize>,
-    /// When
-    #[command(flatten)]
-    pub at: AtMoment,
-}
-
 /// `can`
 #[derive(Args, Debug)]
 pub struct CanOptions {
@@ -238,6 +212,20 @@ pub struct CanOptions {
     /// When
     #[command(flatten)]
     pub at: AtMoment,
+}
+
+/// A stretch of time.
+#[derive(Args, Debug, Clone, Default)]
+pub struct RangeOptions {
+    /// What touches the time since then: a time, a date, an age (90d, 3h) or a position (@7)
+    #[arg(long, value_name = "MOMENT", conflicts_with = "during")]
+    pub from: Option<String>,
+    /// And the time before then; likewise
+    #[arg(long, value_name = "MOMENT", conflicts_with = "during")]
+    pub to: Option<String>,
+    /// Instead of both, a day, month, quarter or year: 2026-03-01, 2026-03, 2026-Q1, 2026
+    #[arg(long, value_name = "STRETCH")]
+    pub during: Option<String>,
 }
 
 /// `who-can`

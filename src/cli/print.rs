@@ -31,14 +31,7 @@ pub fn rows(output: Output, rows: &[Value], columns: &[&str]) -> Result<(), Fail
     match output {
         Output::Json => line(&pretty(&Value::Array(rows.to_vec()))),
         Output::Ndjson => rows.iter().try_for_each(|row| line(&row.to_string())),
-        Output::Csv => {
-            line(&columns.join(","))?;
-            rows.iter().try_for_each(|row| {
-                let cells: Vec<String> =
-                    columns.iter().map(|column| csv_cell(&cell(row, column))).collect();
-                line(&cells.join(","))
-            })
-        }
+        Output::Csv => csv_rows(rows, columns, true),
         Output::Table | Output::Junit => {
             let mut table = Table::new();
             table
@@ -51,6 +44,21 @@ pub fn rows(output: Output, rows: &[Value], columns: &[&str]) -> Result<(), Fail
             line(&table.trim_fmt())
         }
     }
+}
+
+/// Prints rows as CSV; the names of the columns only where the first rows are printed.
+///
+/// # Errors
+/// Those of [`line()`].
+pub fn csv_rows(rows: &[Value], columns: &[&str], with_names: bool) -> Result<(), Failure> {
+    if with_names {
+        line(&columns.join(","))?;
+    }
+    rows.iter().try_for_each(|row| {
+        let cells: Vec<String> =
+            columns.iter().map(|column| csv_cell(&cell(row, column))).collect();
+        line(&cells.join(","))
+    })
 }
 
 /// `actor.name` stands under `ACTOR`.

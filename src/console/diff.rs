@@ -42,7 +42,7 @@ pub async fn page(visit: Visit) -> Response {
             ];
             answer = Some(visit.ask_at("diff", &parameters, None).await);
             let filter = Filter { from: Some(from), to, limit: MOST, ..Filter::default() };
-            entries = Some(visit.glance(move |glance| Ok(glance.newest(&filter, None)?.0)).await);
+            entries = Some(visit.glance(move |glance| Ok(glance.log(&filter)?.events)).await);
         }
         (Err(why), _) | (_, Err(why)) => answer = Some(Err(Fault::validation(why))),
         _ => {}

@@ -10,9 +10,8 @@ use super::parts::{difference, elements, field, or_refusal, refusal, text};
 use super::sentence;
 use super::visit::{Visit, address};
 use super::words;
-use crate::service::audit::log::Filter;
+use crate::service::audit::log::{Cursor, Filter};
 use crate::service::fault::Fault;
-use crate::service::moment::Moment;
 
 /// Events of a page.
 const PAGE: usize = 50;
@@ -25,7 +24,7 @@ const RECENT: usize = 10;
 /// Refusals, and whatever keeps the ledger from being read.
 pub async fn newest(visit: &Visit, limit: usize) -> Result<Vec<Value>, Fault> {
     let filter = Filter { limit, ..Filter::default() };
-    visit.glance(move |glance| Ok(glance.newest(&filter, None)?.0)).await
+    visit.glance(move |glance| Ok(glance.log(&filter)?.events)).await
 }
 
 /// The newest events about one thing.
@@ -34,7 +33,7 @@ pub async fn newest(visit: &Visit, limit: usize) -> Result<Vec<Value>, Fault> {
 /// Refusals, and whatever keeps the ledger from being read.
 pub async fn history_of(visit: &Visit, thing: &str) -> Result<Vec<Value>, Fault> {
     let filter = Filter { target: Some(thing.to_owned()), limit: RECENT, ..Filter::default() };
-    visit.glance(move |glance| Ok(glance.newest(&filter, None)?.0)).await
+    visit.glance(move |glance| Ok(glance.log(&filter)?.events)).await
 }
 
 /// The history of one thing, as its page shows it.
@@ -60,7 +59,7 @@ pub fn once_there(visit: &Visit, kind: &str, name: &str) -> Markup {
 
 /// Entries, newest first, by day.
 pub fn days(entries: &[Value]) -> Markup {
-    let day = |entry: &Value| text(entry, "/recorded_at").get(..10).unwrap_or("").to_owned();
+    let day = |entry: &Value| text(entry, "/happened_at").get(..10).unwrap_or("").to_owned();
     html! {
         @for chunk in entries.chunk_by(|one, other| day(one) == day(other)) {
             h3.day { (chunk.first().map(day).unwrap_or_default()) }
@@ -87,7 +86,7 @@ fn line(entry: &Value) -> Markup {
     html! {
         li class=(class) {
             span.mark aria-hidden="true" { (sign) }
-            time { (text(entry, "/recorded_at").get(11..19).or(text(entry, "/at").get(11..19)).unwrap_or("")) }
+            time { (text(entry, "/happened_at").get(11..19).unwrap_or("")) }
             div {
                 @if is_denied { span { (denied(entry)) } }
                 @else { a href=(address(&format!("/console/ledger/{position}"), &[])) { (sentence::of(entry)) } }
@@ -135,9 +134,10 @@ pub async fn page(visit: Visit) -> Response {
                 from,
                 to,
                 limit: PAGE,
+                cursor: Cursor::parse(visit.param("cursor")),
+                ..Filter::default()
             };
-            let before = visit.param("before").parse().ok();
-            entries(&visit, filter, before).await
+            visit.glance(move |glance| glance.log(&filter)).await
         }
     };
     let filters = [
@@ -165,60 +165,60 @@ pub async fn page(visit: Visit) -> Response {
                 a href=(visit.link("/console/ledger", &[])) { (words::NO_FILTERS) }
             }
         }
-        (or_refusal(&visit, &entries, |(entries, older)| html! {
-            @if entries.is_empty() { p.quiet { (words::NO_EVENTS) } }
-            (days(entries))
-            @if let Some(older) = older {
-                p { a href=(older_address(&visit, *older)) rel="next" { (words::OLDER) } }
+        (or_refusal(&visit, &entries, |page| html! {
+            @if page.events.is_empty() {
+                p.quiet { @if page.next.is_some() { (words::NO_EVENTS_YET) } @else { (words::NO_EVENTS) } }
+            }
+            (days(&page.events))
+            @if let Some(next) = page.next {
+                p { a href=(older_address(&visit, next)) rel="next" { (words::OLDER) } }
             }
         }))
     };
     frame::page(&visit, Section::Ledger, words::LEDGER, &body).await
 }
 
-async fn entries(
-    visit: &Visit,
-    filter: Filter,
-    before: Option<u64>,
-) -> Result<(Vec<Value>, Option<u64>), Fault> {
-    if !filter.denied {
-        return visit.glance(move |glance| glance.newest(&filter, before)).await;
-    }
-    // Denials lie in the activity book, oldest first.
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let moment = |moment: Option<Moment>| moment.map(|at| at.to_string()).unwrap_or_default();
-    let limit = PAGE.to_string();
-    let answer = visit
-        .ask(
-            "events",
-            &[
-                ("principal", &text(&filter.principal)),
-                ("person", &text(&filter.person)),
-                ("target", &text(&filter.target)),
-                ("operation", &text(&filter.operation)),
-                ("ticket", &text(&filter.ticket)),
-                ("from", &moment(filter.from)),
-                ("to", &moment(filter.to)),
-                ("outcome", "denied"),
-                ("limit", &limit),
-            ],
-        )
-        .await?;
-    let mut found = elements(&answer, "/events").to_vec();
-    found.reverse();
-    Ok((found, None))
-}
-
-fn older_address(visit: &Visit, before: u64) -> String {
-    let before = before.to_string();
+fn older_address(visit: &Visit, next: Cursor) -> String {
+    let next = next.to_string();
     let mut query: Vec<(&str, &str)> = visit
         .query
         .iter()
-        .filter(|(name, _)| name != "before" && name != "done")
+        .filter(|(name, _)| name != "cursor" && name != "done")
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    query.push(("before", &before));
+    query.push(("cursor", &next));
     visit.link("/console/ledger", &query)
+}
+
+/// What an event changed: field by field, documents line by line.
+fn changed(entry: &Value) -> Markup {
+    let all = elements(entry, "/changed");
+    let value = |one: &Value, side: &str| match one.get(side) {
+        None | Some(Value::Null) => html! { span.quiet { "-" } },
+        Some(Value::String(text)) => html! { (text) },
+        Some(other) => html! { (other.to_string()) },
+    };
+    let thing = |one: &Value| match text(one, "/entity/name") {
+        "" => text(one, "/entity/id").to_owned(),
+        name => name.to_owned(),
+    };
+    html! {
+        @if all.is_empty() { p.quiet { (words::CHANGED_NOTHING) } } @else {
+            table {
+                thead { tr {
+                    th scope="col" { (words::CHANGED_THING) } th scope="col" { (words::CHANGED_FIELD) }
+                    th scope="col" { (words::CHANGED_BEFORE) } th scope="col" { (words::CHANGED_AFTER) }
+                } }
+                tbody { @for one in all { tr {
+                    td { (thing(one)) } td { (text(one, "/field")) }
+                    @match one.get("lines").and_then(Value::as_array) {
+                        Some(lines) => td colspan="2" { (difference(lines.iter().filter_map(Value::as_str))) },
+                        None => { td { (value(one, "before")) } td { (value(one, "after")) } }
+                    }
+                } } }
+            }
+        }
+    }
 }
 
 /// `GET /console/ledger/N`: one event, with what it changed.
@@ -231,23 +231,6 @@ pub async fn event(visit: Visit, Path(position): Path<u64>) -> Response {
             return frame::page_with(fault.status, &visit, Section::Ledger, &title, &body).await;
         }
     };
-    let target = text(&entry, "/target/id").to_owned();
-    let state = async |position: u64| {
-        let moment = Some(Moment { time: None, position: Some(position) });
-        visit.ask_at("show", &[("thing", &target)], moment).await.map(|mut state| {
-            if let Some(fields) = state.as_object_mut() {
-                fields.remove("events");
-            }
-            serde_json::to_string_pretty(&state).unwrap_or_default()
-        })
-    };
-    // Before its first event a thing is not there, and neither after its last.
-    let none = |fault: Fault| match fault.status {
-        404 => Ok(String::new()),
-        _ => Err(fault),
-    };
-    let before = state(position.saturating_sub(1)).await.or_else(none);
-    let after = state(position).await.or_else(none);
     let at = format!("@{position}");
     let earlier = format!("@{}", position.saturating_sub(1));
     let body = html! {
@@ -255,7 +238,8 @@ pub async fn event(visit: Visit, Path(position): Path<u64>) -> Response {
         dl {
             dt { (words::RECORDED) } dd { (text(&entry, "/recorded_at")) }
             @for (label, path) in [
-                (words::OPERATION, "/operation"), (words::WHO, "/actor/name"), (words::PERSON, "/session"),
+                (words::OPERATION, "/operation"), (words::WHO, "/actor/name"), (words::PERSON, "/person/name"),
+                (words::SESSION, "/session"),
                 (words::ADDRESS, "/address"), (words::AGENT, "/agent"), (words::TICKET, "/ticket"),
                 (words::REQUEST_ID, "/request"),
             ] { @if !text(&entry, path).is_empty() { dt { (label) } dd { (text(&entry, path)) } } }
@@ -268,11 +252,7 @@ pub async fn event(visit: Visit, Path(position): Path<u64>) -> Response {
         }
         section {
             h2 { (words::CHANGED) }
-            @match (&before, &after) {
-                (Ok(before), Ok(after)) if before == after => p.quiet { (words::CHANGED_ELSEWHERE) },
-                (Ok(before), Ok(after)) => (difference(before, after)),
-                (Err(fault), _) | (_, Err(fault)) => (refusal(&visit, fault)),
-            }
+            (changed(&entry))
         }
         details { summary { (words::JSON) }
             pre.code tabindex="0" { (serde_json::to_string_pretty(&entry).unwrap_or_default()) } }

@@ -9,6 +9,7 @@ use super::parts::*;
 use super::visit::Visit;
 use super::words;
 use crate::service::overview::lists::PAGE;
+use crate::service::audit::changed;
 
 /// `GET /console/policies`
 pub async fn list(visit: Visit) -> Response {
@@ -107,7 +108,7 @@ pub async fn page(visit: Visit) -> Response {
             @match (&other, &shown) {
                 (Some(Ok(before)), Ok(after)) => {
                     p { (words::compared(visit.param("compare"), &version)) }
-                    (difference(before, after))
+                    (difference(changed::lines(before, after).iter().map(String::as_str)))
                 }
                 (_, Ok(document)) => pre.code tabindex="0" { (document) },
                 (_, Err(fault)) => (refusal(&visit, fault)),

@@ -93,7 +93,7 @@ pub async fn gather(visit: &Visit) -> Result<Bar, Fault> {
                 let bytes = ledger.event(here)?;
                 let frame = Frame::read(here, &bytes)?;
                 let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
-                let entry = log::entry(view, here, &frame, &event)?;
+                let entry = log::entry(service.activity(), view, here, &frame, &event)?;
                 bar.sentence = Some((here, sentence::of(&entry)));
                 if at.is_some_and(|at| at.time.is_none()) {
                     bar.shown = frame.header.recorded_at;

@@ -11,6 +11,7 @@
 use bincode::{Decode, Encode};
 
 use super::codec::{self, CodecError};
+use super::concerned::Concerned;
 use super::id::UniqueId;
 use crate::base::time::Timestamp;
 use crate::ledger::AccountId;
@@ -84,6 +85,11 @@ macro_rules! changes {
             /// The name of the kind.
             pub fn name(&self) -> &'static str {
                 match self { $( Change::$name(_) => stringify!($name), )* }
+            }
+
+            /// Hands out the unique ids, and the ARNs of shared policies, that the change names.
+            pub fn each_id<'a>(&'a self, each: &mut dyn FnMut(&'a str)) {
+                match self { $( Change::$name(change) => { $( change.$field.each_id(each); )* let _ = change; } )* }
             }
 
             fn fields(&self) -> Result<(u16, u16, Vec<u8>), CodecError> {

@@ -4,11 +4,13 @@
 //! - [`arn`]: Amazon resource names, built and read.
 //! - [`change`]: the past-tense kinds that an event's body is made of, each with a number and version
 //!   that never change.
+//! - [`concerned`]: whom and what a change is about.
 //! - [`event`]: the body of an event: who asked what, and the changes it caused.
 
 pub mod arn;
 pub mod change;
 pub mod codec;
+pub mod concerned;
 pub mod event;
 pub mod id;
 

@@ -107,6 +107,13 @@ pub fn explore_certain<'a>(
     })
 }
 
+/// What a request comes to whatever the keys are that its context lacks, at the cost of deciding it; `None`
+/// where it may hang on one of them.
+pub fn certain(request: &Request<'_>, policies: &Policies<'_>) -> Option<Outcome> {
+    let (decision, hangs) = decide_noting_open(request, policies);
+    (!hangs).then_some(decision.outcome)
+}
+
 /// The statements of the lacking types that only their conditions keep from allowing.
 fn nearly<'a>(
     request: &Request<'_>,

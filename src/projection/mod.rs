@@ -12,10 +12,12 @@
 //! - [`transaction`]: the overlay in which an operation is decided, folding as it records.
 //! - [`directory`]: questions in the terms of identity: the user of this name, the members of a group.
 //! - [`sealing`]: names and values sealed under the key of their subject.
+//! - [`postings`]: at which positions somebody did something, about whom, for which ticket.
 //! - [`rebuild`]: folds a ledger anew, into the side of the rows that is not live.
 
 pub mod directory;
 pub mod fold;
+pub mod postings;
 pub mod projections;
 pub mod rebuild;
 pub mod recent;

@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 
 use super::fold::{self, Meta, RowsMut};
-use super::row;
 use super::tables::FORMAT;
 use super::{ProjectionError, Projections};
+use super::{postings, row};
 use crate::identity::Event;
 use crate::ledger::{AccountId, Frame, Ledger};
 use crate::store::{self, Batch, Cursor, Durability, Family, Store, StoreError};
@@ -223,6 +223,8 @@ impl Builder<'_> {
                 self.batch.put(self.side, key, row::stored_value(row.as_deref()));
             }
         }
+        let at = (frame.header.account, position);
+        postings::write(at, frame.header.actor, &event, self.side, &mut self.batch);
         if self.batch.rows().len() >= FLUSH_ROWS {
             self.flush(position)?;
         }

@@ -13,7 +13,7 @@ use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 
 /// The format of all rows together.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -21,6 +21,11 @@ use crate::store::{Cursor, Family, Store, StoreError};
 /// What a scan does with each row: its key within the account, and its bytes. `false` stops it.
 pub type EachRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, ProjectionError>;
 
+/// What is done with each version of a row: its key within the account, its position, and its bytes, `None` for
+/// gone.
+pub type EachVersion<'a> =
+    &'a mut dyn FnMut(&[u8], u64, Option<&[u8]>) -> Result<(), ProjectionError>;
+
 /// Where rows, contents and secrets are read from: a view, or a transaction on top of one.
 pub trait Reader {
     /// The bytes of one row.
@@ -307,6 +312,65 @@ impl View {
         } else {
             Err(ProjectionError::Outlived)
         }
+    }
+
+    /// Every version that this view shows of the rows whose keys begin so, of each row the newest first.
+    ///
+    /// # Errors
+    /// Those of reading, and of `each`.
+    pub fn versions(
+        &self,
+        account: AccountId,
+        prefix: &[u8],
+        each: EachVersion<'_>,
+    ) -> Result<(), ProjectionError> {
+        self.may_read_disk()?;
+        let newest = self.newest(account)?;
+        let start = row::stored_prefix(account, prefix);
+        let mut outcome = Ok(());
+        self.store().walk(self.rows, &mut |cursor| {
+            outcome = self.walk_versions(cursor, account, (&start, newest), each);
+            Ok(())
+        })?;
+        self.still_whole()?;
+        outcome
+    }
+
+    fn walk_versions(
+        &self,
+        cursor: &mut dyn Cursor,
+        account: AccountId,
+        (start, newest): (&[u8], u64),
+        each: EachVersion<'_>,
+    ) -> Result<(), ProjectionError> {
+        cursor.seek(start)?;
+        while let Some((stored, value)) = cursor.current().filter(|(key, _)| key.starts_with(start))
+        {
+            let Some((prefix, version)) = row::split_stored(stored) else {
+                return Err(StoreError::Damaged("a row key is too short".into()).into());
+            };
+            let key = prefix.get(16..).unwrap_or_default();
+            if version <= newest && self.shows(account, version)? {
+                each(key, version, row::read_value(value)?)?;
+            }
+            cursor.advance()?;
+        }
+        Ok(())
+    }
+
+    /// Walks the rows as they are stored, of whichever position.
+    pub(super) fn walk_rows(
+        &self,
+        walk: &mut dyn FnMut(&mut dyn Cursor) -> Result<(), ProjectionError>,
+    ) -> Result<(), ProjectionError> {
+        self.may_read_disk()?;
+        let mut outcome = Ok(());
+        self.store().walk(self.rows, &mut |cursor| {
+            outcome = walk(cursor);
+            Ok(())
+        })?;
+        self.still_whole()?;
+        outcome
     }
 
     /// Scans what is stored, and returns the newest version that it met.

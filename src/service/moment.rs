@@ -83,6 +83,49 @@ impl std::fmt::Display for Moment {
     }
 }
 
+/// A stretch of time, or of positions: from one moment up to another one, which is not part of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// At or after this time, or after so many events.
+    pub from: Option<Moment>,
+    /// Before this time, or within the first so many events.
+    pub to: Option<Moment>,
+}
+
+impl Range {
+    /// A day, month, quarter or year: `2026-03-01`, `2026-03`, `2026-Q1`, `2026`. `None` for anything else.
+    pub fn during(text: &str) -> Option<Self> {
+        let year: u32 = text.get(..4).filter(|year| is_digits(year))?.parse().ok()?;
+        let first = |year: u32, month: u32| {
+            // Months count on into the next year.
+            let (year, month) = (year + (month - 1) / 12, (month - 1) % 12 + 1);
+            Timestamp::parse(&format!("{year:04}-{month:02}-01"))
+        };
+        let [from, to] = match text.get(4..)?.as_bytes() {
+            [] => [first(year, 1)?, first(year, 13)?],
+            [b'-', b'Q' | b'q', quarter @ b'1'..=b'4'] => {
+                let month = u32::from(quarter - b'1') * 3 + 1;
+                [first(year, month)?, first(year, month + 3)?]
+            }
+            [b'-', digits @ ..] if digits.len() == 2 => {
+                let month = text.get(5..).filter(|month| is_digits(month))?.parse().ok()?;
+                [first(year, month).filter(|_| month > 0)?, first(year, month + 1)?]
+            }
+            _ if text.len() == 10 => {
+                let day = Timestamp::parse(text)?;
+                [day, day.plus_seconds(86_400)]
+            }
+            _ => return None,
+        };
+        let at = |time| Some(Moment { time: Some(time), position: None });
+        Some(Range { from: at(from), to: at(to) })
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +144,39 @@ mod tests {
             assert!(Moment::parse_with_age(wrong, day).is_err(), "{wrong}");
         }
         assert_eq!(read("@99").cut(10).position, 10);
+    }
+
+    #[test]
+    fn stretches_end_where_the_next_begins() {
+        let ends = |text: &str| {
+            let range = Range::during(text)?;
+            Some([range.from?.time?.to_string(), range.to?.time?.to_string()])
+        };
+        for (text, from, to) in [
+            ("2026", "2026-01-01", "2027-01-01"),
+            ("2026-Q1", "2026-01-01", "2026-04-01"),
+            ("2026-q4", "2026-10-01", "2027-01-01"),
+            ("2026-02", "2026-02-01", "2026-03-01"),
+            ("2026-12", "2026-12-01", "2027-01-01"),
+            ("2024-02-29", "2024-02-29", "2024-03-01"),
+        ] {
+            let expected = [from, to].map(|day| format!("{day}T00:00:00Z"));
+            assert_eq!(ends(text), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "26",
+            "2026-",
+            "2026-Q5",
+            "2026-13",
+            "2026-00",
+            "2026-2",
+            "2025-02-29",
+            "+026",
+            "2026-Q",
+            "9999-99-99",
+        ] {
+            assert_eq!(ends(text), None, "{text}");
+        }
     }
 }

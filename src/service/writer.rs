@@ -22,7 +22,9 @@ use crate::base::time::Timestamp;
 use crate::identity::event::{Event, Origin};
 use crate::ledger::{AccountId, Actor, Entry, LedgerError, LedgerWriter};
 use crate::projection::fold::Meta;
-use crate::projection::{Overlay, ProjectionError, Projections, Transaction, View, rebuild};
+use crate::projection::{
+    Overlay, ProjectionError, Projections, Transaction, View, postings, rebuild,
+};
 use crate::store::reserve::Reserve;
 use crate::store::{Batch, Family, StoreError};
 
@@ -148,6 +150,7 @@ impl Turn<'_> {
             body: event.encode().map_err(ProjectionError::from)?,
         };
         let position = self.writer.ledger.stage(&entry, at)?;
+        postings::write((act.account, position), act.actor, &event, self.side, &mut self.batch);
         self.overlay.absorb(done, position, self.side, &mut self.batch);
         Ok(answer)
     }

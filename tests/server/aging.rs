@@ -13,8 +13,17 @@ use super::world::{Key, World};
 
 /// The denied requests that the log tells of, by the name of the user that was to be made.
 fn denied(data: &str) -> Vec<String> {
-    let (status, told) =
-        command(&["log", "--data", data, "--outcome", "denied", "--output", "ndjson"]);
+    let (status, told) = command(&[
+        "log",
+        "--data",
+        data,
+        "--outcome",
+        "denied",
+        "--order",
+        "oldest",
+        "-o",
+        "ndjson",
+    ]);
     assert_eq!(status, 0, "{told}");
     let arn = |line: &str| {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod aging;
+mod auditing;
 #[path = "../campaign/mod.rs"]
 mod campaign;
 mod damage;

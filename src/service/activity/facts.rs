@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::ActivityBook;
 use super::receipt::LastUsed;
 use super::session::Session;
-use super::usage::Asked;
+use super::usage::{self, Asked, Until};
 use crate::base::time::Timestamp;
 use crate::identity::id::UniqueId;
 use crate::projection::ProjectionError;
@@ -59,6 +59,43 @@ impl Facts for ActivityBook {
         until: Timestamp,
     ) -> Result<Vec<Asked>, ProjectionError> {
         ActivityBook::asked(self, principal, service, until)
+    }
+}
+
+/// The facts as the book had them when it was so many receipts long.
+pub struct AsOf<'a> {
+    /// The book.
+    pub book: &'a ActivityBook,
+    /// Receipts that count.
+    pub number: u64,
+}
+
+impl Facts for AsOf<'_> {
+    fn session(&self, key: &UniqueId) -> Result<Option<Arc<Session>>, ProjectionError> {
+        self.book.session(key)
+    }
+
+    fn last_used(
+        &self,
+        id: &UniqueId,
+        until: Timestamp,
+    ) -> Result<Option<LastUsed>, ProjectionError> {
+        let until = Until { at: until, number: self.number };
+        usage::last_used(self.book.store.as_ref(), id, until)
+    }
+
+    fn last_step(&self, device: &UniqueId) -> Result<u64, ProjectionError> {
+        self.book.last_step(device)
+    }
+
+    fn asked(
+        &self,
+        principal: &UniqueId,
+        service: Option<&str>,
+        until: Timestamp,
+    ) -> Result<Vec<Asked>, ProjectionError> {
+        let until = Until { at: until, number: self.number };
+        usage::asked(self.book.store.as_ref(), principal, service, until)
     }
 }
 

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | receipts | number of its last receipt, u64 big-endian | a `segment` |
 //! | sessions | session access key id | [`session::StoredSession`] |
+//! | sessions | see [`begun`] | empty |
 //! | sessions | `ended`, zero, session access key id or principal | the instant at which it, or all, ended |
 //! | last-used | see [`usage`] | [`receipt::LastUsed`] |
 //! | steps | id of a multi-factor device | the last step whose code was accepted, u64 big-endian |
@@ -18,6 +19,7 @@
 //! slow, callers wait. When the disk is full, a reserve is given free for further receipts; when that is
 //! used up, too, requests are refused rather than left without a receipt.
 
+pub mod begun;
 pub mod facts;
 mod pen;
 mod queue;
@@ -95,6 +97,7 @@ impl ActivityBook {
         let shared = Arc::<Shared>::default();
         let disk = Disk { store: store.clone(), head, reserve: reserve.clone() };
         let mut pen = Pen::load(disk, clock.clone(), shared.clone())?;
+        begun::note_all(store.as_ref())?;
         let clean = store.get(Family::Meta, CLEAN)?.is_some();
         let mut batch = Batch::default();
         batch.delete(Family::Meta, CLEAN);
@@ -174,6 +177,7 @@ impl ActivityBook {
         self.wait(Note {
             receipt: Some(receipt),
             session: Some((session.key.as_str().as_bytes().to_vec(), bytes)),
+            begun: Some(begun::row(&session.key, session.began_with.as_ref(), &session.began_by)),
             code: code.cloned(),
             used,
             ..Note::default()
@@ -264,13 +268,24 @@ impl ActivityBook {
         Ok(stored.map(|stored| (stored.began_by.1, stored.began_with)))
     }
 
+    /// The access keys of all sessions that principals of an account began, and that were begun by these;
+    /// `None` if there are more than `most`.
+    pub fn begun_by(
+        &self,
+        account: AccountId,
+        principals: &[UniqueId],
+        most: usize,
+    ) -> Result<Option<Vec<UniqueId>>, ProjectionError> {
+        begun::by(self.store.as_ref(), account, principals, most)
+    }
+
     /// When something was last used, at or before an instant.
     pub fn last_used(
         &self,
         id: &UniqueId,
         until: Timestamp,
     ) -> Result<Option<LastUsed>, ProjectionError> {
-        usage::last_used(self.store.as_ref(), id, until)
+        usage::last_used(self.store.as_ref(), id, until.into())
     }
 
     /// What a principal asked for at or before an instant, of one service or of all; it is named by
@@ -281,7 +296,7 @@ impl ActivityBook {
         service: Option<&str>,
         until: Timestamp,
     ) -> Result<Vec<Asked>, ProjectionError> {
-        usage::asked(self.store.as_ref(), principal, service, until)
+        usage::asked(self.store.as_ref(), principal, service, until.into())
     }
 
     /// Reads receipts in order from a number on, checking the chain. `false` stops. Those older than the
@@ -292,6 +307,20 @@ impl ActivityBook {
         visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
     ) -> Result<(), ProjectionError> {
         segment::read(self.store.as_ref(), from, visit)
+    }
+
+    /// The same backwards, from the last with a number of at most `to`.
+    pub fn receipts_back(
+        &self,
+        to: u64,
+        visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
+    ) -> Result<(), ProjectionError> {
+        segment::read_back(self.store.as_ref(), to, visit)
+    }
+
+    /// The number of the last receipt that is written; 0 if there is none.
+    pub fn number(&self) -> Result<u64, ProjectionError> {
+        Ok(segment::last(self.store.as_ref())?.number)
     }
 
     /// Writes what is queued, marks the stop as clean, and ends the writer. A full disk is not waited for.

@@ -227,6 +227,9 @@ impl Pen {
             if let Some((key, session)) = &note.session {
                 batch.put(Family::Sessions, key.clone(), session.clone());
             }
+            if let Some(begun) = &note.begun {
+                batch.put(Family::Sessions, begun.clone(), Vec::new());
+            }
             if let Some(code) = &note.code {
                 let last = codes.entry(&code.device).or_insert(code.step);
                 *last = code.step.max(*last);
@@ -246,9 +249,11 @@ impl Pen {
                 batch.put(Family::Steps, device.as_str().as_bytes(), step.to_be_bytes());
             }
         }
+        let receipts = group.iter().filter(|note| note.receipt.is_some()).count() as u64;
+        let by = self.tip.number + receipts.max(1);
         for (key, used) in &first {
             if self.disk.store.get(Family::LastUsed, key)?.is_none() {
-                batch.put(Family::LastUsed, key.as_slice(), used.value()?);
+                batch.put(Family::LastUsed, key.as_slice(), used.value(by)?);
             }
         }
         Ok((batch, first.into_keys().collect()))

@@ -24,6 +24,8 @@ pub struct Note {
     pub receipt: Option<Receipt>,
     /// A row of the sessions family: a session, or that sessions are ended.
     pub session: Option<(Vec<u8>, Vec<u8>)>,
+    /// The row that notes a session by who began it.
+    pub begun: Option<Vec<u8>>,
     /// A code of a multi-factor device that is used up.
     pub code: Option<Accepted>,
     /// What was used.

@@ -155,6 +155,60 @@ pub fn read(
     })
 }
 
+/// Reads receipts backwards, from the last with a number of at most `to`, checking the chain; `false` stops.
+pub fn read_back(
+    store: &dyn Store,
+    to: u64,
+    visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
+) -> Result<(), ProjectionError> {
+    let mut outcome = Ok(());
+    store.walk(Family::Receipts, &mut |cursor: &mut dyn Cursor| {
+        // Only now, as in `walk`.
+        outcome = begins(store).and_then(|begins| back(cursor, begins, to, visit));
+        Ok(())
+    })?;
+    outcome
+}
+
+fn back(
+    cursor: &mut dyn Cursor,
+    begins: Tip,
+    to: u64,
+    visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
+) -> Result<(), ProjectionError> {
+    // The one that holds `to` is the first that ends there or later, or the last there is.
+    cursor.seek(&to.to_be_bytes())?;
+    if cursor.current().is_none() {
+        cursor.seek_back(&u64::MAX.to_be_bytes())?;
+    }
+    let mut next = cursor.current().map(|(key, value)| (key.to_vec(), value.to_vec()));
+    while let Some((key, value)) = next.take() {
+        let first = value.get(32..40).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        let first = first.map(u64::from_be_bytes).ok_or_else(altered)?;
+        // What comes before it is its predecessor, whose end the chain hash attests.
+        let previous = match first.checked_sub(1) {
+            Some(number) if number > begins.number => {
+                cursor.seek_back(&number.to_be_bytes())?;
+                let (key, value) = cursor.current().ok_or_else(altered)?;
+                let chain = value.first_chunk::<32>().ok_or_else(altered)?;
+                next = Some((key.to_vec(), value.to_vec()));
+                Tip { number, chain: *chain }
+            }
+            _ => begins,
+        };
+        let segment = parse(&key, &value, Some(previous))?;
+        let mut number = segment.tip.number;
+        for receipt in segment.receipts.into_iter().rev() {
+            let is_wanted = number <= to;
+            number -= 1;
+            if is_wanted && !visit(number + 1, receipt)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The end of the chain as it is stored.
 pub fn last(store: &dyn Store) -> Result<Tip, ProjectionError> {
     let found = crate::store::walk(store, Family::Receipts, |cursor| {

@@ -2,16 +2,20 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | id, 0, complement of the second at which a span begins | [`LastUsed`]: the first use in that span |
+//! | id, 0, complement of the second at which a span begins | [`LastUsed`]: the first use in that span; and the receipt by which it was kept |
 //! | principal, 1, service, 0, action, 0, the same complement | likewise, of requests for an action |
 //!
 //! Of several uses in one span the first is kept, as AWS does ("when an access key is used more than once in
 //! a 15-minute span, only the first use is recorded", IAM User Guide, credential reports). So no row is ever
 //! replaced: what was told of an instant is told of it for ever, and whoever asks all day writes little.
+//!
+//! A use is kept a moment after it happened. The number of the last receipt that was kept with it, or of the
+//! next one where there was none, says from which length of the book on it counts: so a report as of a length
+//! of the book is the same whenever it is made.
 
 use super::receipt::{LastUsed, Receipt};
 use crate::base::time::Timestamp;
-use crate::identity::codec;
+use crate::identity::codec::{self, CodecError};
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;
 use crate::projection::ProjectionError;
@@ -85,9 +89,30 @@ impl Use {
         until_key(&prefix, second - second % span)
     }
 
-    /// As it is stored.
-    pub fn value(&self) -> Result<Vec<u8>, ProjectionError> {
-        Ok(codec::encode(&self.last)?)
+    /// As it is stored with the receipts up to this number.
+    pub fn value(&self, by: u64) -> Result<Vec<u8>, ProjectionError> {
+        Ok(codec::encode(&(self.last.clone(), by))?)
+    }
+}
+
+/// A stored use, and by which receipt it was kept; those of before that was noted always were.
+fn stored(bytes: &[u8]) -> Result<(LastUsed, u64), CodecError> {
+    codec::decode(bytes).or_else(|_| Ok((codec::decode(bytes)?, 0)))
+}
+
+/// Up to when, and up to which receipt, what was used counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Until {
+    /// The instant.
+    pub at: Timestamp,
+    /// The length of the book.
+    pub number: u64,
+}
+
+impl From<Timestamp> for Until {
+    /// As the book is by now.
+    fn from(at: Timestamp) -> Self {
+        Until { at, number: u64::MAX }
     }
 }
 
@@ -131,17 +156,16 @@ fn until_key(prefix: &[u8], second: u64) -> Vec<u8> {
 fn newest(
     cursor: &mut dyn Cursor,
     prefix: &[u8],
-    until: Timestamp,
+    until: Until,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    cursor.seek(&until_key(prefix, until.seconds()))?;
+    cursor.seek(&until_key(prefix, until.at.seconds()))?;
     // The span of the instant may begin with a later use; the span before it does not.
     while let Some((key, value)) = cursor.current() {
         if !key.starts_with(prefix) {
             break;
         }
-        let used: Result<LastUsed, _> = codec::decode(value);
         // What does not decode is handed on, for the caller to say so.
-        if used.is_ok_and(|used| used.at > until) {
+        if stored(value).is_ok_and(|(used, by)| used.at > until.at || by > until.number) {
             cursor.advance()?;
             continue;
         }
@@ -154,11 +178,11 @@ fn newest(
 pub fn last_used(
     store: &dyn Store,
     id: &UniqueId,
-    until: Timestamp,
+    until: Until,
 ) -> Result<Option<LastUsed>, ProjectionError> {
     let prefix = thing_prefix(id);
     let found = store::walk(store, Family::LastUsed, |cursor| newest(cursor, &prefix, until))?;
-    Ok(found.map(|bytes| codec::decode(&bytes)).transpose()?)
+    Ok(found.map(|bytes| stored(&bytes)).transpose()?.map(|(used, _)| used))
 }
 
 /// The last request of a principal for an action.
@@ -176,7 +200,7 @@ pub fn asked(
     store: &dyn Store,
     principal: &UniqueId,
     service: Option<&str>,
-    until: Timestamp,
+    until: Until,
 ) -> Result<Vec<Asked>, ProjectionError> {
     let all = principal_prefix(principal, service);
     let rows = store::walk(store, Family::LastUsed, |cursor| {
@@ -197,7 +221,6 @@ pub fn asked(
         }
         Ok(rows)
     })?;
-    let read =
-        |(action, bytes): (String, Vec<u8>)| Ok(Asked { action, last: codec::decode(&bytes)? });
+    let read = |(action, bytes): (String, Vec<u8>)| Ok(Asked { action, last: stored(&bytes)?.0 });
     rows.into_iter().map(read).collect()
 }

@@ -3,74 +3,120 @@
 //! The ledger holds what changed; a request that was refused changed nothing and is found in the activity
 //! book. A receipt is written shortly after its answer, so the newest attempts may be a moment late.
 
-use std::collections::VecDeque;
-
 use serde_json::{Value, json};
 
-use super::log::Filter;
+use super::log::{Cursor, Filter, LARGEST, Order, Page};
 use super::names;
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::projection::directory::{Directory, ERASED};
 use crate::projection::{Cut, ProjectionError, Reader, View, sealing};
+use crate::service::activity::ActivityBook;
 use crate::service::activity::receipt::{Kind, Receipt};
 use crate::service::evaluation::keys::ASKED_BY;
 use crate::service::fault::Fault;
 use crate::service::{Service, subject_of};
 
-/// The denied requests for an account's resources that pass a filter, oldest first.
-pub fn attempts(
+/// Receipts that are read for one page.
+const EXAMINED: usize = 20_000;
+
+/// The denied requests for an account's resources that pass a filter.
+///
+/// # Errors
+/// Whatever keeps rows or activity book from being read.
+pub fn page(
     service: &Service,
     account: AccountId,
     view: &View,
     filter: &Filter,
-) -> Result<Value, Fault> {
+) -> Result<Page, Fault> {
+    let activity = service.activity();
     let [principals, persons, targets] = filter.ids(view, account)?;
-    let cut = view.cut();
-    let mut shown = VecDeque::new();
-    service.activity().receipts(1, &mut |number, receipt| {
+    let sieve = Sieve { activity, account, filter, view, principals, persons, targets };
+    let order = filter.order();
+    let receipts = match filter.cursor {
+        Some(cursor) => cursor.receipts,
+        None => activity.number()?,
+    };
+    let (mut events, mut examined, mut next) = (Vec::new(), 0, None);
+    let mut each = |number: u64, receipt: Receipt| -> Result<bool, ProjectionError> {
+        if number > receipts {
+            return Ok(false);
+        }
+        if events.len() >= filter.limit.clamp(1, LARGEST) || examined >= EXAMINED {
+            next = Some(number);
+            return Ok(false);
+        }
+        examined += 1;
+        if let Some(outcome) = sieve.passes(&receipt)? {
+            let entry = entry(activity, view, number, outcome, &receipt)?;
+            let by_ticket = filter
+                .ticket
+                .as_ref()
+                .is_none_or(|ticket| entry.get("ticket").is_some_and(|found| found == ticket));
+            if by_ticket {
+                events.push(entry);
+            }
+        }
+        Ok(true)
+    };
+    match order {
+        Order::Newest => {
+            let from = filter.cursor.map_or(receipts, |cursor| cursor.at.min(receipts));
+            activity.receipts_back(from, &mut each)?;
+        }
+        Order::Oldest => {
+            activity.receipts(filter.cursor.map_or(1, |cursor| cursor.at), &mut each)?;
+        }
+    }
+    let position = view.cut().position;
+    let next = next.map(|at| Cursor { order, at, position, receipts });
+    Ok(Page { events, next, position })
+}
+
+/// A filter made ready.
+struct Sieve<'a> {
+    activity: &'a ActivityBook,
+    account: AccountId,
+    filter: &'a Filter,
+    view: &'a View,
+    principals: Option<Vec<UniqueId>>,
+    persons: Option<Vec<UniqueId>>,
+    targets: Option<Vec<UniqueId>>,
+}
+
+impl Sieve<'_> {
+    /// How a request was denied, if it was and passes.
+    fn passes(&self, receipt: &Receipt) -> Result<Option<&'static str>, ProjectionError> {
         let outcome = match receipt.kind {
             Kind::ImplicitDeny => "implicitDeny",
             Kind::ExplicitDeny => "explicitDeny",
             Kind::Refused => "refused",
             Kind::SignInFailed => "signInFailed",
-            _ => return Ok(true),
+            _ => return Ok(None),
         };
+        let (filter, cut) = (self.filter, self.view.cut());
         let among =
             |ids: &Option<Vec<UniqueId>>, id| ids.as_ref().is_none_or(|ids| ids.contains(id));
         // A denied request comes after the events that its decision saw: it is the next thing to happen.
-        let wanted = receipt.account == account
+        let passes = receipt.account == self.account
             && receipt.position <= cut.position
             && cut.time.is_none_or(|time| receipt.at <= time)
             && filter.covers(receipt.position.saturating_add(1), receipt.at)
-            && among(&principals, &receipt.principal.1)
-            && among(&targets, &receipt.resource)
+            && among(&self.principals, &receipt.principal.1)
+            && among(&self.targets, &receipt.resource)
             && filter.operation.as_ref().is_none_or(|name| is_operation(&receipt.action, name));
-        let wanted = wanted
-            && match &persons {
+        let passes = passes
+            && match &self.persons {
                 None => true,
                 Some(ids) => {
                     let (_, actor) = &receipt.principal;
-                    let activity = service.activity();
-                    ids.contains(&names::person(activity, actor, receipt.credential.as_ref())?)
+                    let key = receipt.credential.as_ref();
+                    ids.contains(&names::person(self.activity, actor, key)?)
                 }
             };
-        if wanted {
-            let entry = entry(view, number, outcome, &receipt)?;
-            if filter
-                .ticket
-                .as_ref()
-                .is_none_or(|ticket| entry.get("ticket").is_some_and(|found| found == ticket))
-            {
-                shown.push_back(entry);
-                if shown.len() > filter.limit {
-                    shown.pop_front();
-                }
-            }
-        }
-        Ok(true)
-    })?;
-    Ok(json!({ "events": shown }))
+        Ok(passes.then_some(outcome))
+    }
 }
 
 /// `CreateUser` and `iam:CreateUser` both name the action `iam:CreateUser`.
@@ -81,6 +127,7 @@ fn is_operation(action: &str, name: &str) -> bool {
 
 /// One receipt in the form of the log's events, its sealed parts opened.
 fn entry(
+    activity: &ActivityBook,
     view: &View,
     number: u64,
     outcome: &str,
@@ -106,16 +153,26 @@ fn entry(
         // Another account's principal is known here by its ARN alone.
         false => None,
     };
+    let person = names::person(activity, actor, receipt.credential.as_ref())?;
+    let person_found = match *home == receipt.account {
+        true => names::by_id(Directory::new(&then, *home), &person)?,
+        false => None,
+    };
     Ok(json!({
         "receipt": number,
         "position": receipt.position,
         "recorded_at": receipt.at.to_precise(),
+        "happened_at": receipt.at.to_precise(),
         "operation": receipt.action,
         "outcome": outcome,
         "blocked_by": receipt.blocked_by,
         "actor": {
             "id": actor.as_str(),
             "name": found.map(|found| found.called()).or_else(|| key("aws:PrincipalArn")),
+        },
+        "person": {
+            "id": person.as_str(),
+            "name": person_found.map(|found| found.called()),
         },
         "source_identity": key("aws:SourceIdentity"),
         "credential": receipt.credential.as_ref().map(UniqueId::as_str),

@@ -2,6 +2,7 @@
 //!
 //! - [`question`]: which questions there are, and how their parameters are read.
 //! - [`log`]: who changed what, when, from where; [`denied`]: who tried what in vain.
+//! - [`changed`]: what an event changed, before and after.
 //! - [`show`]: one thing as it was, and the events that made it so.
 //! - [`can`]: may a principal do something, and why; [`who_can`]: who may.
 //! - [`diff`]: which permissions were gained and lost between two moments, by which events.
@@ -15,6 +16,7 @@
 //! an operator is not judged.
 
 pub mod can;
+pub mod changed;
 pub mod denied;
 pub mod diff;
 pub mod evidence;
@@ -39,6 +41,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::founding::Founding;
 use super::moment::Moment;
+use super::reports::named;
 use super::target::Target;
 use super::{Service, used};
 use super::{organization, root};
@@ -74,8 +77,11 @@ fn answer(
     let now = service.now();
     if !caller.is_operator() {
         let is_past = moment.is_some() || matches!(question, Question::Diff(_));
-        let ledger = ledger_arn(&caller.digits);
-        let outcome = authorize(service, caller, question.action(), &ledger, is_past, &now);
+        let resource = match &question {
+            Question::Report(ask) => named::arn(&caller.digits, ask.name),
+            _ => ledger_arn(&caller.digits),
+        };
+        let outcome = authorize(service, caller, question.action(), &resource, is_past, &now);
         if caller.is_root() {
             service.root_counts().request(outcome.is_err());
         }
@@ -87,14 +93,16 @@ fn answer(
     };
     let answer = match question {
         Question::Head => head(service, &view),
-        Question::Events(filter) if filter.denied => {
-            denied::attempts(service, caller.account, &view, &filter)
-        }
-        Question::Events(filter) => log::events(service.activity(), caller.account, &view, &filter),
+        Question::Events(filter) => Ok(log::page(service, caller.account, &view, &filter)?.shown()),
         Question::Show { thing } => show::show(service, caller.account, &view, &thing),
         Question::Can(ask) => can::can(service, caller.account, &view, &ask),
         Question::WhoCan(ask) => who_can::who_can(service, caller.account, &view, &ask),
         Question::Diff(ask) => diff::diff(service, caller.account, &view, &ask),
+        Question::Replay(ask) => replay::answer(service, caller.account, &view, &ask),
+        Question::WhatIf(ask) => replay::what_if::answer(service, caller.account, &view, &ask),
+        Question::Report(ask) => {
+            named::generate(service, caller.account, &view, moment.as_ref(), &ask)
+        }
         Question::Organization => organization::show(&view, caller.account),
         Question::Key => service.verification_keys(),
         Question::Checkpoint => proofs::checkpoint(service, &view, moment.is_some()),

@@ -2,13 +2,13 @@
 //! unique ids, also of the past: a name stands for every id that bore it.
 
 use crate::identity::arn::Arn;
-use crate::identity::change::{Change, NameTag};
+use crate::identity::change::NameTag;
 use crate::identity::id::{IdKind, UniqueId};
-use crate::identity::{Event, arn};
+use crate::identity::{arn, codec};
 use crate::ledger::AccountId;
 use crate::projection::directory::{Directory, Principal};
 use crate::projection::sealing::{NameKind, name_tag};
-use crate::projection::tables::{GroupRow, RoleRow, UserRow};
+use crate::projection::tables::{GroupRow, NAMES, RoleRow, UserRow};
 use crate::projection::{ProjectionError, Reader, View};
 use crate::service::activity::ActivityBook;
 use crate::service::fault::Fault;
@@ -134,16 +134,23 @@ pub fn one(directory: Directory<'_>, text: &str) -> Result<Found, Fault> {
     }
 }
 
-/// Every id that bore a name, up to the instant of the view.
+/// What an ARN or `kind/name` may name besides principals: things that events are about.
+const THINGS: [(&str, NameKind); 2] =
+    [("policy", NameKind::Policy), ("instance-profile", NameKind::InstanceProfile)];
+
+/// Every id that bore a name, up to the instant of the view: the versions of its row in the name index.
 pub fn all_ids(
     view: &View,
     account: AccountId,
     text: &str,
 ) -> Result<Vec<UniqueId>, ProjectionError> {
-    let (kind, name) = split(text);
+    let (kind, name) = match text.split_once('/') {
+        Some((kind, name)) if THINGS.iter().any(|(known, _)| *known == kind) => (Some(kind), name),
+        _ => split(text),
+    };
     let mut ids: Vec<UniqueId> = UniqueId::parse(text).into_iter().collect();
     let mut tags: Vec<NameTag> = Vec::new();
-    for (known, names) in KINDS {
+    for (known, names) in KINDS.into_iter().chain(THINGS) {
         if kind.is_none_or(|kind| kind == known) {
             tags.extend(name_tag(view.keys(), account, names, name)?);
         }
@@ -152,32 +159,15 @@ pub fn all_ids(
         let full_name = mfa::full_name(serial.path(), serial.name());
         tags.extend(name_tag(view.keys(), account, NameKind::MfaDevice, &full_name)?);
     }
-    let last = view.position_of(account)?;
-    let mut failed = None;
-    view.ledger().read(1, &mut |position, frame| {
-        if position > last {
-            return Ok(false);
-        }
-        if frame.header.account != account {
-            return Ok(true);
-        }
-        match Event::decode(frame.body) {
-            Ok(event) => ids.extend(event.changes.iter().filter_map(|change| {
-                let (id, tag) = naming(change)?;
-                tags.contains(tag).then(|| id.clone())
-            })),
-            Err(error) => failed = Some(error),
-        }
-        Ok(failed.is_none())
-    })?;
-    match failed {
-        Some(error) => Err(error.into()),
-        None => {
-            ids.sort();
-            ids.dedup();
-            Ok(ids)
-        }
+    for tag in tags {
+        view.versions(account, &NAMES.key(&tag), &mut |_, _, row| {
+            ids.extend(row.map(codec::decode::<UniqueId>).transpose()?);
+            Ok(())
+        })?;
     }
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
 }
 
 /// The longest chain of roles that is followed; longer ones have no place in an hour's session.
@@ -199,17 +189,4 @@ pub fn person(
         (person, key) = began;
     }
     Ok(person)
-}
-
-/// The id and name tag of a change that gives a principal, or a multi-factor device, its name.
-fn naming(change: &Change) -> Option<(&UniqueId, &NameTag)> {
-    match change {
-        Change::UserCreated(c) => Some((&c.user, &c.name_tag)),
-        Change::UserRenamed(c) => Some((&c.user, &c.name_tag)),
-        Change::GroupCreated(c) => Some((&c.group, &c.name_tag)),
-        Change::GroupRenamed(c) => Some((&c.group, &c.name_tag)),
-        Change::RoleCreated(c) => Some((&c.role, &c.name_tag)),
-        Change::MfaDeviceCreated(c) => Some((&c.device, &c.name_tag)),
-        _ => None,
-    }
 }

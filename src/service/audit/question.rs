@@ -3,9 +3,13 @@
 //! Each question is the last part of a path (`/audit/v1/NAME`) with parameters named as the flags of the
 //! command; both doors, the network's and the command line's, hand them to [`Question::parse`].
 
-use super::{can, diff, log, proofs, who_can};
+use super::{can, diff, log, proofs, replay, who_can};
 use crate::service::fault::Fault;
-use crate::service::moment::Moment;
+use crate::service::moment::{Moment, Range};
+use crate::service::reports::named::{self, Name};
+
+/// Before the name of a report.
+const REPORTS: &str = "reports/";
 
 /// Questions about the whole store: where there are several accounts, none need be named for them.
 pub const OF_THE_STORE: &[&str] = &["checkpoint", "head", "key"];
@@ -28,6 +32,12 @@ pub enum Question {
     WhoCan(who_can::Ask),
     /// What was gained and lost?
     Diff(diff::Ask),
+    /// Were recorded decisions right, or would they be made so today?
+    Replay(replay::Ask),
+    /// What would a change have done?
+    WhatIf(replay::what_if::Ask),
+    /// A report by its name.
+    Report(named::Ask),
     /// The organisation's policies over the account.
     Organization,
     /// The keys by which checkpoints are checked.
@@ -47,29 +57,7 @@ impl Question {
         let mut read = Parameters { left: parameters.to_vec() };
         let question = match name {
             "head" => Question::Head,
-            "events" => Question::Events(log::Filter {
-                principal: read.take("principal")?,
-                person: read.take("person")?,
-                target: read.take("target")?,
-                operation: read.take("operation")?,
-                denied: match read.take("outcome")?.as_deref() {
-                    None | Some("success") => false,
-                    Some("denied") => true,
-                    Some(_) => {
-                        return Err(Fault::validation("`outcome` is `success` or `denied`."));
-                    }
-                },
-                ticket: read.take("ticket")?,
-                from: read.take_moment("from")?,
-                to: read.take_moment("to")?,
-                limit: match read.take("limit")? {
-                    None => log::LIMIT,
-                    Some(text) => text
-                        .parse::<usize>()
-                        .map_err(|_| Fault::validation("`limit` is a number."))?
-                        .min(log::LIMIT),
-                },
-            }),
+            "events" => Question::Events(read.log()?),
             "show" => Question::Show { thing: read.need("thing")? },
             "can" => Question::Can(can::Ask {
                 principal: read.need("principal")?,
@@ -89,10 +77,16 @@ impl Question {
                 to: read.take_moment("to")?,
                 principal: read.take("principal")?,
             }),
+            "replay" => Question::Replay(read.replay()?),
+            "what-if" => Question::WhatIf(read.what_if()?),
             "organization" => Question::Organization,
             "key" => Question::Key,
             "checkpoint" => Question::Checkpoint,
             name if name.starts_with("proofs/") => Question::Proof(proofs::position(name)?),
+            name if name.starts_with(REPORTS) => {
+                let name = Name::parse(name.strip_prefix(REPORTS).unwrap_or_default())?;
+                Question::Report(read.report(name)?)
+            }
             other => {
                 return Err(Fault::new(
                     "InvalidAction",
@@ -113,7 +107,9 @@ impl Question {
     pub fn action(&self) -> &'static str {
         match self {
             Question::Can(_) => "domesday:Evaluate",
-            Question::WhoCan(_) | Question::Diff(_) => "domesday:SearchAccess",
+            Question::WhoCan(_) | Question::Diff(_) | Question::WhatIf(_) => {
+                "domesday:SearchAccess"
+            }
             _ => "domesday:ReadLedger",
         }
     }
@@ -124,6 +120,112 @@ struct Parameters {
 }
 
 impl Parameters {
+    fn log(&mut self) -> Result<log::Filter, Fault> {
+        let Range { from, to } = self.take_range()?;
+        Ok(log::Filter {
+            principal: self.take("principal")?,
+            person: self.take("person")?,
+            target: self.take("target")?,
+            operation: self.take("operation")?,
+            denied: self.one_of("outcome", &[("success", false), ("denied", true)])?,
+            ticket: self.take("ticket")?,
+            from,
+            to,
+            order: self.one_of(
+                "order",
+                &[("newest", log::Order::Newest), ("oldest", log::Order::Oldest)],
+            )?,
+            limit: self.limit(log::USUAL, log::LARGEST)?,
+            cursor: match self.take("cursor")? {
+                None => None,
+                Some(text) => Some(log::Cursor::parse(&text).ok_or_else(|| {
+                    Fault::validation("`cursor` is the `next` of a page, as it was given.")
+                })?),
+            },
+        })
+    }
+
+    fn report(&mut self, name: Name) -> Result<named::Ask, Fault> {
+        let number = |name: &str, text: Option<String>| match text {
+            None => Ok(None),
+            Some(text) => text
+                .parse::<u64>()
+                .map(Some)
+                .map_err(|_| Fault::validation(format!("`{name}` is a number."))),
+        };
+        let days = match (self.take("days")?, self.take("older-than")?) {
+            (None, None) => None,
+            (Some(days), None) => number("days", Some(days))?,
+            (None, Some(age)) => number("older-than", Some(age.trim_end_matches('d').to_owned()))?,
+            _ => return Err(Fault::validation("Give `days` or `older-than`.")),
+        };
+        let days = days.map(|days| u32::try_from(days).unwrap_or(u32::MAX));
+        let activity = number("activity", self.take("activity")?)?;
+        Ok(named::Ask { name, range: self.take_range()?, days, activity })
+    }
+
+    fn replay(&mut self) -> Result<replay::Ask, Fault> {
+        let Range { from, to } = self.take_range()?;
+        Ok(replay::Ask {
+            from,
+            to,
+            now: self.take_flag("now")?,
+            principal: self.take("principal")?,
+            limit: self.limit(replay::USUAL, replay::LARGEST)?,
+        })
+    }
+
+    fn what_if(&mut self) -> Result<replay::what_if::Ask, Fault> {
+        use replay::what_if::{Ask, Candidate};
+        let names = ["attach", "to", "detach", "from", "version", "of"];
+        let mut given = Vec::new();
+        for name in names {
+            given.push(self.take(name)?);
+        }
+        let candidate = match <[Option<String>; 6]>::try_from(given) {
+            Ok([Some(policy), Some(to), None, None, None, None]) => {
+                Candidate::Attach { policy, to }
+            }
+            Ok([None, None, Some(policy), Some(from), None, None]) => {
+                Candidate::Detach { policy, from }
+            }
+            Ok([None, None, None, None, Some(document), Some(of)]) => {
+                Candidate::Version { document, of }
+            }
+            _ => {
+                return Err(Fault::validation(
+                    "Give one change: `attach` and `to`, `detach` and `from`, or `version` and `of`.",
+                ));
+            }
+        };
+        let over = self.take_moment("over")?;
+        Ok(Ask { candidate, over, limit: self.limit(replay::USUAL, replay::LARGEST)? })
+    }
+
+    /// How many; the usual number if nothing is said, and never more than the largest.
+    fn limit(&mut self, usual: usize, largest: usize) -> Result<usize, Fault> {
+        match self.take("limit")? {
+            None => Ok(usual),
+            Some(text) => match text.parse::<usize>() {
+                Ok(limit) if limit > 0 => Ok(limit.min(largest)),
+                _ => Err(Fault::validation("`limit` is a number from 1.")),
+            },
+        }
+    }
+
+    /// One of some words; the first if nothing is said.
+    fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+        let given = self.take(name)?;
+        let found = match &given {
+            None => words.first(),
+            Some(given) => words.iter().find(|(word, _)| word == given),
+        };
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+            Fault::validation(format!("`{name}` is {}.", words.join(" or ")))
+        })
+    }
+
     fn take(&mut self, name: &str) -> Result<Option<String>, Fault> {
         let mut found: Vec<String> =
             self.left.extract_if(.., |(key, _)| key == name).map(|(_, value)| value).collect();
@@ -142,6 +244,30 @@ impl Parameters {
         Moment::parse(&text)
             .map(Some)
             .map_err(|error| Fault::validation(format!("`{name}`: {error}")))
+    }
+
+    fn take_flag(&mut self, name: &str) -> Result<bool, Fault> {
+        match self.take(name)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Fault::validation(format!("`{name}` is `true` or `false`."))),
+        }
+    }
+
+    /// `from` and `to`, or `during`.
+    fn take_range(&mut self) -> Result<Range, Fault> {
+        let (from, to) = (self.take_moment("from")?, self.take_moment("to")?);
+        match self.take("during")? {
+            None => Ok(Range { from, to }),
+            Some(_) if from.is_some() || to.is_some() => {
+                Err(Fault::validation("`during` stands instead of `from` and `to`."))
+            }
+            Some(text) => Range::during(&text).ok_or_else(|| {
+                Fault::validation(
+                    "`during` is a day, month, quarter or year: 2026-03-01, 2026-03, 2026-Q1, 2026.",
+                )
+            }),
+        }
     }
 
     fn take_all_pairs(&mut self, name: &str) -> Result<Vec<(String, String)>, Fault> {
@@ -183,5 +309,12 @@ mod tests {
         let Question::Events(filter) = parse("events", &range).unwrap() else { panic!() };
         assert!(filter.denied && filter.from.unwrap().position == Some(3));
         assert!(parse("show", &[("thing", "a"), ("thing", "b")]).is_err());
+        let month = [("during", "2026-03"), ("order", "oldest"), ("limit", "99999")];
+        let Question::Events(filter) = parse("events", &month).unwrap() else { panic!() };
+        assert_eq!((filter.order, filter.limit), (log::Order::Oldest, log::LARGEST));
+        assert!(filter.from.unwrap().time < filter.to.unwrap().time);
+        assert!(parse("events", &[("limit", "0")]).is_err());
+        assert!(parse("events", &[("cursor", "x")]).is_err());
+        assert!(parse("events", &[("during", "2026-03"), ("from", "@1")]).is_err());
     }
 }

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{log, names};
+use super::{changed, log, names};
 use crate::identity::Event;
 use crate::identity::arn;
 use crate::identity::change::PolicyRef;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::{AccountId, Frame};
 use crate::projection::directory::Directory;
+use crate::projection::postings::{Of, Order, Sought, Term};
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
@@ -27,7 +28,7 @@ pub fn show(
     thing: &str,
 ) -> Result<Value, Fault> {
     if let Some(position) = thing.strip_prefix('@') {
-        return event(account, view, position);
+        return event(service, account, view, position);
     }
     let directory = Directory::new(view, account);
     let (id, mut shown) = if let Some((policy, arn)) = policy_named(service, directory, thing)? {
@@ -106,7 +107,12 @@ fn gone(account: AccountId, view: &View, thing: &str, fault: Fault) -> Result<Va
     Ok(json!({ "kind": "gone", "name": thing, "bore_the_name": ids }))
 }
 
-fn event(account: AccountId, view: &View, position: &str) -> Result<Value, Fault> {
+fn event(
+    service: &Service,
+    account: AccountId,
+    view: &View,
+    position: &str,
+) -> Result<Value, Fault> {
     let none = || Fault::new("NoSuchEntity", 404, format!("There is no event @{position} here."));
     let position: u64 = position.parse().map_err(|_| none())?;
     if position == 0 || position > view.cut().position {
@@ -119,8 +125,11 @@ fn event(account: AccountId, view: &View, position: &str) -> Result<Value, Fault
         return Err(none());
     }
     let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
-    let mut shown = log::entry(view, position, &frame, &event)?;
+    let mut shown = log::entry(service.activity(), view, position, &frame, &event)?;
+    let mut changed = changed::of(service, position, &frame, &event)?;
+    changed::with_lines(view, &mut changed)?;
     if let Some(fields) = shown.as_object_mut() {
+        fields.insert("changed".into(), changed.into());
         fields.insert("digest".into(), crate::base::text::hex(&frame.digest).into());
         fields.insert("chain".into(), crate::base::text::hex(&frame.chain).into());
         let changes: Vec<String> =
@@ -309,24 +318,18 @@ fn show_device(
 
 /// The positions of the events about an id, up to the view.
 pub fn events_of(account: AccountId, view: &View, id: &UniqueId) -> Result<Vec<u64>, Fault> {
-    let last = view.position_of(account)?;
     let ids = [id.clone()];
-    let finder = memchr::memmem::Finder::new(id.as_str());
+    let all = [vec![Term::new(Of::About, id.as_str())]];
+    let last = view.position_of(account)?;
+    let sought = Sought { all: &all, first: 1, last, order: Order::Oldest, steps: u64::MAX };
     let mut positions = Vec::new();
-    let mut failed: Option<ProjectionError> = None;
-    view.ledger().read(1, &mut |position, frame| {
-        if position > last {
-            return Ok(false);
+    view.postings(account, &sought, &mut |position| {
+        let bytes = view.ledger().event(position)?;
+        let event = Event::decode(Frame::read(position, &bytes)?.body)?;
+        if log::concerns(&event, &ids) {
+            positions.push(position);
         }
-        // The id stands in the body as it is: where it does not, nothing needs to be decoded.
-        if frame.header.account == account && finder.find(frame.body).is_some() {
-            match Event::decode(frame.body) {
-                Ok(event) if log::concerns(&event, &ids) => positions.push(position),
-                Ok(_) => {}
-                Err(error) => failed = Some(error.into()),
-            }
-        }
-        Ok(failed.is_none())
+        Ok(true)
     })?;
-    failed.map_or(Ok(positions), |error| Err(error.into()))
+    Ok(positions)
 }

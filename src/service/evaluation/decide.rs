@@ -12,10 +12,10 @@ use crate::ledger::AccountId;
 use crate::policy::{Context, Exploration, Outcome, Policies, Request, explore, explore_certain};
 use crate::projection::directory::Directory;
 use crate::projection::tables::{GroupRow, RoleRow, UserRow};
-use crate::projection::{View, sealing};
+use crate::projection::{Reader, View, sealing};
 use crate::service::activity::receipt::{EVALUATOR, Kind, Receipt};
 use crate::service::audit::can::{because, shown, word, would_change};
-use crate::service::authorize::{deciding_of, recorded};
+use crate::service::authorize::{Grants, deciding_of, recorded};
 use crate::service::fault::Fault;
 use crate::service::supposed::trust_on;
 use crate::service::{Service, subject_of};
@@ -253,18 +253,17 @@ fn conclude<'a>(
     Concluded { outcome, conditional, explored, cannot }
 }
 
-/// Decides the evaluation of a receipt again, at the position that it saw.
+/// Decides the evaluation of a receipt again, on the state that a reader shows; the grants are the subject's.
 pub fn again(
     service: &Service,
-    view: &View,
+    reader: &dyn Reader,
     account: AccountId,
-    subject: &Subject,
+    (subject, grants): (&Subject, &Grants),
     (action, arn): (&str, &str),
     context: &Context<'static>,
 ) -> Result<Outcome, Fault> {
     let wanted = Wanted { action: action.to_owned(), arn: arn.to_owned() };
-    let grants = subject.grants(service, view)?;
-    let directory = Directory::new(view, account);
+    let directory = Directory::new(reader, account);
     let trust = trust_on(service.documents(), directory, action, arn)?;
     let policies = grants.policies_on(action, trust.as_ref());
     Ok(conclude(subject, &wanted, &policies, &mut context.clone()).outcome)

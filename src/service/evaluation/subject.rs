@@ -103,8 +103,12 @@ impl Subject {
     }
 
     /// The subject of a receipt: a caller who is known, or a role by its id.
-    pub fn of_role(view: &View, account: AccountId, id: &UniqueId) -> Result<Option<Self>, Fault> {
-        let directory = Directory::new(view, account);
+    pub fn of_role(
+        reader: &dyn Reader,
+        account: AccountId,
+        id: &UniqueId,
+    ) -> Result<Option<Self>, Fault> {
+        let directory = Directory::new(reader, account);
         let Some(role) = directory.by_id::<RoleRow>(id)? else { return Ok(None) };
         Ok(Some(Subject::Role(Role::new(account, directory.digits()?, role))))
     }

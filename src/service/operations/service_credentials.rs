@@ -153,7 +153,8 @@ fn alias(directory: Directory<'_>, row: &ServiceCredentialRow) -> Result<String,
 }
 
 /// The field under which the public part is sealed.
-fn alias_field(id: &UniqueId) -> String {
+/// The field under which a credential's alias is sealed.
+pub fn alias_field(id: &UniqueId) -> String {
     format!("service credential {id}")
 }
 

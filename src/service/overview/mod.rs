@@ -68,17 +68,13 @@ impl<'a> Glance<'a> {
         self.may_on(action, &target)
     }
 
-    /// The newest events that pass a filter, newest first, and before which one to go on.
+    /// A page of the log.
     ///
     /// # Errors
     /// A refusal of `domesday:ReadLedger`, and whatever keeps the ledger from being read.
-    pub fn newest(
-        &self,
-        filter: &log::Filter,
-        before: Option<u64>,
-    ) -> Result<(Vec<serde_json::Value>, Option<u64>), Fault> {
+    pub fn log(&self, filter: &log::Filter) -> Result<log::Page, Fault> {
         self.may("domesday:ReadLedger")?;
-        log::newest(self.service.activity(), self.caller.account, &self.shown, filter, before)
+        log::page(self.service, self.caller.account, &self.shown, filter)
     }
 
     fn may_on(&self, action: &str, target: &Target) -> Result<(), Fault> {

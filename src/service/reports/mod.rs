@@ -1,8 +1,9 @@
-//! Reports over an account that AWS generates first and hands out then: the credential report, and when
-//! services were last accessed.
+//! Reports over an account: those that AWS generates first and hands out then, and those that auditors ask for
+//! by name.
 //!
 //! - [`credential`]: who has which credentials, as one table.
 //! - [`accessed`]: which services an entity may use, and when it last did.
+//! - [`named`]: the reports by name, what they have in common, and the controls that they answer; one file each.
 //!
 //! Nothing that was generated is stored. Every state of the ledger can be read again, and facts of use are
 //! never replaced; so what was generated is named by the instant at which it was ([`Pinned`]) and computed,
@@ -11,6 +12,17 @@
 
 pub mod accessed;
 pub mod credential;
+mod direct_grants;
+mod dormant;
+mod keys;
+mod listing;
+mod mfa_coverage;
+mod movements;
+pub mod named;
+mod password_history;
+mod people;
+mod privileged;
+mod root_usage;
 
 use std::collections::HashMap;
 use std::sync::Arc;

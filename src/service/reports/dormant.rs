@@ -1,0 +1,107 @@
+//! Users whose credentials were not used for some time; and of those who have none any more, how long they had
+//! not been used when they were taken away.
+//!
+//! A user whose credentials were never used is idle since it was created.
+
+use serde_json::json;
+
+use super::named::{Act, DAY, Scene, Table};
+use super::people;
+use crate::identity::Event;
+use crate::identity::change::Change;
+use crate::identity::id::UniqueId;
+use crate::ledger::Frame;
+use crate::projection::ProjectionError;
+use crate::projection::postings::{Of, Order, Sought, Term};
+use crate::service::fault::Fault;
+
+/// Days after which unused credentials are to be disabled (CIS AWS Foundations 5.0, 1.11).
+const IDLE: u32 = 45;
+
+const COLUMNS: &[&str] = &[
+    "user",
+    "state",
+    "created",
+    "last_used",
+    "idle_days",
+    "password",
+    "active_keys",
+    "disabled",
+    "disabled_by",
+    "event",
+    "days_over",
+];
+
+/// Makes the table.
+///
+/// # Errors
+/// Whatever keeps account or activity book from being read.
+pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
+    let limit = u64::from(scene.days.unwrap_or(IDLE));
+    let (mut rows, mut dormant, mut disabled) = (Vec::new(), 0u64, 0u64);
+    for person in people::all(scene)? {
+        if person.id == UniqueId::root() {
+            continue;
+        }
+        let used = person.last_used(scene)?;
+        let since = used.unwrap_or(person.created);
+        // Of who has no credentials left, up to when they were taken away.
+        let act = match person.has_credentials() {
+            true => None,
+            false => taken_away(scene, &person.id)?,
+        };
+        if !person.has_credentials() && act.is_none() {
+            // It never had any.
+            continue;
+        }
+        let until = act.as_ref().map_or(scene.at, |act| act.at);
+        let idle = until.seconds().saturating_sub(since.seconds()) / DAY;
+        if idle < limit {
+            continue;
+        }
+        match act {
+            None => dormant += 1,
+            Some(_) => disabled += 1,
+        }
+        rows.push(json!({
+            "user": person.called,
+            "state": if act.is_none() { "dormant" } else { "disabled" },
+            "created": person.created.to_string(),
+            "last_used": used.map(|at| at.to_string()),
+            "idle_days": idle,
+            "password": person.password.is_some(),
+            "active_keys": person.keys.iter().filter(|key| key.active).count(),
+            "disabled": act.as_ref().map(|act| act.at.to_string()),
+            "disabled_by": act.as_ref().map(|act| act.by.clone()),
+            "event": act.as_ref().map(|act| act.event),
+            "days_over": idle - limit,
+        }));
+    }
+    let summary =
+        json!({ "idle_after_days": limit, "dormant": dormant, "disabled_late": disabled });
+    Ok(Table { columns: COLUMNS, rows, summary })
+}
+
+/// The last event that took a credential from a user, or made it useless.
+fn taken_away(scene: &Scene<'_>, user: &UniqueId) -> Result<Option<Act>, Fault> {
+    let all = [vec![Term::new(Of::About, user.as_str())]];
+    let last = scene.view.position_of(scene.account)?;
+    let sought = Sought { all: &all, first: 1, last, order: Order::Newest, steps: u64::MAX };
+    let mut found = None;
+    scene.view.postings(scene.account, &sought, &mut |position| {
+        let bytes = scene.view.ledger().event(position)?;
+        let event =
+            Event::decode(Frame::read(position, &bytes)?.body).map_err(ProjectionError::from)?;
+        let takes = event.changes.iter().any(|change| match change {
+            Change::LoginProfileDeleted(c) => c.user == *user,
+            Change::AccessKeyStatusSet(c) => !c.active && event.origin.target == *user,
+            Change::AccessKeyDeleted(_) => event.origin.target == *user,
+            _ => false,
+        });
+        if takes {
+            found = Some(position);
+        }
+        Ok(!takes)
+    })?;
+    found.map(|position| scene.act(position)).transpose()
+}
