@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::door::Door;
 use super::options::{
-    AccountCommand, CanOptions, Command, Common, KeyCommand, KeyOptions, OrganizationCommand, Output,
-    RecoverCommand, WhoCanOptions,
+    AccountCommand, CanOptions, Command, Common, KeyCommand, KeyOptions, OrganizationCommand,
+    Output, RecoverCommand, WhoCanOptions,
 };
 use super::{organization, print, progress, proofs};
 

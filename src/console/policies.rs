@@ -8,8 +8,8 @@ use super::frame::{self, Section};
 use super::parts::*;
 use super::visit::Visit;
 use super::words;
-use crate::service::overview::lists::PAGE;
 use crate::service::audit::changed;
+use crate::service::overview::lists::PAGE;
 
 /// `GET /console/policies`
 pub async fn list(visit: Visit) -> Response {
