@@ -30,6 +30,8 @@ mod pages;
 mod people;
 #[path = "bench/proofs.rs"]
 mod proofs;
+#[path = "bench/questions.rs"]
+mod questions;
 #[path = "bench/reports.rs"]
 mod reports;
 #[path = "bench/scratch.rs"]
@@ -87,6 +89,8 @@ enum Part {
     Proofs,
     /// The history of a long ledger, and decisions made again
     Audit,
+    /// Questions of auditors over a long history
+    Questions,
     /// All of these
     All,
 }
@@ -155,8 +159,10 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     if asked(Part::Proofs) {
         proofs::measure(&extent, &mut figures)?;
     }
-    if asked(Part::Audit) {
         audit::measure(&extent, &mut figures)?;
+    }
+    if asked(Part::Questions) {
+        questions::measure(&extent, &mut figures)?;
     }
     figures.print();
     if arguments.short {

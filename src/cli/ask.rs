@@ -6,9 +6,9 @@ use super::Failure;
 use super::door::Door;
 use super::options::{
     AccountCommand, CanOptions, Command, Common, KeyCommand, KeyOptions, OrganizationCommand,
-    Output, RecoverCommand, WhoCanOptions,
+    Output, RecoverCommand,
 };
-use super::{organization, print, progress, proofs};
+use super::{access, organization, print, progress, proofs};
 
 /// Runs one of them.
 pub fn run(common: &Common, command: &Command) -> Result<u8, Failure> {
@@ -45,7 +45,8 @@ fn answer(door: &Door, output: Output, command: &Command) -> Result<u8, Failure>
         }
         Command::Can(options) => can(door, output, options),
         Command::Diff(options) => super::diff::diff(door, output, options),
-        Command::WhoCan(options) => who_can(door, output, options),
+        Command::Access(options) => access::access(door, output, options),
+        Command::WhoCan(options) => access::who_can(door, output, options),
         Command::Key(options) => proofs::key(door, output, options),
         Command::Checkpoint(at) => proofs::checkpoint(door, output, at),
         Command::Prove { event, file } => proofs::prove(door, output, event, file.as_deref()),
@@ -132,18 +133,6 @@ fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn who_can(door: &Door, output: Output, options: &WhoCanOptions) -> Result<u8, Failure> {
-    let mut parameters = vec![
-        ("action".to_owned(), options.action.clone()),
-        ("resource".to_owned(), options.resource.clone()),
-    ];
-    parameters.extend(options.context.iter().map(|pair| ("context".to_owned(), pair.clone())));
-    let answer = door.ask("who-can", parameters, options.at.at.as_deref())?;
-    let principals = field(&answer, "principals").as_array().cloned().unwrap_or_default();
-    print::rows(output, &principals, &["name", "via", "conditional", "missing_context"])?;
-    Ok(0)
 }
 
 /// Exit 1 for a no, and for a yes that hangs on context nobody gave.

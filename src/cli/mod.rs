@@ -5,9 +5,9 @@
 //! - [`client`]: questions over HTTP, `tls` below it. [`mod@print`]: answers as tables, JSON, NDJSON or CSV.
 //! - [`policy`]: `policy lint` and `policy test`, which need neither; `policy_case` reads a test's cases.
 //! - `check`: files with proofs and evidence, checked by a key alone; `files`: reading and writing them.
-//! - [`ask`]: the questions and acts; `proofs` those about checkpoints and proofs. [`mod@log`]: the history;
-//!   [`replay`]: recorded decisions, decided again; [`report`]: reports by name. [`serve`], [`exec`]: the server, and a
-//!   command beside one.
+//! - [`ask`]: the questions and acts; `access`, `diff` those with answers of their own shape; `proofs` those about
+//!   checkpoints and proofs. [`mod@log`]: the history; [`replay`]: recorded decisions, decided again; [`report`]:
+//!   reports by name. [`serve`], [`exec`]: the server, and a command beside one.
 //! - [`front`]: where a server listens, by TLS or without; [`certificate`]: what it shows then.
 //! - `progress`: how far long work is. `open_files`: the limit that a server needs raised.
 //! - [`first_credentials`]: what founding made up, told once.
@@ -15,6 +15,7 @@
 //! Exit status: 0 fine; 1 only for questions whose answer is no; 2 wrong use or failure; 3 the ledger is
 //! damaged, short or not the one expected.
 
+mod access;
 pub mod ask;
 pub mod certificate;
 mod check;

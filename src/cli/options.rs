@@ -97,6 +97,8 @@ pub enum Command {
     Replay(ReplayOptions),
     /// What a change of policies would have denied or newly allowed (exit 1: something)
     WhatIf(WhatIfOptions),
+    /// When a principal could do something, and by whose act: intervals, through roles included
+    Access(AccessOptions),
     /// Every principal that could do something, through roles included
     WhoCan(WhoCanOptions),
     /// Permissions gained and lost between two moments, and by which events (exit 1: some were)
@@ -228,6 +230,26 @@ pub struct RangeOptions {
     pub during: Option<String>,
 }
 
+/// `access`
+#[derive(Args, Debug)]
+pub struct AccessOptions {
+    /// alice, user/alice, role/deploy, an ARN, an id, root: whoever bore the name
+    pub principal: String,
+    /// iam:CreateUser
+    pub action: String,
+    /// An ARN, or '*'
+    pub resource: String,
+    /// A condition key that is known
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub context: Vec<String>,
+    /// Only intervals that touch this
+    #[command(flatten)]
+    pub range: RangeOptions,
+    /// As known then
+    #[command(flatten)]
+    pub at: AtMoment,
+}
+
 /// `who-can`
 #[derive(Args, Debug)]
 pub struct WhoCanOptions {
@@ -238,6 +260,12 @@ pub struct WhoCanOptions {
     /// A condition key that is known
     #[arg(long, value_name = "KEY=VALUE")]
     pub context: Vec<String>,
+    /// Who could at any time in it, and when
+    #[command(flatten)]
+    pub range: RangeOptions,
+    /// Also who could after granting itself more, and by which steps
+    #[arg(long, conflicts_with_all = ["from", "to", "during"])]
+    pub escalation: bool,
     /// When
     #[command(flatten)]
     pub at: AtMoment,

@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::arn::{Arn, ArnGlob};
+use super::clock;
 use super::context::{Context, Key, Lookup};
 use super::moment::{self, Moment};
 use super::pattern::{Glob, Syntax, Truth};
@@ -284,6 +285,38 @@ impl Condition {
             .find(|(_, family, negated)| *family == self.family && *negated == self.negated);
         let operator = known.map_or("", |(name, ..)| name);
         format!("{quantifier}{operator}{if_exists} {}", self.key.name)
+    }
+
+    /// At which seconds of the clock the condition turns, if it is about the time of the request; `None` if
+    /// that cannot be told, since the time is compared as text or put into a pattern.
+    ///
+    /// Requests know the time in whole seconds.
+    pub fn turns(&self) -> Option<Vec<i64>> {
+        let is_time = |key: &Key| clock::KEYS.contains(&&*key.lower);
+        if self.keys().skip(1).any(is_time) {
+            return None;
+        }
+        let of = |order: Order, (not_before, after): (i64, i64)| match order {
+            Order::Less | Order::GreaterOrEqual => vec![not_before],
+            Order::LessOrEqual | Order::Greater => vec![after],
+            Order::Equal => vec![not_before, after],
+        };
+        match &self.test {
+            _ if !is_time(&self.key) => Some(Vec::new()),
+            Test::Date(order, moments) => {
+                Some(moments.iter().flat_map(|moment| of(*order, moment.seconds())).collect())
+            }
+            Test::Number(order, numbers) => {
+                let seconds = |number: &f64| {
+                    let whole = number.ceil() as i64;
+                    let after = number.floor() as i64;
+                    of(*order, (whole, after.saturating_add(1)))
+                };
+                Some(numbers.iter().flat_map(seconds).collect())
+            }
+            Test::Null(_) => Some(Vec::new()),
+            _ => None,
+        }
     }
 
     /// The key itself and the keys of variables in the operands.

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use super::arn::{Arn, ArnGlob, Short};
+use super::clock;
 use super::condition::Condition;
 use super::context::{Context, Key};
 use super::error::{DocumentError, Locator, Position};
@@ -383,6 +384,21 @@ impl Statement {
             Principals::Unnamed => !named,
             principals => principals.denies(probe.principal, probe.bounded),
         }
+    }
+
+    /// At which seconds of the clock it may begin or cease to apply, with the condition that turns then; `None`
+    /// if that cannot be told (see [`Condition::turns`]).
+    pub(super) fn turns(&self) -> Option<Vec<(i64, String)>> {
+        let in_resources = self.resources.iter().flat_map(|(_, globs)| globs.iter());
+        if in_resources.flat_map(ArnGlob::keys).any(|key| clock::KEYS.contains(&&*key.lower)) {
+            return None;
+        }
+        let mut turns = Vec::new();
+        for condition in &self.conditions {
+            let seconds = condition.turns()?;
+            turns.extend(seconds.into_iter().map(|second| (second, condition.name())));
+        }
+        Some(turns)
     }
 
     /// The context keys its conditions and variables refer to, as spelled, with repetitions.

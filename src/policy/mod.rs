@@ -13,12 +13,13 @@
 //! Read in this order: `json` (text with positions), `grammar`, `rules` and `resource_form` (what a
 //! document may say, and AWS's errors), `pattern`, `arn`, `condition` and `moment` (matching),
 //! `principal` (who a policy names), `document` (all of it compiled), `index` and `set` (many of
-//! them together), `request`, `decide`, `explore`, `reach`. Beside them: `catalogue` (what AWS's services have),
+//! them together), `request`, `decide`, `explore`, `reach`, `clock`. Beside them: `catalogue` (what AWS's services have),
 //! `value` (whether a text can be the value of a key of some type) and `lint` (what is suspicious in a
 //! document).
 
 mod arn;
 pub mod catalogue;
+mod clock;
 mod condition;
 mod context;
 mod decide;
@@ -39,6 +40,7 @@ mod rules;
 mod set;
 mod value;
 
+pub use clock::{Clock, Turn};
 pub use context::{Context, Values};
 pub use decide::{Deciding, Decision, Outcome, PolicyType, decide};
 pub use document::{Document, Statement};

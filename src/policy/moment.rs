@@ -7,6 +7,15 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(i64, u32);
 
+impl Moment {
+    /// The first whole second that is not before it, and the first that is after it.
+    pub fn seconds(self) -> (i64, i64) {
+        let Moment(second, nanos) = self;
+        let after = second.saturating_add(1);
+        (if nanos == 0 { second } else { after }, after)
+    }
+}
+
 /// Reads a date; `None` is what AWS refuses too.
 pub(super) fn parse(text: &str) -> Option<Moment> {
     let (date, time) = match text.split_once(['t', 'T']) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::arn::Arn;
 use super::document::{Document, Statement};
-use super::grammar::DocumentKind;
+use super::grammar::{DocumentKind, Effect};
 use super::index::{Builder, Index, Item};
 
 /// Where a document comes from, in the words of whoever collected it; handed back with decisions.
@@ -107,6 +107,13 @@ impl PolicySet {
         let mut allows = false;
         self.candidates(&action.to_ascii_lowercase(), resource, |_, item| allows |= !item.denies());
         allows
+    }
+
+    /// Whether some statement allows the action on whatever resource, under whatever conditions.
+    pub fn may_allow_somewhere(&self, action: &str) -> bool {
+        let action = action.to_ascii_lowercase();
+        self.each()
+            .any(|(_, statement)| statement.effect() == Effect::Allow && statement.names(&action))
     }
 
     /// Calls `visit` with the number of each statement that could apply to the action (lower case) on

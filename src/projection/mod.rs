@@ -7,6 +7,7 @@
 //! - [`row`]: tables, keys and the encoding of rows.
 //! - [`view`]: [`Reader`], what can be read, and [`View`], which reads a store at a cut.
 //! - [`projections`]: what views are made from; [`recent`]: the newest rows, kept in memory.
+//! - [`history`]: a reader that moves through time, and knows until when what it read holds.
 //! - [`tables`]: the tables and what their rows hold.
 //! - [`fold`]: the one function that turns changes into rows.
 //! - [`transaction`]: the overlay in which an operation is decided, folding as it records.
@@ -17,6 +18,7 @@
 
 pub mod directory;
 pub mod fold;
+pub mod history;
 pub mod postings;
 pub mod projections;
 pub mod rebuild;
@@ -27,6 +29,7 @@ pub mod tables;
 pub mod transaction;
 pub mod view;
 
+pub use history::History;
 pub use projections::Projections;
 pub use transaction::{Overlay, Transaction};
 pub use view::{Cut, Reader, View};

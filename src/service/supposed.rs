@@ -13,9 +13,13 @@ use super::authorize::{Grants, trust_of};
 use super::documents::Documents;
 use super::fault::Fault;
 use super::operations::sts::{NEED_TRUST, find_role};
+use super::target::find_policy;
 use crate::identity::arn::{self, Arn};
 use crate::identity::id::{UniqueId, is_account_digits};
-use crate::policy::{self, Context, Document, PolicySet};
+use crate::policy::{
+    self, Context, Document, Exploration, Outcome, Policies, PolicySet, Request, explore,
+    explore_certain,
+};
 use crate::projection::directory::{Directory, Named, Principal};
 
 /// What kind of principal is supposed to ask.
@@ -97,6 +101,16 @@ impl Supposed {
         }))
     }
 
+    /// `user/alice`, `role/deploy`, `root`.
+    pub fn called(&self) -> String {
+        match self.kind {
+            Kind::Root => "root".to_owned(),
+            Kind::User => format!("user/{}", self.name),
+            Kind::Role => format!("role/{}", self.name),
+            Kind::Group => format!("group/{}", self.name),
+        }
+    }
+
     /// A user, group or role of which the ARN is all that is known; `None` for any other text.
     pub fn of_arn(text: &str) -> Option<Self> {
         let parsed = Arn::parse(text)?;
@@ -156,6 +170,36 @@ impl Supposed {
         }
     }
 
+    /// Explores a request of it. What this service knows to be absent is marked so in the context, so that no
+    /// answer hangs on it: tags that a user does not have and, where `tags` says that those of the resource are
+    /// known, tags that that one does not have. A role's session may bring tags of its own.
+    pub fn explore<'a>(
+        &self,
+        (action, resource): (&str, &str),
+        policies: &Policies<'a>,
+        context: &mut Context<'static>,
+        tags: bool,
+    ) -> Exploration<'a> {
+        let ask = |context: &Context<'_>| {
+            let request = Request::new(self.principal(), action, resource, context);
+            explore_certain(&request, policies).unwrap_or_else(|| explore(&request, policies))
+        };
+        let explored = ask(context);
+        let is_absent = |key: &&&str| {
+            let key = key.to_ascii_lowercase();
+            let of = |prefix: &str| key.starts_with(prefix);
+            matches!(self.kind, Kind::User | Kind::Root) && of("aws:principaltag/")
+                || tags && (of("aws:resourcetag/") || of("iam:resourcetag/"))
+        };
+        let missing = explored.missing_keys.iter().chain(&explored.missing_organization_keys);
+        let absent: Vec<String> = missing.filter(is_absent).map(|key| (*key).to_owned()).collect();
+        if absent.is_empty() {
+            return explored;
+        }
+        absent.into_iter().for_each(|key| context.set_absent(key));
+        ask(context)
+    }
+
     /// As policies judge it.
     pub fn principal(&self) -> policy::Principal<'_> {
         let account = self.digits.as_str();
@@ -206,6 +250,75 @@ impl Supposed {
             context.set(format!("aws:PrincipalTag/{key}"), value.clone());
         }
         context
+    }
+}
+
+/// What was found of a request that somebody is supposed to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Could {
+    /// Policies do not allow it, whatever is unknown.
+    No,
+    /// It hangs on these keys, which nobody gave.
+    Under(Vec<String>),
+    /// Policies allow it, whatever is unknown.
+    Yes,
+}
+
+impl Could {
+    /// What an exploration came to. The keys are those that the context lacks of the statements about this
+    /// very request.
+    pub fn of(explored: &Exploration<'_>, context: &Context<'_>) -> Self {
+        match (explored.best, explored.worst) {
+            (_, Outcome::Allowed) => Could::Yes,
+            (Outcome::Allowed, _) => {
+                let open = explored.open.iter().flat_map(|open| open.statement.context_keys());
+                let unknown = open.filter(|key| context.get(key).is_none());
+                let mut keys: Vec<String> = unknown.map(str::to_owned).collect();
+                keys.sort_by_cached_key(|key| key.to_ascii_lowercase());
+                keys.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+                Could::Under(keys)
+            }
+            _ => Could::No,
+        }
+    }
+}
+
+/// The tags of what a request is about, where that is a user, group, role or policy of the directory's account
+/// that exists under exactly this ARN; `None` of anything else, whose tags nobody here knows.
+pub fn tags_of(
+    directory: Directory<'_>,
+    resource: &str,
+) -> Result<Option<Vec<(String, String)>>, Fault> {
+    use crate::projection::tables::{GroupRow, RoleRow, UserRow};
+    fn id_of<P: Principal>(
+        directory: Directory<'_>,
+        (name, arn): (&str, &str),
+    ) -> Result<Option<UniqueId>, Fault> {
+        let found = directory.find::<P>(name)?.filter(|found| found.arn == arn);
+        Ok(found.map(|found| found.row.id().clone()))
+    }
+    let Some(parsed) = Arn::parse(resource) else { return Ok(None) };
+    if !resource.starts_with("arn:aws:iam:") || parsed.account != directory.digits()? {
+        return Ok(None);
+    }
+    let asked = (parsed.name(), resource);
+    let id = match parsed.kind() {
+        "user" => id_of::<UserRow>(directory, asked)?,
+        "group" => id_of::<GroupRow>(directory, asked)?,
+        "role" => id_of::<RoleRow>(directory, asked)?,
+        "policy" => find_policy(&directory, resource)?
+            .filter(|policy| !policy.is_shared())
+            .and_then(|policy| UniqueId::parse(&policy.0)),
+        _ => None,
+    };
+    Ok(id.map(|id| directory.tags(&id)).transpose()?)
+}
+
+/// Puts what is known of a resource's tags into a context.
+pub fn set_tags(context: &mut Context<'static>, tags: &[(String, String)]) {
+    for (key, value) in tags {
+        context.set(format!("aws:ResourceTag/{key}"), value.clone());
+        context.set(format!("iam:ResourceTag/{key}"), value.clone());
     }
 }
 

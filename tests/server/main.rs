@@ -12,6 +12,7 @@ mod https;
 mod kill;
 mod program;
 mod proofs;
+mod questions;
 mod tls;
 mod transcripts;
 #[allow(dead_code)]

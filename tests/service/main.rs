@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod access;
 mod accessed;
 mod account;
 #[path = "../campaign/mod.rs"]
 mod campaign;
 mod diff;
+mod escalation;
 mod evaluations;
 mod factors;
 mod faults;

@@ -4,13 +4,20 @@ use std::time::Instant;
 
 use domesday::projection::Cut;
 use domesday::service::audit::{can, who_can};
+use domesday::service::moment::Range;
 use serde_json::Value;
 
 use super::world::World;
 
 fn ask(world: &World, action: &str, resource: &str, position: Option<u64>) -> Value {
     let account = world.caller(&world.admin).unwrap().account;
-    let ask = who_can::Ask { action: action.into(), resource: resource.into(), context: vec![] };
+    let ask = who_can::Ask {
+        action: action.into(),
+        resource: resource.into(),
+        context: vec![],
+        range: Range::default(),
+        escalation: false,
+    };
     let position = position.unwrap_or_else(|| world.head());
     let view = world.service.projections().at(Cut { position, time: None });
     who_can::who_can(&world.service, account, &view, &ask).unwrap()

@@ -3,19 +3,21 @@
 
 use serde_json::{Value, json};
 
-use super::{names, show};
-use crate::identity::change::Change;
-use crate::identity::{Event, arn};
-use crate::ledger::{AccountId, Frame};
-use crate::policy::{
-    Context, Deciding, Decision, Exploration, Need, Outcome, Request, explore, explore_certain,
-};
+use super::names;
+use crate::identity::arn::Arn;
+use crate::identity::id::UniqueId;
+use crate::identity::{arn, codec};
+use crate::ledger::AccountId;
+use crate::policy::{Context, Deciding, Decision, Exploration, Need, Outcome, PolicyType};
 use crate::projection::directory::Directory;
+use crate::projection::history::{History, Past};
 use crate::projection::sealing::NameKind;
+use crate::projection::tables::{ATTACHED, BOUNDS, INLINE_POLICIES, ORGANIZATION, ROLES, RoleRow};
 use crate::projection::{ProjectionError, View};
 use crate::service::Service;
 use crate::service::fault::Fault;
-use crate::service::supposed::{Supposed, trust_on};
+use crate::service::supposed::{Supposed, set_tags, tags_of, trust_on};
+use crate::service::target::find_policy;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,17 +53,21 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
             .ok_or_else(|| Fault::validation("A group is no principal: ask of its members."))?,
     };
     let grants = supposed.grants(service.documents(), &directory)?;
-    let context = known(&ask.context, supposed.context());
+    let tags = tags_of(directory, &ask.resource)?;
+    let mut context = supposed.context();
+    set_tags(&mut context, tags.as_deref().unwrap_or_default());
+    let mut context = known(&ask.context, context);
     let trust = trust_on(service.documents(), directory, &ask.action, &ask.resource)?;
     let policies = grants.policies_on(&ask.action, trust.as_ref());
-    let request = Request::new(supposed.principal(), &ask.action, &ask.resource, &context);
-    let explored = explore_certain(&request, &policies);
-    let explored = explored.unwrap_or_else(|| explore(&request, &policies));
+    let asked = (ask.action.as_str(), ask.resource.as_str());
+    let explored = supposed.explore(asked, &policies, &mut context, tags.is_some());
+    let history = History::new(view);
+    let past = history.at(view.cut().position);
     let conditional = explored.is_conditional();
     let statements = explored
         .decision
         .deciding()
-        .map(|deciding| statement(account, view, &deciding, found.as_ref()))
+        .map(|deciding| statement(&past, account, &deciding, found.as_ref()))
         .collect::<Result<Vec<_>, Fault>>()?;
     let [needs, almost] = would_change(&explored, &ask.action, &ask.resource);
     let missing: Vec<&str> = if conditional { explored.missing_keys } else { Vec::new() };
@@ -136,17 +142,14 @@ pub fn known(asked: &[(String, String)], mut context: Context<'static>) -> Conte
 
 /// A statement that decided, and the newest event that brought its policy to the principal.
 fn statement(
+    past: &Past<'_>,
     account: AccountId,
-    view: &View,
     deciding: &Deciding<'_>,
     found: Option<&names::Found>,
 ) -> Result<Value, Fault> {
     let mut shown = shown(deciding);
     if let Value::Object(shown) = &mut shown {
-        let event = match found {
-            None => None,
-            Some(found) => brought_by(account, view, deciding, found)?,
-        };
+        let event = brought_by(past, account, deciding, found.map(|found| &found.id))?;
         shown.insert("event".into(), event.into());
     }
     Ok(shown)
@@ -167,41 +170,56 @@ pub fn shown(deciding: &Deciding<'_>) -> Value {
     })
 }
 
-/// The newest event that put or attached the policy of a deciding statement to the principal itself or to
-/// the group that brought it.
-fn brought_by(
+/// The newest event that brought the policy of a deciding statement: that put or attached it to the principal
+/// itself or to the group that it came by, set it over the account, or wrote the role's trust policy.
+///
+/// # Errors
+/// Whatever keeps the rows from being read.
+pub fn brought_by(
+    past: &Past<'_>,
     account: AccountId,
-    view: &View,
     deciding: &Deciding<'_>,
-    found: &names::Found,
+    id: Option<&UniqueId>,
 ) -> Result<Option<u64>, Fault> {
-    let directory = Directory::new(view, account);
-    let owner = match deciding.label.via.strip_prefix("group ") {
-        None => found.id.clone(),
-        Some(group) => match directory.find_id(NameKind::Group, group)? {
-            Some(group) => group,
-            None => return Ok(None),
-        },
-    };
-    for position in show::events_of(account, view, &owner)?.into_iter().rev() {
-        let bytes = view.ledger().event(position)?;
-        let frame = Frame::read(position, &bytes)?;
-        let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
-        for change in &event.changes {
-            let named = match change {
-                Change::InlinePolicyPut(c) if c.owner == owner => c.name.clone(),
-                Change::PolicyAttached(c) if c.owner == owner => {
-                    crate::service::operations::shapes::policy_arn(directory, &c.policy)?
-                }
-                Change::BoundarySet(c) if c.owner == owner => {
-                    crate::service::operations::shapes::policy_arn(directory, &c.policy)?
-                }
-                _ => continue,
-            };
-            if named == *deciding.label.policy {
-                return Ok(Some(position));
-            }
+    let directory = Directory::new(past, account);
+    let label = deciding.label;
+    match deciding.policy_type {
+        PolicyType::Scp | PolicyType::Rcp => {
+            return Ok(past.written_at(account, &ORGANIZATION.key(&()))?);
         }
+        PolicyType::Trust => return trusted_since(past, account, &label.policy),
+        _ => {}
     }
-    Ok(None)
+    let owner = match (label.via.strip_prefix("group "), id) {
+        (Some(group), _) => directory.find_id(NameKind::Group, group)?,
+        (None, id) => id.cloned(),
+    };
+    let Some(owner) = owner else { return Ok(None) };
+    if label.version.is_empty() {
+        let key = INLINE_POLICIES.key(&(owner, label.policy.to_string()));
+        return Ok(past.written_at(account, &key)?);
+    }
+    let Some(policy) = find_policy(&directory, &label.policy)? else { return Ok(None) };
+    let key = match deciding.policy_type {
+        PolicyType::Boundary => BOUNDS.key(&(policy, owner)),
+        _ => ATTACHED.key(&(owner, policy)),
+    };
+    Ok(past.written_at(account, &key)?)
+}
+
+/// The event that wrote the trust policy of a role.
+fn trusted_since(past: &Past<'_>, account: AccountId, arn: &str) -> Result<Option<u64>, Fault> {
+    let directory = Directory::new(past, account);
+    let Some(role) = Arn::parse(arn) else { return Ok(None) };
+    let Some(id) = directory.find_id(NameKind::Role, role.name())? else { return Ok(None) };
+    let (mut since, mut trust) = (None, None);
+    for (position, row) in past.versions(account, &ROLES.key(&id))? {
+        let Some(row) = row else { break };
+        let row: RoleRow = codec::decode(&row).map_err(ProjectionError::from)?;
+        if trust.as_ref().is_some_and(|trust| *trust != row.trust) {
+            break;
+        }
+        (since, trust) = (Some(position), Some(row.trust));
+    }
+    Ok(since)
 }

@@ -4,10 +4,12 @@
 //! - [`log`]: who changed what, when, from where; [`denied`]: who tried what in vain.
 //! - [`changed`]: what an event changed, before and after.
 //! - [`show`]: one thing as it was, and the events that made it so.
+//! - [`access`]: when could a principal do something, and by whose act.
 //! - [`can`]: may a principal do something, and why; [`who_can`]: who may.
 //! - [`diff`]: which permissions were gained and lost between two moments, by which events.
 //! - [`proofs`]: that an event is in the ledger, checkpoints, and the keys that sign them.
 //! - [`evidence`]: an answer with everything that shows that its events are in the ledger.
+//! - [`escalation`]: what somebody could come to do by granting itself more.
 //! - [`replay`]: recorded decisions, decided again.
 //! - [`verify`]: reads every byte and compares rows with events.
 //! - [`names`]: what people call a principal, resolved, also of the past.
@@ -15,10 +17,12 @@
 //! A caller over the network is authorized by policies like everybody else and leaves a durable receipt;
 //! an operator is not judged.
 
+pub mod access;
 pub mod can;
 pub mod changed;
 pub mod denied;
 pub mod diff;
+pub mod escalation;
 pub mod evidence;
 pub mod log;
 pub mod names;
@@ -76,7 +80,7 @@ fn answer(
 ) -> Result<(Value, u64), Fault> {
     let now = service.now();
     if !caller.is_operator() {
-        let is_past = moment.is_some() || matches!(question, Question::Diff(_));
+        let is_past = moment.is_some() || question.is_of_the_past();
         let resource = match &question {
             Question::Report(ask) => named::arn(&caller.digits, ask.name),
             _ => ledger_arn(&caller.digits),
@@ -96,6 +100,7 @@ fn answer(
         Question::Events(filter) => Ok(log::page(service, caller.account, &view, &filter)?.shown()),
         Question::Show { thing } => show::show(service, caller.account, &view, &thing),
         Question::Can(ask) => can::can(service, caller.account, &view, &ask),
+        Question::Access(ask) => access::access(service, caller.account, &view, &ask),
         Question::WhoCan(ask) => who_can::who_can(service, caller.account, &view, &ask),
         Question::Diff(ask) => diff::diff(service, caller.account, &view, &ask),
         Question::Replay(ask) => replay::answer(service, caller.account, &view, &ask),

@@ -3,7 +3,7 @@
 //! Each question is the last part of a path (`/audit/v1/NAME`) with parameters named as the flags of the
 //! command; both doors, the network's and the command line's, hand them to [`Question::parse`].
 
-use super::{can, diff, log, proofs, replay, who_can};
+use super::{access, can, diff, log, proofs, replay, who_can};
 use crate::service::fault::Fault;
 use crate::service::moment::{Moment, Range};
 use crate::service::reports::named::{self, Name};
@@ -28,6 +28,8 @@ pub enum Question {
     },
     /// May a principal do something?
     Can(can::Ask),
+    /// When could a principal do something?
+    Access(access::Ask),
     /// Who could do something?
     WhoCan(who_can::Ask),
     /// What was gained and lost?
@@ -65,10 +67,19 @@ impl Question {
                 resource: read.need("resource")?,
                 context: read.take_all_pairs("context")?,
             }),
+            "access" => Question::Access(access::Ask {
+                principal: read.need("principal")?,
+                action: read.need("action")?,
+                resource: read.need("resource")?,
+                context: read.take_all_pairs("context")?,
+                range: read.take_range()?,
+            }),
             "who-can" => Question::WhoCan(who_can::Ask {
                 action: read.need("action")?,
                 resource: read.need("resource")?,
                 context: read.take_all_pairs("context")?,
+                range: read.take_range()?,
+                escalation: read.take_flag("escalation")?,
             }),
             "diff" => Question::Diff(diff::Ask {
                 from: read
@@ -107,10 +118,18 @@ impl Question {
     pub fn action(&self) -> &'static str {
         match self {
             Question::Can(_) => "domesday:Evaluate",
-            Question::WhoCan(_) | Question::Diff(_) | Question::WhatIf(_) => {
+            Question::Access(_) | Question::WhoCan(_) | Question::Diff(_) | Question::WhatIf(_) => {
                 "domesday:SearchAccess"
             }
             _ => "domesday:ReadLedger",
+        }
+    }
+
+    /// Whether it asks about the past without a moment beside it.
+    pub fn is_of_the_past(&self) -> bool {
+        match self {
+            Question::WhoCan(ask) => ask.range != Range::default(),
+            other => matches!(other, Question::Access(_) | Question::Diff(_)),
         }
     }
 }
@@ -302,7 +321,12 @@ mod tests {
         assert_eq!(parse("proofs/7", &[]).unwrap(), Question::Proof(7));
         assert_eq!(parse("proofs/0", &[]).unwrap_err().code, "ValidationError");
         assert_eq!(parse("proofs/alice", &[]).unwrap_err().code, "ValidationError");
-        assert_eq!(parse("access", &[]).unwrap_err().code, "InvalidAction");
+        assert_eq!(parse("wonders", &[]).unwrap_err().code, "InvalidAction");
+        let during = [can[0], can[1], can[2], ("during", "2026-Q1")];
+        let Question::Access(ask) = parse("access", &during).unwrap() else { panic!() };
+        assert_eq!(ask.range.to.unwrap().to_string(), "2026-04-01T00:00:00.000000Z");
+        let both = [can[0], can[1], can[2], ("during", "2026"), ("from", "@1")];
+        assert_eq!(parse("access", &both).unwrap_err().code, "ValidationError");
         assert!(parse("events", &[("from", "soon")]).is_err());
         assert!(parse("events", &[("outcome", "maybe")]).is_err());
         let range = [("from", "@3"), ("to", "2026-03-01"), ("outcome", "denied")];

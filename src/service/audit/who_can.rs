@@ -6,6 +6,9 @@
 //! context that nobody gave, so that whoever is found at all is found by the surest way and, among those, by
 //! the shortest. Roles of other accounts are not known here, and root users cannot assume roles.
 //!
+//! With a range, the question is of all who could within it ([`super::access::everybody`]); with escalation, also
+//! of those who could after granting themselves more ([`super::escalation`]).
+//!
 //! Cost: the policies of every principal are gathered once. Whether one can assume a role is only asked of
 //! those whom the role's trust policy names, and of those whose own policies allow `sts:AssumeRole` on it.
 
@@ -13,17 +16,20 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
+use super::access::everybody;
 use super::can::known;
+use super::escalation::{self, Goal};
 use super::names::Found;
 use crate::ledger::AccountId;
-use crate::policy::{Context, Outcome, PolicySet, Request, explore};
+use crate::policy::PolicySet;
 use crate::projection::View;
 use crate::projection::directory::Directory;
 use crate::projection::tables::{RoleRow, UserRow};
 use crate::service::Service;
 use crate::service::authorize::{Grants, trust_of};
 use crate::service::fault::Fault;
-use crate::service::supposed::{Kind, Supposed, trust_on};
+use crate::service::moment::Range;
+use crate::service::supposed::{Could, Kind, Supposed, set_tags, tags_of, trust_on};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +40,10 @@ pub struct Ask {
     pub resource: String,
     /// Condition keys and values that are known; a key given twice has both values.
     pub context: Vec<(String, String)>,
+    /// Who could at any time within, and when; neither end for the moment of the question alone.
+    pub range: Range,
+    /// Also who could after granting itself more.
+    pub escalation: bool,
 }
 
 const ASSUME: &str = "sts:AssumeRole";
@@ -79,6 +89,9 @@ pub fn who_can(
     ask: &Ask,
 ) -> Result<Value, Fault> {
     super::can::check_action(&ask.action)?;
+    if ask.range != Range::default() {
+        return everybody::who_could(service, account, view, ask);
+    }
     let search = Search { service, directory: Directory::new(view, account), ask };
     let members = search.members()?;
     let found = search.run(&members)?;
@@ -91,13 +104,28 @@ pub fn who_can(
         .collect();
     principals.sort_by_key(|(number, _)| *number);
     let principals: Vec<Value> = principals.into_iter().map(|(_, shown)| shown).collect();
-    Ok(json!({
+    let mut answer = json!({
         "action": ask.action,
         "resource": ask.resource,
         "position": view.cut().position,
         "examined": members.len(),
         "principals": principals,
-    }))
+    });
+    if let (Value::Object(fields), true) = (&mut answer, ask.escalation) {
+        let goal = Goal::of(&ask.action, &ask.resource);
+        let documents = service.documents();
+        let ways = escalation::paths(documents, view, account, &goal, &ask.context)?;
+        // Who could anyway, as surely, needs no steps to be told.
+        let already = |way: &escalation::Way| {
+            let number = members.iter().position(|member| member.supposed.arn == way.who.arn);
+            let known = number.and_then(|number| found.get(&number));
+            known.is_some_and(|known| !known.conditional || !way.missing().is_empty())
+        };
+        let could = ways.ways.iter().filter(|way| !already(way)).map(escalation::Way::shown);
+        fields.insert("could".to_owned(), could.collect());
+        fields.insert("truncated".to_owned(), ways.truncated.into());
+    }
+    Ok(answer)
 }
 
 /// Somebody who could, with the roles on the way and all that it hangs on.
@@ -105,7 +133,7 @@ fn shown(member: &Member, way: &Way, members: &[Member], found: &HashMap<usize, 
     let (mut via, mut missing) = (Vec::new(), way.missing.clone());
     let mut next = way.through;
     while let Some((number, role)) = next.and_then(|number| Some((number, members.get(number)?))) {
-        via.push(called(&role.supposed));
+        via.push(role.supposed.called());
         let step = found.get(&number);
         missing.extend(step.into_iter().flat_map(|step| step.missing.clone()));
         next = step.and_then(|step| step.through);
@@ -114,20 +142,11 @@ fn shown(member: &Member, way: &Way, members: &[Member], found: &HashMap<usize, 
     missing.dedup();
     json!({
         "principal": member.supposed.arn,
-        "name": called(&member.supposed),
+        "name": member.supposed.called(),
         "via": via,
         "conditional": way.conditional,
         "missing_context": missing,
     })
-}
-
-fn called(supposed: &Supposed) -> String {
-    match supposed.kind {
-        Kind::Root => "root".to_owned(),
-        Kind::User => format!("user/{}", supposed.name),
-        Kind::Role => format!("role/{}", supposed.name),
-        Kind::Group => format!("group/{}", supposed.name),
-    }
 }
 
 /// A search in one account at one moment.
@@ -166,11 +185,12 @@ impl Search<'_> {
         let mut all: Vec<Grants> = Vec::with_capacity(members.len());
         let documents = self.service.documents();
         let trust = trust_on(documents, self.directory, &self.ask.action, &self.ask.resource)?;
+        let tags = tags_of(self.directory, &self.ask.resource)?;
         for (number, member) in members.iter().enumerate() {
             let grants = member.supposed.grants(documents, &self.directory)?;
-            let context = known(&self.ask.context, member.supposed.context());
             let asked = (self.ask.action.as_str(), self.ask.resource.as_str());
-            let could = could(&member.supposed, &grants, asked, trust.as_ref(), &context);
+            let (given, tags) = (self.ask.context.as_slice(), tags.as_deref());
+            let could = could(&member.supposed, &grants, asked, trust.as_ref(), given, tags);
             if let Some((conditional, missing)) = could {
                 found.insert(number, Way { through: None, missing, conditional });
             }
@@ -213,12 +233,8 @@ impl Search<'_> {
             if !trust.may_name(&member.supposed) && !grants.identity.may_allow(ASSUME, asked.1) {
                 continue;
             }
-            let mut context = known(&self.ask.context, member.supposed.context());
-            for (key, value) in &target.supposed.tags {
-                context.set(format!("aws:ResourceTag/{key}"), value.clone());
-                context.set(format!("iam:ResourceTag/{key}"), value.clone());
-            }
-            let could = could(&member.supposed, grants, asked, Some(&trust.policy), &context);
+            let (given, tags) = (self.ask.context.as_slice(), Some(&target.supposed.tags[..]));
+            let could = could(&member.supposed, grants, asked, Some(&trust.policy), given, tags);
             match could {
                 // What is certain in itself is no more so than the role behind it.
                 Some((conditional, missing)) if !certain || !conditional => {
@@ -239,7 +255,8 @@ fn could(
     grants: &Grants,
     (action, resource): (&str, &str),
     trust: Option<&PolicySet>,
-    context: &Context<'_>,
+    given: &[(String, String)],
+    tags: Option<&[(String, String)]>,
 ) -> Option<(bool, Vec<String>)> {
     if trust.is_none()
         && supposed.kind != Kind::Root
@@ -247,16 +264,14 @@ fn could(
     {
         return None;
     }
+    let mut context = supposed.context();
+    set_tags(&mut context, tags.unwrap_or_default());
+    let mut context = known(given, context);
     let policies = grants.policies_on(action, trust);
-    let request = Request::new(supposed.principal(), action, resource, context);
-    let explored = explore(&request, &policies);
-    if explored.best != Outcome::Allowed {
-        return None;
+    let explored = supposed.explore((action, resource), &policies, &mut context, tags.is_some());
+    match Could::of(&explored, &context) {
+        Could::No => None,
+        Could::Under(missing) => Some((true, missing)),
+        Could::Yes => Some((false, Vec::new())),
     }
-    let conditional = explored.is_conditional();
-    let missing = match conditional {
-        true => explored.missing_keys.iter().map(|key| (*key).to_owned()).collect(),
-        false => Vec::new(),
-    };
-    Some((conditional, missing))
 }

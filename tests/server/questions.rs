@@ -1,0 +1,63 @@
+//! Questions of auditors by the real program: at the folder, through the socket of a server that runs on it, and
+//! over HTTP, signed.
+
+use super::program::{Client, KEY, Program, SECRET, command, command_with, data};
+
+#[test]
+fn access_and_who_can_are_answered_by_every_door() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = data(folder.path());
+    let path = path.to_str().unwrap();
+    let program = Program::start(folder.path());
+    let mut client = Client::connect(&program.address).unwrap();
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","iam:PutUserPolicy"],"Resource":"*"}]}"#;
+    let user = ("UserName", "alice");
+    for (operation, parameters) in [
+        ("CreateUser", &[user][..]),
+        ("PutUserPolicy", &[user, ("PolicyName", "p"), ("PolicyDocument", policy)]),
+        ("DeleteUserPolicy", &[user, ("PolicyName", "p")]),
+        ("PutUserPolicy", &[user, ("PolicyName", "p"), ("PolicyDocument", policy)]),
+    ] {
+        let (status, body) = client.ask("/", operation, parameters).unwrap();
+        assert_eq!(status, 200, "{body}");
+    }
+    let head: u64 = {
+        let (_, told) = command(&["head", "--data", path]);
+        told.trim().trim_start_matches('@').parse().unwrap()
+    };
+    let asked = ["access", "alice", "s3:GetObject", "arn:aws:s3:::b/k"];
+    let at_socket = command(&[&asked[..], &["--data", path, "-o", "json"]].concat());
+    let variables = [("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)];
+    let endpoint = ["--endpoint", &program.url, "-o", "json"];
+    let over_http = command_with(&[&asked[..], &endpoint].concat(), &variables);
+    assert_eq!((at_socket.0, &at_socket.1), (0, &over_http.1));
+    let answer: serde_json::Value = serde_json::from_str(&at_socket.1).unwrap();
+    let intervals = answer["intervals"].as_array().unwrap();
+    let bounds = |number: usize| {
+        let event = |bound: &str| intervals[number][bound]["event"].as_u64();
+        (event("opened_by"), event("closed_by"))
+    };
+    assert_eq!((bounds(0), bounds(1)), ((Some(head - 2), Some(head - 1)), (Some(head), None)));
+    assert_eq!(intervals[0]["opened_by"]["address"], "127.0.0.1");
+    let window = ["--from", &format!("@{}", head - 2), "--to", &format!("@{}", head - 1)];
+    let who = ["who-can", "s3:GetObject", "arn:aws:s3:::b/k", "--data", path];
+    let (status, told) = command(&[&who[..], &window].concat());
+    assert_eq!(status, 0, "{told}");
+    let line = told.lines().find(|line| line.starts_with("user/alice")).unwrap();
+    assert!(line.contains(&format!("@{} PutUserPolicy", head - 2)), "{told}");
+    program.stop();
+
+    // And at the folder itself.
+    let (status, told) = command(&[&asked[..], &["--data", path]].concat());
+    assert_eq!(status, 0, "{told}");
+    assert!(told.contains("still") && told.lines().count() == 3, "{told}");
+    assert!(told.contains("without MFA"), "{told}");
+    let climbs = ["who-can", "iam:DeleteUser", "*", "--escalation", "--data", path];
+    let (status, told) = command(&climbs);
+    assert_eq!(status, 0, "{told}");
+    assert!(told.contains("iam:PutUserPolicy by user/alice"), "{told}");
+    let (status, told) = command(&[&asked[..], &["--during", "2026-Q9", "--data", path]].concat());
+    assert_eq!(status, 2, "{told}");
+    let (status, told) = command(&[&asked[..], &["--during", "1999", "--data", path]].concat());
+    assert_eq!((status, told.lines().count()), (0, 1), "{told}");
+}
