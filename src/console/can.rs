@@ -1,4 +1,5 @@
-//! May she? A question, its answer, the order in which it was found, and what would change it.
+//! May she? A question, its answer, the order in which it was found, what would change it and, if that is asked
+//! too, since when it is so.
 
 use axum::response::Response;
 use maud::{Markup, html};
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::frame::{self, Section};
 use super::parts::{document, elements, field, pretty, refusal, text};
 use super::visit::{Visit, address};
-use super::words;
+use super::{since, words};
 
 /// `GET /console/can`
 pub async fn page(visit: Visit) -> Response {
@@ -21,6 +22,10 @@ pub async fn page(visit: Visit) -> Response {
     parameters.extend(context.lines().map(str::trim).map(|line| ("context", line)));
     let answer = match is_asked {
         true => Some(visit.ask("can", &parameters).await),
+        false => None,
+    };
+    let since = match is_asked && visit.param("since") == "1" {
+        true => Some(visit.ask("access", &parameters).await),
         false => None,
     };
     let texts = match &answer {
@@ -37,12 +42,15 @@ pub async fn page(visit: Visit) -> Response {
                 small { (words::CONTEXT_HINT) } }
             @if visit.at.is_some() { input type="hidden" name="at" value=(visit.moment()); }
             button.primary type="submit" { (words::ASK) }
+            " "
+            button type="submit" name="since" value="1" { (words::SINCE_WHEN) }
         }
         @match &answer {
             None => {}
             Some(Err(fault)) => (refusal(&visit, fault)),
             Some(Ok(answer)) => (answered(&visit, answer, &texts)),
         }
+        @if let Some(since) = &since { (since::section(&visit, since)) }
     };
     frame::page(&visit, Section::Can, words::CAN, &body).await
 }

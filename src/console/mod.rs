@@ -9,6 +9,7 @@
 //! | `can`, `ledger`, `diff` | questions, and the history |
 //! | `act` | every change that a page offers: an operation of the API, run as it stands in the form |
 //! | `sentence` | an event in words |
+//! | `since` | since when somebody could |
 //! | `words` | every text that people read |
 //!
 //! A page decides nothing: it asks operations and questions of the service as the person, and shows the
@@ -34,6 +35,7 @@ mod policies;
 mod policy_editor;
 mod roles;
 mod sentence;
+mod since;
 mod time_bar;
 mod typed_moment;
 mod users;

@@ -116,6 +116,21 @@ impl PolicySet {
             .any(|(_, statement)| statement.effect() == Effect::Allow && statement.names(&action))
     }
 
+    /// The same of some resource whose ARN begins so, as far as what its patterns begin with can tell: a yes may be
+    /// mistaken, a no is not.
+    pub fn may_allow_within(&self, action: &str, beginning: &str) -> bool {
+        let action = action.to_ascii_lowercase();
+        let fits = |pattern: &String| {
+            let literal = pattern.split(['*', '?', '$']).next().unwrap_or_default();
+            beginning.starts_with(literal) || literal.starts_with(beginning)
+        };
+        self.each().any(|(_, statement)| {
+            statement.effect() == Effect::Allow
+                && statement.names(&action)
+                && statement.written_resources().iter().any(fits)
+        })
+    }
+
     /// Calls `visit` with the number of each statement that could apply to the action (lower case) on
     /// the resource (`None`: on none in particular), and with what is left to ask; more than once, if
     /// several patterns of the statement fit.

@@ -434,6 +434,7 @@ fn everybody(world: &World) -> BTreeSet<UniqueId> {
 
 #[test]
 fn intervals_are_what_deciding_at_every_moment_finds() {
+    let mut found = 0;
     for seed in 0..8 {
         let world = World::new(900 + seed);
         let random = SeededRandom::new(seed);
@@ -444,7 +445,6 @@ fn intervals_are_what_deciding_at_every_moment_finds() {
         let history = History::new(&view);
         let line = Line::new(&world.service, &history, account).unwrap();
         let role = format!("arn:aws:iam::{}:role/r1", world.digits);
-        let mut found = 0;
         for id in everybody(&world) {
             let epochs = line.epochs(&id).unwrap();
             for (action, resource) in
@@ -458,12 +458,13 @@ fn intervals_are_what_deciding_at_every_moment_finds() {
                 found += spans.len();
             }
         }
-        assert!(found > 3, "seed {seed}: {found}");
     }
+    assert!(found > 80, "{found}");
 }
 
 #[test]
 fn at_every_moment_those_are_found_who_can() {
+    let mut through = 0;
     for seed in 0..6 {
         let world = World::new(950 + seed);
         let random = SeededRandom::new(50 + seed);
@@ -472,8 +473,9 @@ fn at_every_moment_those_are_found_who_can() {
         }
         let asked = [("action", "s3:GetObject"), ("resource", "*"), ("from", "@0")];
         let during = ask(&world, "who-can", &asked);
-        let mut through = 0;
-        for position in 1..=world.head() {
+        // Before that there is no account.
+        let founded = world.service.ledger().position(account(&world), 1).unwrap().unwrap();
+        for position in founded..=world.head() {
             let view = world.service.projections().at(Cut { position, time: None });
             let bytes = world.service.ledger().event(position).unwrap();
             let at = Frame::read(position, &bytes).unwrap().header.happened_at;
@@ -529,8 +531,8 @@ fn at_every_moment_those_are_found_who_can() {
             }
             through += covering.iter().filter(|one| one["via"] != json!([])).count();
         }
-        assert!(through > 0 || seed > 0, "nobody went through a role");
     }
+    assert!(through > 0, "nobody went through a role");
 }
 
 #[test]

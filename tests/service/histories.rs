@@ -3,7 +3,7 @@
 
 use domesday::base::random::{Random, SeededRandom, random_bytes};
 use domesday::ledger::AccountId;
-use domesday::projection::{Cut, Projections, Reader, rebuild};
+use domesday::projection::{Cut, History, Projections, Reader, rebuild};
 
 use super::world::World;
 
@@ -75,6 +75,39 @@ fn rows_at_hand_are_the_stored_rows_after_every_commit_and_at_every_earlier_cut(
                 let now = rows(&at_hand.now(), account);
                 assert!(!now.is_empty());
                 assert_eq!(now, rows(&stored.now(), account), "seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_history_reads_at_every_position_what_a_view_reads_there_and_knows_until_when() {
+    let world = World::new(301);
+    let random = SeededRandom::new(31);
+    for _ in 0..60 {
+        act(&world, &random);
+    }
+    let account = world.caller(&world.admin).unwrap().account;
+    let (projections, now) = (world.service.projections(), world.service.now());
+    let history = History::new(&now);
+    for account in [account, AccountId::SYSTEM] {
+        let at = |position| rows(&projections.at(Cut { position, time: None }), account);
+        for position in 0..=world.head() {
+            assert_eq!(rows(&history.at(position), account), at(position), "@{position}");
+            // Table by table: it stays the same up to where it is said to change.
+            for table in [3, 8, 14] {
+                let (past, mut read) = (history.at(position), Vec::new());
+                let scan = &mut |key: &[u8], row: &[u8]| {
+                    read.push((key.to_vec(), row.to_vec()));
+                    Ok(true)
+                };
+                past.scan(account, &[table], scan).unwrap();
+                let until = past.until().unwrap_or(world.head() + 1);
+                let of = |position| -> Vec<(Vec<u8>, Vec<u8>)> {
+                    at(position).into_iter().filter(|(key, _)| key[0] == table).collect()
+                };
+                assert!(until > position);
+                assert_eq!(of(until - 1), read, "table {table}, @{position} to @{until}");
             }
         }
     }

@@ -37,10 +37,13 @@ pub fn who_could(
         Asked { action: &ask.action, resource: &ask.resource, given: ask.context.as_slice() };
     let counts = |span: &Span| touches(span, &ask.range);
     // First who it was, which the range alone tells; then since when and until when, of those.
-    let roles = through::trusts(&line)?;
+    let roles = through::roles(&line)?;
     let ids = ids(&line)?;
     let examined = ids.len() + roles.len();
-    let everybody = ids.into_iter().map(|id| (id, Vec::new())).chain(roles);
+    let everybody = ids
+        .into_iter()
+        .map(|id| (id, Vec::new()))
+        .chain(roles.into_iter().map(|(id, role)| (id, role.trusts)));
     let narrow = Line::new(service, &history, account)?.within(&ask.range)?;
     let members = of(&narrow, everybody)?;
     let ways = Search::run(&narrow, &members, asked, &counts)?;

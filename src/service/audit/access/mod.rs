@@ -95,6 +95,8 @@ pub fn access(
         "resource": ask.resource,
         "position": view.cut().position,
         "known_since": line.baseline().map(|point| point.at.to_precise()),
+        "from": ask.range.from.map(|from| from.to_string()),
+        "to": ask.range.to.map(|to| to.to_string()),
         "principals": principals,
         "intervals": intervals,
         "through_roles": through,

@@ -97,10 +97,10 @@ fn fields(value: Value) -> Map<String, Value> {
 
 fn event(line: &Line<'_>, position: u64, brief: bool) -> Result<Map<String, Value>, Fault> {
     let view = line.history.view();
-    let mut shown = fields(json!({ "event": position }));
     if position == 0 {
-        return Ok(shown);
+        return Ok(Map::new());
     }
+    let mut shown = fields(json!({ "event": position }));
     let bytes = view.ledger().event(position)?;
     let frame = Frame::read(position, &bytes)?;
     let event = Event::decode(frame.body).map_err(ProjectionError::from)?;

@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use super::line::{Asked, Epoch, Line};
 use super::span::Span;
-use crate::identity::codec;
 use crate::identity::id::UniqueId;
+use crate::identity::{arn, codec};
 use crate::policy::Document;
+use crate::projection::directory::Directory;
 use crate::projection::tables::{ROLES, RoleRow};
 use crate::service::fault::Fault;
 use crate::service::supposed::{Kind, Supposed};
@@ -65,7 +66,7 @@ impl Member {
     fn may_assume_some(&self) -> bool {
         self.epochs.iter().any(|epoch| {
             let grants = epoch.someone.as_ref().map(|someone| &someone.grants);
-            grants.is_some_and(|grants| grants.identity.may_allow_somewhere(ASSUME))
+            grants.is_some_and(|grants| grants.identity.may_allow_within(ASSUME, "arn:aws:iam::"))
         })
     }
 
@@ -91,26 +92,34 @@ pub struct Way {
     pub via: Vec<usize>,
 }
 
-/// Every role that ever was, with every trust policy that it ever had.
+/// A role that there ever was: its newest row, and every trust policy that it ever had.
+pub struct Role {
+    row: RoleRow,
+    /// The trust policies.
+    pub trusts: Vec<Arc<Document>>,
+}
+
+/// Every role that there ever was.
 ///
 /// # Errors
 /// Whatever keeps the rows from being read.
-pub fn trusts(line: &Line<'_>) -> Result<BTreeMap<UniqueId, Vec<Arc<Document>>>, Fault> {
+pub fn roles(line: &Line<'_>) -> Result<BTreeMap<UniqueId, Role>, Fault> {
     let (view, documents) = (line.history.view(), line.service.documents());
     let mut rows: Vec<RoleRow> = Vec::new();
     view.versions(line.account, &ROLES.prefix(&()), &mut |_, _, row| {
         rows.extend(row.map(codec::decode::<RoleRow>).transpose()?);
         Ok(())
     })?;
-    let mut trusts: BTreeMap<UniqueId, Vec<Arc<Document>>> = BTreeMap::new();
+    let mut roles: BTreeMap<UniqueId, Role> = BTreeMap::new();
     for row in rows {
         let document = documents.trust(view, &row.trust)?;
-        let known = trusts.entry(row.id).or_default();
-        if !known.iter().any(|other| Arc::ptr_eq(other, &document)) {
-            known.push(document);
+        let fresh = || Role { row: row.clone(), trusts: Vec::new() };
+        let known = roles.entry(row.id.clone()).or_insert_with(fresh);
+        if !known.trusts.iter().any(|other| Arc::ptr_eq(other, &document)) {
+            known.trusts.push(document);
         }
     }
-    Ok(trusts)
+    Ok(roles)
 }
 
 /// The roles that somebody could ever have come to, by whatever chain; more than it could, perhaps.
@@ -118,7 +127,10 @@ pub fn trusts(line: &Line<'_>) -> Result<BTreeMap<UniqueId, Vec<Arc<Document>>>,
 /// # Errors
 /// Whatever keeps the rows from being read.
 pub fn reachable(line: &Line<'_>, from: &Member) -> Result<Vec<Member>, Fault> {
-    let mut left = trusts(line)?;
+    let mut left = roles(line)?;
+    left.remove(&from.id);
+    let directory = Directory::new(line.history.view(), line.account);
+    let digits = directory.digits()?;
     let mut found: Vec<Member> = Vec::new();
     let mut arns: HashMap<UniqueId, String> = HashMap::new();
     let mut next: usize = 0;
@@ -130,42 +142,27 @@ pub fn reachable(line: &Line<'_>, from: &Member) -> Result<Vec<Member>, Fault> {
                 Some(member) => member,
             },
         };
-        // Names are opened only where a permission might name the role by them.
+        // Names are opened only where a permission might name a role by them.
         let by_name = member.may_assume_some();
         let mut new = Vec::new();
-        for (id, trusts) in &left {
+        for (id, Role { row, trusts }) in &left {
             if by_name && !arns.contains_key(id) {
-                arns.insert(id.clone(), arn_of(line, id)?);
+                // A role keeps name and path for as long as it is there.
+                let name = directory.name_once(row)?;
+                arns.insert(id.clone(), arn::iam(&digits, "role", &row.path, &name));
             }
             let arn = arns.get(id).map_or("", String::as_str);
-            if member.may_assume(arn, trusts) && *id != member.id {
+            if member.may_assume(arn, trusts) {
                 new.push(id.clone());
             }
         }
         for id in new {
-            let trusts = left.remove(&id).unwrap_or_default();
+            let trusts = left.remove(&id).map(|role| role.trusts).unwrap_or_default();
             let epochs = line.epochs(&id)?;
             found.push(Member::new(id, epochs, trusts));
         }
         next += 1;
     }
-}
-
-/// The ARN of a role, which it keeps for as long as it is there.
-fn arn_of(line: &Line<'_>, id: &UniqueId) -> Result<String, Fault> {
-    use crate::projection::directory::Directory;
-    let view = line.history.view();
-    let mut last = None;
-    view.versions(line.account, &ROLES.key(id), &mut |_, version, row| {
-        if row.is_some() && last.is_none() {
-            last = Some(version);
-        }
-        Ok(())
-    })?;
-    let Some(position) = last else { return Ok(String::new()) };
-    let past = line.history.at(position);
-    let role = Directory::new(&past, line.account).by_id::<RoleRow>(id)?;
-    Ok(role.map(|role| role.arn).unwrap_or_default())
 }
 
 /// When each of some members could do something, by itself and through the roles among them.

@@ -10,7 +10,7 @@
 //! that is joined), so that each step is tried with the policies as they were, with each fact alone, and with
 //! all facts together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ pub struct Climb<'w, 'a> {
     /// Policies that can be attached.
     attachable: &'w [Attached],
     /// Members that reach the goal by themselves, for certain.
-    winners: &'w [usize],
+    winners: &'w BTreeSet<usize>,
     /// Whether only what is certain counts.
     certain: bool,
     known: Vec<Known>,
@@ -81,6 +81,8 @@ pub struct Climb<'w, 'a> {
     versions: HashMap<(String, Option<u32>), Arc<Document>>,
     grants: HashMap<(usize, Vec<usize>), Rc<Grants>>,
     left: usize,
+    /// Whether something hung on what nobody knows.
+    was_open: bool,
 }
 
 impl<'w, 'a> Climb<'w, 'a> {
@@ -89,7 +91,7 @@ impl<'w, 'a> Climb<'w, 'a> {
         world: &'w World<'a>,
         goal: &'w Goal,
         attachable: &'w [Attached],
-        winners: &'w [usize],
+        winners: &'w BTreeSet<usize>,
         certain: bool,
     ) -> Self {
         Climb {
@@ -104,7 +106,14 @@ impl<'w, 'a> Climb<'w, 'a> {
             versions: HashMap::new(),
             grants: HashMap::new(),
             left: BUDGET,
+            was_open: false,
         }
+    }
+
+    /// Whether something that was tried hung on context that nobody gave: without that, a climb that counts
+    /// only what is certain has found all there is.
+    pub fn was_open(&self) -> bool {
+        self.was_open
     }
 
     /// Whether there was more to try than is tried for one principal.
@@ -128,14 +137,13 @@ impl<'w, 'a> Climb<'w, 'a> {
                 self.grant_to(actor, &actors)?;
             }
             for &actor in &actors {
-                self.take_over(actor, self.winners)?;
+                self.take_over(actor, true)?;
             }
-            let wins =
-                |known: &Known| matches!(&known.fact, Fact::Acts(m) if self.winners.contains(m));
+            let winners = self.winners;
+            let wins = |known: &Known| matches!(&known.fact, Fact::Acts(m) if winners.contains(m));
             if !self.fresh.iter().any(wins) {
-                let all: Vec<usize> = (1..self.world.members.len()).collect();
                 for &actor in &actors {
-                    self.take_over(actor, &all)?;
+                    self.take_over(actor, false)?;
                 }
             }
             let fresh = std::mem::take(&mut self.fresh);
@@ -242,8 +250,11 @@ impl<'w, 'a> Climb<'w, 'a> {
             return Ok(grants.clone());
         }
         let member = self.member(number)?;
-        let mut grants = member.grants.clone();
-        if !facts.is_empty() {
+        if facts.is_empty() {
+            return Ok(member.grants.clone());
+        }
+        let mut grants = Grants::clone(&member.grants);
+        {
             let mut identity = grants.identity.attached().to_vec();
             for fact in facts.iter().filter_map(|fact| self.known.get(*fact)) {
                 match &fact.fact {
@@ -327,7 +338,8 @@ impl<'w, 'a> Climb<'w, 'a> {
                 match self.world.could(supposed, &grants, *deed) {
                     Could::Yes => {}
                     Could::Under(keys) if !self.certain => missing.extend(keys),
-                    _ => is_able = false,
+                    Could::Under(_) => (self.was_open, is_able) = (true, false),
+                    Could::No => is_able = false,
                 }
                 if !is_able {
                     break;
@@ -518,8 +530,8 @@ impl<'w, 'a> Climb<'w, 'a> {
         Ok(())
     }
 
-    /// Whom somebody could come to act as.
-    fn take_over(&mut self, actor: usize, targets: &[usize]) -> Result<(), Fault> {
+    /// Whom somebody could come to act as: of those who reach the goal by themselves, or of all others.
+    fn take_over(&mut self, actor: usize, winning: bool) -> Result<(), Fault> {
         const ASSUME: &str = "sts:AssumeRole";
         const TRUST: &str = "iam:UpdateAssumeRolePolicy";
         const KEY: &str = "iam:CreateAccessKey";
@@ -530,7 +542,17 @@ impl<'w, 'a> Climb<'w, 'a> {
         let trusts = self.has(actor, TRUST)?;
         let keys = self.has(actor, KEY)?;
         let profiles = [self.has(actor, PROFILES[0])?, self.has(actor, PROFILES[1])?];
-        for &target in targets {
+        let everybody = assumes || trusts || keys || profiles[0] || profiles[1];
+        let mut targets = match everybody {
+            true => (1..world.members.len()).collect(),
+            false => world.may_trust(&self.member(actor)?.supposed),
+        };
+        targets.extend(self.known.iter().filter_map(|known| match known.fact {
+            Fact::Trusts(role) if !everybody => Some(role),
+            _ => None,
+        }));
+        targets.retain(|target| self.winners.contains(target) == winning);
+        for target in targets {
             let member = self.member(target)?;
             if self.is_known(&Fact::Acts(target)) {
                 continue;

@@ -26,6 +26,8 @@
 pub mod climb;
 pub mod world;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use self::climb::Climb;
@@ -163,7 +165,7 @@ pub fn paths(
             deeds.iter().all(|deed| could(deed) == Could::Yes)
         })
     };
-    let winners: Vec<usize> = (0..world.members.len()).filter(reaches).collect();
+    let winners: BTreeSet<usize> = (0..world.members.len()).filter(reaches).collect();
     let attachable = match goal.asks.first() {
         Some((action, resource)) => world.attachable((action, resource), ATTACHABLE)?,
         None => Vec::new(),
@@ -181,6 +183,9 @@ pub fn paths(
             found.truncated |= climb.is_exhausted();
             if let Some((steps, missing)) = way {
                 found.ways.push(Way { who, steps, missing });
+                break;
+            }
+            if !climb.was_open() {
                 break;
             }
         }

@@ -1,7 +1,8 @@
 //! An account at one moment, as escalation looks at it: everybody with the policies that judge them, and what
 //! can be granted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::identity::arn;
@@ -43,7 +44,7 @@ pub struct Member {
     /// Who.
     pub supposed: Supposed,
     /// The policies that judge it.
-    pub grants: Grants,
+    pub grants: Rc<Grants>,
     /// Of a role: whom it trusts.
     pub trust: Option<Trust>,
     /// What bounds it.
@@ -118,6 +119,9 @@ pub struct World<'a> {
     pub everything: Arc<Document>,
     /// A trust policy that trusts everybody.
     pub trust_all: PolicySet,
+    /// The roles whose trust policies name an id, by number; and those that name others.
+    named_by: HashMap<String, Vec<usize>>,
+    named_by_all: Vec<usize>,
     given: &'a [(String, String)],
 }
 
@@ -135,13 +139,13 @@ impl<'a> World<'a> {
         let directory = Directory::new(reader, account);
         let digits = directory.digits()?;
         let root = Supposed::root(&digits);
-        let grants = root.grants(documents, &directory)?;
+        let grants = Rc::new(root.grants(documents, &directory)?);
         let mut members = vec![Member { supposed: root, grants, trust: None, boundary: None }];
         let mut add = |found: Found, trust, boundary| -> Result<(), Fault> {
             let Some(supposed) = Supposed::of_found(directory, &digits, &found)? else {
                 return Ok(());
             };
-            let grants = supposed.grants(documents, &directory)?;
+            let grants = Rc::new(supposed.grants(documents, &directory)?);
             members.push(Member { supposed, grants, trust, boundary });
             Ok(())
         };
@@ -168,7 +172,32 @@ impl<'a> World<'a> {
         let trust_all = Document::parse(TRUST_ALL, DocumentKind::Trust).map_err(Fault::internal)?;
         let trust_all = PolicySet::of(trust_all.into(), Label::new("", "", "trust policy"));
         let everything = documents.own(EVERYTHING)?;
-        Ok(World { documents, directory, members, groups, everything, trust_all, given })
+        let (mut named_by, mut named_by_all) = (HashMap::<String, Vec<usize>>::new(), Vec::new());
+        for (number, trust) in members.iter().map(|member| &member.trust).enumerate() {
+            let Some(trust) = trust else { continue };
+            for id in &trust.named {
+                named_by.entry(id.clone()).or_default().push(number);
+            }
+            named_by_all.extend(trust.others.then_some(number));
+        }
+        Ok(World {
+            documents,
+            directory,
+            members,
+            groups,
+            everything,
+            trust_all,
+            named_by,
+            named_by_all,
+            given,
+        })
+    }
+
+    /// The roles that may trust somebody who has no permission of its own to assume them.
+    pub fn may_trust(&self, supposed: &Supposed) -> Vec<usize> {
+        let named = supposed.id.as_ref().and_then(|id| self.named_by.get(id.as_str()));
+        let named = named.into_iter().flatten();
+        named.chain(&self.named_by_all).copied().collect()
     }
 
     /// A policy that allows everything, under a label.
