@@ -13,6 +13,7 @@ use bincode::{Decode, Encode};
 use super::codec::{self, CodecError};
 use super::concerned::Concerned;
 use super::id::UniqueId;
+use super::kinds::changes;
 use crate::base::time::Timestamp;
 use crate::ledger::AccountId;
 
@@ -34,6 +35,9 @@ pub type DocumentHash = [u8; 32];
 
 /// A keyed hash of a secret under the account's key: proves which secret it was, tells nothing of it.
 pub type Commitment = [u8; 32];
+
+/// Instead of a commitment: the secret was made elsewhere and never was here. Nothing opens it.
+pub const NEVER_HERE: Commitment = [0; 32];
 
 /// A managed policy: the unique id of a customer's, or the ARN of one that every account shares.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -58,53 +62,6 @@ pub struct Trust {
 
 /// A tag: the key in clear, since policies test it; the value sealed.
 pub type Tag = (String, Sealed);
-
-macro_rules! changes {
-    ($( $(#[$doc:meta])* $number:literal v $version:literal $name:ident {
-        $( $(#[$field_doc:meta])* $field:ident : $type:ty, )*
-    } )*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-            pub struct $name { $( $(#[$field_doc])* pub $field: $type, )* }
-
-            impl From<$name> for Change {
-                fn from(change: $name) -> Change { Change::$name(change) }
-            }
-        )*
-
-        /// One change, of one of the kinds.
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub enum Change { $( $(#[$doc])* $name($name), )* }
-
-        impl Change {
-            /// Every kind with its number and newest version.
-            pub const KINDS: &'static [(u16, u16, &'static str)] =
-                &[$( ($number, $version, stringify!($name)), )*];
-
-            /// The name of the kind.
-            pub fn name(&self) -> &'static str {
-                match self { $( Change::$name(_) => stringify!($name), )* }
-            }
-
-            /// Hands out the unique ids, and the ARNs of shared policies, that the change names.
-            pub fn each_id<'a>(&'a self, each: &mut dyn FnMut(&'a str)) {
-                match self { $( Change::$name(change) => { $( change.$field.each_id(each); )* let _ = change; } )* }
-            }
-
-            fn fields(&self) -> Result<(u16, u16, Vec<u8>), CodecError> {
-                match self { $( Change::$name(change) => Ok(($number, $version, codec::encode(change)?)), )* }
-            }
-
-            fn from_fields(kind: u16, version: u16, fields: &[u8]) -> Result<Self, ChangeError> {
-                match (kind, version) {
-                    $( ($number, $version) => Ok(Change::$name(codec::decode(fields)?)), )*
-                    _ => Err(ChangeError::Unknown { kind, version }),
-                }
-            }
-        }
-    };
-}
 
 changes! {
     /// An account began, with its root user.
@@ -596,6 +553,89 @@ changes! {
         /// Commits to the seed of the private half.
         commitment: Commitment,
     }
+
+    /// An account's history began to come in from elsewhere: nothing is answered from it until it is completed.
+    170 v 1 ImportBegun {
+        /// The import's id.
+        import: [u8; 16],
+        /// BLAKE3 of the file that the account begins with; `None` where it begins empty.
+        baseline: Option<DocumentHash>,
+    }
+    /// All that the account begins with is in.
+    171 v 1 BaselineTaken {
+        /// Users, groups, roles and policies in it.
+        entities: u32,
+    }
+    /// Something that came in had been made before.
+    172 v 1 EntityDated {
+        /// The user, group, role or instance profile.
+        id: UniqueId,
+        /// When it was made.
+        created: Timestamp,
+    }
+    /// A managed policy came in with the versions that it had.
+    173 v 1 PolicyImported {
+        /// Its unique id.
+        policy: UniqueId,
+        /// Its path.
+        path: String,
+        /// Its name.
+        name: String,
+        /// Finds it by name.
+        name_tag: NameTag,
+        /// Its description, if any.
+        description: Option<String>,
+        /// When it was created.
+        created: Timestamp,
+        /// When it last changed.
+        updated: Timestamp,
+        /// Number, document and time of each version.
+        versions: Vec<(u32, DocumentHash, Timestamp)>,
+        /// The number of the default version.
+        default: u32,
+    }
+    /// A policy that every account shares came in with a text that the catalogue does not have.
+    174 v 1 SharedPolicyImported {
+        /// Its ARN.
+        policy: PolicyRef,
+        /// Its unique id where it came from.
+        id: String,
+        /// The name of its default version, `v12`.
+        version: String,
+        /// That version's document.
+        document: DocumentHash,
+        /// When it was created.
+        created: Timestamp,
+        /// When it last changed.
+        updated: Timestamp,
+    }
+    /// A record of elsewhere was replayed; what it changed stands beside it.
+    175 v 1 RecordReplayed {
+        /// The record's own id.
+        record: String,
+        /// The time that it bears.
+        at: Timestamp,
+        /// Why it cannot follow what was known before it, so that records are missing; sealed for the target.
+        missing: Option<Sealed>,
+    }
+    /// A record came too late to be replayed in its place: it changed nothing.
+    176 v 1 LateEvidence {
+        /// The record's own id.
+        record: String,
+        /// The time that it bears.
+        at: Timestamp,
+    }
+    /// The history from elsewhere is complete; what happens from now on happens here.
+    177 v 1 ImportCompleted {
+        /// BLAKE3 of the file that the outcome was compared with, if it was.
+        compared: Option<DocumentHash>,
+        /// In how much they differed.
+        differences: u32,
+        /// In what, as JSON; sealed for the account.
+        drift: Option<Sealed>,
+    }
+    /// The history from elsewhere was given up: nothing will be answered from it.
+    178 v 1 ImportDropped {}
 }
 
 /// Why stored changes cannot be read.

@@ -13,6 +13,7 @@ pub mod codec;
 pub mod concerned;
 pub mod event;
 pub mod id;
+mod kinds;
 
 pub use arn::Arn;
 pub use change::Change;

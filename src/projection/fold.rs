@@ -4,6 +4,8 @@
 //! It sees the rows as they were and writes what they are from this event on. It needs no keys: rows
 //! carry the sealed bytes of the event.
 
+mod imports;
+
 use bincode::{Decode, Encode};
 
 use super::ProjectionError;
@@ -617,6 +619,16 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
             to.remove(&TAGS, &c.device);
             Ok(())
         }
+
+        Change::ImportBegun(_)
+        | Change::BaselineTaken(_)
+        | Change::EntityDated(_)
+        | Change::PolicyImported(_)
+        | Change::SharedPolicyImported(_)
+        | Change::RecordReplayed(_)
+        | Change::LateEvidence(_)
+        | Change::ImportCompleted(_)
+        | Change::ImportDropped(_) => imports::fold(change, &mut to),
     }
 }
 

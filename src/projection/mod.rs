@@ -31,7 +31,7 @@ pub mod view;
 
 pub use history::History;
 pub use projections::Projections;
-pub use transaction::{Overlay, Transaction};
+pub use transaction::{Answered, Overlay, Transaction};
 pub use view::{Cut, Reader, View};
 
 use crate::identity::change::ChangeError;

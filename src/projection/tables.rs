@@ -355,6 +355,49 @@ pub struct CheckpointKeyRow {
     pub made: Timestamp,
 }
 
+/// That an account's history came from elsewhere, and how far that is.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ImportRow {
+    /// The import's id.
+    pub import: [u8; 16],
+    /// BLAKE3 of the file that it began with.
+    pub baseline: Option<DocumentHash>,
+    /// The time that the history begins at.
+    pub since: Timestamp,
+    /// How far it is.
+    pub stage: ImportStage,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ImportStage {
+    /// What the account begins with is coming in.
+    Begun,
+    /// What it begins with is in; records may follow.
+    Based,
+    /// It is complete.
+    Completed,
+    /// It was given up.
+    Dropped,
+}
+
+/// The default version of a policy that every account shares, as it came in with an account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SharedPolicyRow {
+    /// Its ARN.
+    pub policy: PolicyRef,
+    /// Its unique id where it came from.
+    pub id: String,
+    /// The name of the version.
+    pub version: String,
+    /// The version's document.
+    pub document: DocumentHash,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
+}
+
 /// The account itself.
 pub const ACCOUNT: Table<(), AccountRow> = Table::new(1, "account");
 /// Name tag to unique id, for everything that has a name.
@@ -419,6 +462,13 @@ pub const MFA_DEVICES_OF: Table<(UniqueId, UniqueId), UniqueId> =
     Table::new(56, "multi-factor devices of owners");
 /// The code that was issued to recover the root user, while it was not used.
 pub const ROOT_RECOVERY: Table<(), RootRecoveryRow> = Table::new(57, "root recovery");
+/// Where the account's history came from, if from elsewhere.
+pub const IMPORT: Table<(), ImportRow> = Table::new(60, "import");
+/// The records that were replayed or kept, by their own ids, and the times that they bear.
+pub const IMPORTED_RECORDS: Table<String, Timestamp> = Table::new(61, "imported records");
+/// Shared managed policies as they came in with the account, by their ARNs.
+pub const SHARED_POLICIES: Table<PolicyRef, SharedPolicyRow> =
+    Table::new(62, "imported shared policies");
 
 /// Accounts by digits (index over all accounts).
 pub const ACCOUNTS: Table<String, AccountId> = Table::new(30, "accounts");

@@ -13,7 +13,7 @@ use crate::base::crypto::content_hash;
 use crate::base::random::{Random, RandomError};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::identity::change::{Change, Commitment, DocumentHash, NameTag, Sealed};
+use crate::identity::change::{Change, Commitment, DocumentHash, NEVER_HERE, NameTag, Sealed};
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;
 use crate::store::keys::SubjectKeys;
@@ -82,6 +82,16 @@ impl Overlay {
     }
 }
 
+/// What an act of elsewhere was answered there. A transaction that repeats the act answers the same: its ids are
+/// not drawn, and its secrets, which nobody here knows, are not made up.
+#[derive(Clone, Debug, Default)]
+pub struct Answered {
+    /// The unique ids that were given, each of another kind.
+    pub ids: Vec<UniqueId>,
+    /// The number of the version that was made of a policy.
+    pub version: Option<u32>,
+}
+
 /// One operation at work. Reads what is durable, what the batch staged before it, and its own changes.
 pub struct Transaction<'a> {
     view: &'a View,
@@ -89,13 +99,36 @@ pub struct Transaction<'a> {
     own: Overlay,
     random: &'a dyn Random,
     meta: Meta,
+    answered: Option<&'a Answered>,
     changes: Vec<Change>,
 }
 
 impl<'a> Transaction<'a> {
     /// A transaction that will be the event `position` of the store, for `account`, at `at`.
     pub fn new(view: &'a View, staged: &'a Overlay, random: &'a dyn Random, meta: Meta) -> Self {
-        Transaction { view, staged, own: Overlay::default(), random, meta, changes: Vec::new() }
+        let (own, changes) = (Overlay::default(), Vec::new());
+        Transaction { view, staged, own, random, meta, answered: None, changes }
+    }
+
+    /// That repeats an act of elsewhere.
+    pub fn repeating(self, answered: Option<&'a Answered>) -> Self {
+        Transaction { answered, ..self }
+    }
+
+    /// Whether it repeats an act of elsewhere: what was allowed there is not judged again, and quotas that an
+    /// account had there do not hold.
+    pub fn is_repeated(&self) -> bool {
+        self.answered.is_some()
+    }
+
+    /// The number of the version that was made elsewhere.
+    pub fn answered_version(&self) -> Option<u32> {
+        self.answered.and_then(|answered| answered.version)
+    }
+
+    /// Whether nothing was recorded yet.
+    pub fn is_unchanged(&self) -> bool {
+        self.changes.is_empty()
     }
 
     /// The account that it changes.
@@ -113,8 +146,14 @@ impl<'a> Transaction<'a> {
         self.random
     }
 
-    /// A fresh unique id.
+    /// A fresh unique id; of an act that is repeated, the one that was given.
     pub fn new_id(&self, kind: IdKind) -> Result<UniqueId, RandomError> {
+        let given = self.answered.and_then(|answered| {
+            answered.ids.iter().find(|id| id.kind() == Some(kind)).cloned()
+        });
+        if let Some(given) = given {
+            return Ok(given);
+        }
         UniqueId::generate(kind, self.random)
     }
 
@@ -157,6 +196,9 @@ impl<'a> Transaction<'a> {
         what: &str,
         secret: &Secret<String>,
     ) -> Result<Commitment, ProjectionError> {
+        if self.is_repeated() {
+            return Ok(NEVER_HERE);
+        }
         let made =
             sealing::seal_secret(self.keys(), self.random, self.meta.account, owner, what, secret)?;
         self.own.secrets.insert(made.commitment, Some(made.sealed));
@@ -165,6 +207,9 @@ impl<'a> Transaction<'a> {
 
     /// Removes a secret for good.
     pub fn drop_secret(&mut self, commitment: &Commitment) {
+        if *commitment == NEVER_HERE {
+            return;
+        }
         self.own.secrets.insert(*commitment, None);
     }
 

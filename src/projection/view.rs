@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::recent::SCAN_ROWS;
 use super::row::{self, Key, Table};
+use super::tables::CATALOGUE;
 use super::{ProjectionError, Projections};
 use crate::base::crypto::content_hash;
 use crate::base::text::hex;
@@ -205,6 +206,11 @@ impl Reader for View {
                 found = Some(row.to_vec());
                 Ok(false)
             })?;
+            // The shared policies of before the first ones that were installed are not known: they are taken
+            // to have been those.
+            if found.is_none() && key == CATALOGUE.key(&()) {
+                found = self.oldest(account, key)?;
+            }
             return Ok(found);
         }
         let position = self.position_of(account)?;
@@ -367,6 +373,31 @@ impl View {
         let mut outcome = Ok(());
         self.store().walk(self.rows, &mut |cursor| {
             outcome = walk(cursor);
+            Ok(())
+        })?;
+        self.still_whole()?;
+        outcome
+    }
+
+    /// The first version that a row ever had, among the events of the view.
+    fn oldest(&self, account: AccountId, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
+        self.may_read_disk()?;
+        let start = row::stored_prefix(account, key);
+        let position = self.cut.position;
+        let mut outcome = Ok(None);
+        self.store().walk(self.rows, &mut |cursor| {
+            outcome = (|| {
+                let mut oldest = None;
+                cursor.seek(&row::stored_key(account, key, position))?;
+                while let Some((stored, value)) = cursor.current() {
+                    if row::split_stored(stored).is_none_or(|(prefix, _)| prefix != start) {
+                        break;
+                    }
+                    oldest = row::read_value(value)?.map(<[u8]>::to_vec);
+                    cursor.advance()?;
+                }
+                Ok(oldest)
+            })();
             Ok(())
         })?;
         self.still_whole()?;

@@ -14,7 +14,7 @@ use crate::identity::change::{DocumentHash, PolicyRef, Trust};
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::policy::{Binding, Document, DocumentKind};
-use crate::projection::tables::{CATALOGUE, POLICIES, POLICY_VERSIONS};
+use crate::projection::tables::{CATALOGUE, POLICIES, POLICY_VERSIONS, SHARED_POLICIES};
 use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, Reader};
 
@@ -118,6 +118,32 @@ impl Documents {
         Ok(Some(catalogue))
     }
 
+    /// A managed policy that every account shares, as an account has it: as it came in with the account or, if
+    /// it did not, as the catalogue has it.
+    pub fn shared(
+        &self,
+        reader: &dyn Reader,
+        account: AccountId,
+        policy: &PolicyRef,
+    ) -> Result<Option<SharedPolicy>, Fault> {
+        let Some(row) = reader.get(account, &SHARED_POLICIES, policy)? else {
+            let catalogue = self.catalogue(reader)?;
+            return Ok(catalogue.and_then(|catalogue| catalogue.get(&policy.0).cloned()));
+        };
+        let parsed = crate::identity::Arn::parse(&policy.0);
+        let resource = parsed.map_or(policy.0.as_str(), |arn| arn.resource);
+        Ok(Some(SharedPolicy {
+            name: parsed.map_or(resource, |arn| arn.name()).to_owned(),
+            path: parsed.map_or("/", |arn| arn.path()).to_owned(),
+            arn: row.policy.0,
+            known_id: Some(row.id),
+            default_version: row.version,
+            created: row.created,
+            updated: row.updated,
+            document: text_of(reader, &row.document)?,
+        }))
+    }
+
     /// The default version of a managed policy: the parsed document, its version and its ARN.
     pub fn managed(
         &self,
@@ -127,8 +153,7 @@ impl Documents {
         policy: &PolicyRef,
     ) -> Result<Option<ManagedDocument>, Fault> {
         if policy.is_shared() {
-            let Some(catalogue) = self.catalogue(reader)? else { return Ok(None) };
-            let Some(shared) = catalogue.get(&policy.0) else { return Ok(None) };
+            let Some(shared) = self.shared(reader, account, policy)? else { return Ok(None) };
             let hash = crate::base::crypto::content_hash(shared.document.as_bytes());
             let document = self.cached((hash, 0), || {
                 Document::parse(&shared.document, DocumentKind::Identity).map_err(Fault::internal)
@@ -173,6 +198,9 @@ pub fn text_of(reader: &dyn Reader, hash: &DocumentHash) -> Result<String, Fault
 pub struct SharedPolicy {
     /// `arn:aws:iam::aws:policy/ReadOnlyAccess`.
     pub arn: String,
+    /// Its unique id, where it came in with an account.
+    #[serde(default)]
+    pub known_id: Option<String>,
     /// `ReadOnlyAccess`.
     pub name: String,
     /// `/` or `/service-role/`, ...
@@ -191,8 +219,11 @@ pub struct SharedPolicy {
 }
 
 impl SharedPolicy {
-    /// Its unique id. AWS's own ids are not part of the catalogue; this one follows from the ARN.
+    /// Its unique id. AWS's own ids are not part of the catalogue; there it follows from the ARN.
     pub fn id(&self) -> String {
+        if let Some(known) = &self.known_id {
+            return known.clone();
+        }
         let hash = crate::base::crypto::content_hash(self.arn.as_bytes());
         let text = data_encoding::BASE32_NOPAD.encode(&hash);
         "ANPA".chars().chain(text.chars()).take(21).collect()

@@ -446,7 +446,11 @@ impl Service {
 
     /// Installs the shared managed policies that this release ships, unless they are the newest already, and
     /// makes the key that signs checkpoints, unless there is one.
-    fn install_catalogue(&self, turn: &mut Turn<'_>, caller: &Caller) -> Result<(), Fault> {
+    pub(super) fn install_catalogue(
+        &self,
+        turn: &mut Turn<'_>,
+        caller: &Caller,
+    ) -> Result<(), Fault> {
         let act = Act { account: AccountId::SYSTEM, actor: caller.actor(), happened_at: None };
         turn.perform(&act, |tx| {
             let hash = crypto::content_hash(Catalogue::SHIPPED);

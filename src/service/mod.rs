@@ -27,6 +27,7 @@ pub mod fault;
 pub mod fields;
 pub mod founding;
 pub mod guesses;
+pub mod imports;
 pub mod limits;
 pub mod mfa;
 pub mod moment;

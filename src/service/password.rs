@@ -23,7 +23,7 @@ use super::{Call, Service, password_policy};
 use crate::base::crypto;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
-use crate::identity::change::Commitment;
+use crate::identity::change::{Commitment, NEVER_HERE};
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::projection::directory::Directory;
@@ -175,6 +175,9 @@ impl Password {
     /// `PasswordPolicyViolation`, which tells what is missing; `ServiceUnavailable` if rules or permissions
     /// changed since it was hashed, so that it is to be asked again.
     pub fn keep(&self, to: &mut Writing<'_, '_>, user: &UniqueId) -> Result<Commitment, Fault> {
+        if to.tx.is_repeated() {
+            return Ok(NEVER_HERE);
+        }
         password_policy::check(to.directory(), self.plain.expose())?;
         for commitment in password_policy::forbidden(to.directory(), user)? {
             match self.compared.iter().find(|(compared, _)| *compared == commitment) {

@@ -25,6 +25,7 @@ use super::authenticate::Arrival;
 use super::caller::{Caller, Identity};
 use super::fault::{self, Fault};
 use super::founding::hash_password;
+use super::imports::gate;
 use super::password::{self, HASHERS};
 use super::password_policy::check_root;
 use super::target::Target;
@@ -171,6 +172,8 @@ pub fn open_account(reader: &dyn Reader, account: AccountId) -> Result<AccountRo
     match Directory::new(reader, account).account_row()? {
         None => Err(Fault::internal("an act in no account")),
         Some(row) if row.closed.is_some() => Err(fault::ACCOUNT_IS_CLOSED.with(&[])),
+        // What happens here would stand between what happened elsewhere.
+        Some(_) if gate::is_pending(reader, account)? => Err(gate::Unknown::Incomplete.into()),
         Some(row) => Ok(row),
     }
 }

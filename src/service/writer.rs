@@ -23,7 +23,7 @@ use crate::identity::event::{Event, Origin};
 use crate::ledger::{AccountId, Actor, Entry, LedgerError, LedgerWriter};
 use crate::projection::fold::Meta;
 use crate::projection::{
-    Overlay, ProjectionError, Projections, Transaction, View, postings, rebuild,
+    Answered, Overlay, ProjectionError, Projections, Transaction, View, postings, rebuild,
 };
 use crate::store::reserve::Reserve;
 use crate::store::{Batch, Family, StoreError};
@@ -131,12 +131,23 @@ impl Turn<'_> {
         act: &Act,
         body: impl FnOnce(&mut Transaction<'_>) -> Result<(T, Origin), Fault>,
     ) -> Result<T, Fault> {
+        self.repeat(act, None, body)
+    }
+
+    /// As [`perform`](Self::perform), of an act of elsewhere and what it was answered there.
+    pub fn repeat<T>(
+        &mut self,
+        act: &Act,
+        answered: Option<&Answered>,
+        body: impl FnOnce(&mut Transaction<'_>) -> Result<(T, Origin), Fault>,
+    ) -> Result<T, Fault> {
         if self.writer.full || self.writer.reserve.is_spent() {
             return Err(Fault::unavailable("its disk is full"));
         }
         let (position, at) = self.writer.ledger.next(act.account)?;
         let meta = Meta { account: act.account, position, at: act.happened_at.unwrap_or(at) };
-        let mut tx = Transaction::new(&self.view, &self.overlay, &*self.writer.random, meta);
+        let tx = Transaction::new(&self.view, &self.overlay, &*self.writer.random, meta);
+        let mut tx = tx.repeating(answered);
         let (answer, origin) = body(&mut tx)?;
         let (changes, done) = tx.finish();
         if changes.is_empty() {

@@ -243,9 +243,9 @@ fn show_policy(
     let id = UniqueId::parse(&policy.0);
     let (text, versions) = match &id {
         None => {
-            let catalogue = service.documents().catalogue(directory.reader)?;
-            let shared = catalogue.as_ref().and_then(|catalogue| catalogue.get(arn));
-            (shared.map(|shared| shared.document.to_string()), vec![found.version.clone()])
+            let Directory { reader, account } = directory;
+            let shared = service.documents().shared(reader, account, policy)?;
+            (shared.map(|shared| shared.document), vec![found.version.clone()])
         }
         Some(id) => {
             let rows = directory.reader.list(directory.account, &POLICY_VERSIONS, id)?;

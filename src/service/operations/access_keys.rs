@@ -7,9 +7,10 @@ use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::identity::change::{AccessKeyCreated, AccessKeyDeleted, AccessKeyStatusSet};
 use crate::identity::id::{IdKind, UniqueId};
+use crate::ledger::AccountId;
 use crate::projection::Transaction;
 use crate::projection::directory::Directory;
-use crate::projection::tables::{ACCESS_KEYS, AccessKeyRow, KEYS_OF, UserRow};
+use crate::projection::tables::{ACCESS_KEYS, AccessKeyRow, KEY_ACCOUNTS, KEYS_OF, UserRow};
 use crate::projection::view::ReadTables;
 use crate::service::caller::Caller;
 use crate::service::fault::{self, Fault};
@@ -68,8 +69,13 @@ fn owned_key(directory: Directory<'_>, owner: &UniqueId, key: &str) -> Result<Ac
 /// Makes a key for an owner who may have one more.
 pub fn make(tx: &mut Transaction<'_>, owner: &UniqueId) -> Result<(String, Secret<String>), Fault> {
     let count = tx.count(tx.account(), &KEYS_OF, owner)?;
-    quota(count, KEYS_QUOTA, "AccessKeysPerUser")?;
+    quota(tx, count, KEYS_QUOTA, "AccessKeysPerUser")?;
     let key = tx.new_id(IdKind::AccessKey)?;
+    // Only a key of elsewhere can be one that somebody has already.
+    if tx.is_repeated() && tx.get(AccountId::SYSTEM, &KEY_ACCOUNTS, &key)?.is_some() {
+        let known = format!("The access key {key} is somebody's here already.");
+        return Err(Fault::new("EntityAlreadyExists", 409, known));
+    }
     let secret = new_secret(tx.random())?;
     let commitment = tx.keep_secret(owner, key.as_str(), &secret)?;
     tx.record(AccessKeyCreated { key: key.clone(), owner: owner.clone(), commitment })?;

@@ -256,10 +256,10 @@ impl Item {
 /// The shared policies that grant or bound in the account: AWS, too, leaves out the unused ones.
 fn shared_in_use(at: &Reading<'_>) -> Result<Vec<Managed>, Fault> {
     let used = policies_in_use(at.directory)?;
-    let catalogue = at.documents.catalogue(at.directory.reader)?;
-    let Some(catalogue) = catalogue else { return Ok(Vec::new()) };
+    let Directory { reader, account } = at.directory;
     let shared = used.iter().filter(|policy| policy.is_shared());
-    Ok(shared.filter_map(|policy| catalogue.get(&policy.0).cloned().map(Managed::Shared)).collect())
+    let found = shared.map(|policy| at.documents.shared(reader, account, policy));
+    Ok(found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?.into_iter().map(Managed::Shared).collect())
 }
 
 impl GetAccountAuthorizationDetails {

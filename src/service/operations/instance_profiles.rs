@@ -165,7 +165,7 @@ impl Write for CreateInstanceProfile {
             return Err(fault::INSTANCE_PROFILE_EXISTS.with(&[&name]));
         }
         let count = to.directory().how_many(Counted::InstanceProfiles)?;
-        quota(count, PROFILES_QUOTA, "InstanceProfilesPerAccount")?;
+        quota(to.tx, count, PROFILES_QUOTA, "InstanceProfilesPerAccount")?;
         let profile = to.tx.new_id(IdKind::InstanceProfile)?;
         to.tx.record(InstanceProfileCreated {
             profile: profile.clone(),
@@ -290,7 +290,10 @@ impl Write for AddRoleToInstanceProfile {
         let role = need::<RoleRow>(to.directory(), &self.role_name)?.row.id;
         // AWS refuses the role that is in it already in the same words.
         let held = usize::from(row.role.is_some());
-        quota(held, ROLES_QUOTA, "InstanceSessionsPerInstanceProfile")?;
+        if held >= ROLES_QUOTA {
+            let name = "InstanceSessionsPerInstanceProfile";
+            return Err(fault::QUOTA.with(&[name, &ROLES_QUOTA.to_string()]));
+        }
         Ok(to.tx.record(ProfileRoleAdded { profile: row.id, role })?)
     }
 }

@@ -27,7 +27,7 @@ use crate::identity::change::{
 use crate::identity::id::{IdKind, UniqueId};
 use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
-use crate::projection::tables::{Counted, MfaDeviceOwner, UserRow};
+use crate::projection::tables::{Counted, MfaDeviceOwner, MfaDeviceRow, UserRow};
 use crate::service::caller::Caller;
 use crate::service::fault::{self, Fault};
 use crate::service::mfa::{self, Device};
@@ -124,9 +124,25 @@ fn of_owner(
     Ok((device, enabled))
 }
 
+/// The step of the later of two codes in a row, and how far the device's clock is ahead. Of a device elsewhere
+/// neither is known.
+fn clock(
+    to: &Writing<'_, '_>,
+    device: &MfaDeviceRow,
+    codes: [&str; 2],
+    last: u64,
+) -> Result<(u64, i32), Fault> {
+    if to.tx.is_repeated() {
+        return Ok((0, 0));
+    }
+    let clock = mfa::clock(to.directory(), device, codes, to.caller.at, last)?;
+    let clock = clock.ok_or_else(|| fault::MFA_WRONG_CODES.with(&[]))?;
+    Ok((clock.step, clock.ahead))
+}
+
 /// Refuses whoever has a second factor and has not shown it to change its own.
 fn check_shown(to: &Writing<'_, '_>, owner: &UniqueId) -> Result<(), Fault> {
-    let is_own = to.caller.principal_id() == *owner;
+    let is_own = to.caller.principal_id() == *owner && !to.tx.is_repeated();
     let has_shown = to.caller.session().is_some_and(|session| session.mfa == Some(true));
     if is_own && !has_shown && mfa::has_any(&*to.tx, to.tx.account(), owner)? {
         return Err(fault::MFA_NOT_SHOWN.with(&[]));
@@ -183,7 +199,7 @@ impl Write for CreateVirtualMFADevice {
             return Err(fault::MFA_DEVICE_EXISTS.with(&[]));
         }
         let count = to.directory().how_many(Counted::MfaDevices)?;
-        quota(count, ACCOUNT_QUOTA, "VirtualMFADevicesPerAccount")?;
+        quota(to.tx, count, ACCOUNT_QUOTA, "VirtualMFADevicesPerAccount")?;
         let device = to.tx.new_id(IdKind::MfaDevice)?;
         let seed = Secret::new(base32(&random_bytes::<SEED_BYTES>(to.tx.random())?));
         let commitment = to.tx.keep_secret(&device, mfa::SEED, &seed)?;
@@ -257,13 +273,11 @@ impl Write for EnableMFADevice {
         }
         check_shown(to, &owner)?;
         let count = mfa::list(to.directory(), Some(&owner))?.len();
-        quota(count, DEVICES_QUOTA, "MFADevicesPerUser")?;
+        quota(to.tx, count, DEVICES_QUOTA, "MFADevicesPerUser")?;
         let codes = [self.authentication_code1.as_str(), &self.authentication_code2];
         // A device that was somebody's before does not take that one's codes again.
         let last = to.facts.last_step(&device.id)?.max(device.step);
-        let clock = mfa::clock(to.directory(), &device, codes, to.caller.at, last)?;
-        let clock = clock.ok_or_else(|| fault::MFA_WRONG_CODES.with(&[]))?;
-        let (step, ahead) = (clock.step, clock.ahead);
+        let (step, ahead) = clock(to, &device, codes, last)?;
         Ok(to.tx.record(MfaDeviceEnabled { device: device.id, owner, step, ahead })?)
     }
 }
@@ -284,9 +298,7 @@ impl Write for ResyncMFADevice {
         let (Device { row, .. }, _) = of_owner(to.directory(), &self.serial_number, &owner)?;
         let codes = [self.authentication_code1.as_str(), &self.authentication_code2];
         let last = to.facts.last_step(&row.id)?.max(row.step);
-        let clock = mfa::clock(to.directory(), &row, codes, to.caller.at, last)?;
-        let clock = clock.ok_or_else(|| fault::MFA_WRONG_CODES.with(&[]))?;
-        let (step, ahead) = (clock.step, clock.ahead);
+        let (step, ahead) = clock(to, &row, codes, last)?;
         Ok(to.tx.record(MfaDeviceResynced { device: row.id, step, ahead })?)
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::shapes::{Tag, check_tags, page, pairs, quota, shown_tags};
 use super::tags;
 use crate::base::time::Timestamp;
-use crate::identity::arn::{self, Arn};
+use crate::identity::arn::{self, AWS_POLICIES, Arn};
 use crate::identity::change::{DocumentHash, PolicyCreated, PolicyDeleted, PolicyRef};
 use crate::identity::id::{IdKind, UniqueId};
 use crate::policy::{Document, DocumentKind};
@@ -110,8 +110,7 @@ pub fn lookup(
     check_arn(arn)?;
     let Some(reference) = target::find_policy(&directory, arn)? else { return Ok(None) };
     if reference.is_shared() {
-        let catalogue = documents.catalogue(directory.reader)?;
-        let shared = catalogue.and_then(|catalogue| catalogue.get(arn).cloned());
+        let shared = documents.shared(directory.reader, directory.account, &reference)?;
         return Ok(shared.map(Managed::Shared));
     }
     Ok(row(directory, &reference)?.map(Managed::Own))
@@ -135,8 +134,15 @@ pub fn own(directory: Directory<'_>, arn: &str) -> Result<PolicyRow, Fault> {
 
 /// The policy of an ARN, to be attached to somebody or to bound somebody.
 pub fn attachable(to: &Writing<'_, '_>, arn: &str) -> Result<Option<PolicyRef>, Fault> {
-    let Some(found) = lookup(to.directory(), to.documents, arn)? else { return Ok(None) };
-    if !found.is_attachable() {
+    let found = match lookup(to.directory(), to.documents, arn)? {
+        Some(found) => found,
+        // Shared ones come and go; what was attached elsewhere was one there.
+        None if to.tx.is_repeated() && arn.starts_with(AWS_POLICIES) => {
+            return Ok(Some(PolicyRef(arn.to_owned())));
+        }
+        None => return Ok(None),
+    };
+    if !found.is_attachable() && !to.tx.is_repeated() {
         return Err(fault::NOT_ATTACHABLE.with(&[]));
     }
     Ok(Some(found.reference()))
@@ -145,7 +151,8 @@ pub fn attachable(to: &Writing<'_, '_>, arn: &str) -> Result<Option<PolicyRef>, 
 /// Checks a document that is to be a version of a managed policy, and keeps it.
 pub fn keep_document(to: &mut Writing<'_, '_>, text: &str) -> Result<DocumentHash, Fault> {
     Document::parse_new(text, DocumentKind::Identity)?;
-    if text.chars().filter(|character| !character.is_whitespace()).count() > SIZE_QUOTA {
+    let size = text.chars().filter(|character| !character.is_whitespace()).count();
+    if size > SIZE_QUOTA && !to.tx.is_repeated() {
         return Err(fault::QUOTA.with(&["PolicySize", &SIZE_QUOTA.to_string()]));
     }
     Ok(to.tx.keep_content(text.as_bytes()))
@@ -253,7 +260,7 @@ impl Write for CreatePolicy {
             return Err(fault::POLICY_EXISTS.with(&[&self.policy_name]));
         }
         let count = to.directory().how_many(Counted::Policies)?;
-        quota(count, POLICIES_QUOTA, "PoliciesPerAccount")?;
+        quota(to.tx, count, POLICIES_QUOTA, "PoliciesPerAccount")?;
         let document = keep_document(to, &self.policy_document)?;
         let policy = to.tx.new_id(IdKind::Policy)?;
         to.tx.record(PolicyCreated {
@@ -430,6 +437,7 @@ mod tests {
     fn policies_of_service_roles_are_not_for_attaching() {
         let shared = |path: &str| {
             Managed::Shared(SharedPolicy {
+                known_id: None,
                 arn: format!("arn:aws:iam::aws:policy{path}P"),
                 name: "P".into(),
                 path: path.into(),

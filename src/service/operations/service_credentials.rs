@@ -259,7 +259,7 @@ impl Write for CreateServiceSpecificCredential {
         }
         let mut alike = of_user(to.directory(), &user.row.id)?;
         alike.retain(|row| row.service == self.service_name);
-        quota(alike.len(), CREDENTIALS_QUOTA, "ServiceSpecificCredentialsPerUser")?;
+        quota(to.tx, alike.len(), CREDENTIALS_QUOTA, "ServiceSpecificCredentialsPerUser")?;
         let taken = alike
             .iter()
             .map(|row| alias(to.directory(), row))
@@ -267,6 +267,12 @@ impl Write for CreateServiceSpecificCredential {
         let alias = free_alias(&user.name, &to.directory().digits()?, &taken);
         let owner = user.row.id;
         let id = to.tx.new_id(IdKind::ServiceCredential)?;
+        // Only one of elsewhere can be one that somebody has already.
+        let known = to.tx.get(AccountId::SYSTEM, &SERVICE_CREDENTIAL_ACCOUNTS, &id)?;
+        if known.is_some() {
+            let known = format!("The credential {id} is somebody's here already.");
+            return Err(Fault::new("EntityAlreadyExists", 409, known));
+        }
         let (secret, commitment) = draw(to, &owner, &id, shape, &alias)?;
         let days = self.credential_age_days;
         let expires = days.map(|days| to.tx.at().plus_seconds(i64::from(days) * SECONDS_OF_DAY));

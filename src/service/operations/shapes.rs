@@ -7,6 +7,7 @@ use crate::base::time::Timestamp;
 use crate::identity::arn::{self, Arn};
 use crate::identity::change::PolicyRef;
 use crate::identity::id::{IdKind, UniqueId};
+use crate::projection::Transaction;
 use crate::projection::directory::{Directory, Named, Principal};
 use crate::projection::fold::same_key;
 use crate::projection::tables::{GroupRow, LOGIN_PROFILES, POLICIES, RoleRow, UserRow};
@@ -336,9 +337,9 @@ pub fn named_or_own(
     need(directory, name)
 }
 
-/// A quota: how many there may be, and what AWS calls it.
-pub fn quota(count: usize, limit: usize, name: &str) -> Result<(), Fault> {
-    if count >= limit {
+/// A quota: how many there may be, and what AWS calls it. What is repeated of elsewhere was allowed there.
+pub fn quota(tx: &Transaction<'_>, count: usize, limit: usize, name: &str) -> Result<(), Fault> {
+    if count >= limit && !tx.is_repeated() {
         return Err(fault::QUOTA.with(&[name, &limit.to_string()]));
     }
     Ok(())

@@ -15,6 +15,7 @@ use crate::projection::view::ReadTables;
 use crate::service::authorize::decode_denial;
 use crate::service::caller::Identity;
 use crate::service::fault::{self, Fault};
+use crate::service::imports::gate;
 use crate::service::operation::{GivenFactor, Issue, Read, Reading, operations};
 use crate::service::sts::{Credentials, Desk, Terms};
 use crate::service::target::{Check, Scene, Target, Value, find_policy};
@@ -127,6 +128,10 @@ pub fn find_role(
     let owner = Directory::new(directory.reader, account);
     // Nobody takes on a role of a closed account.
     if owner.account_row()?.is_some_and(|row| row.closed.is_some()) {
+        return Ok(None);
+    }
+    // Nor of one of which only a part is known.
+    if gate::is_pending(directory.reader, account)? {
         return Ok(None);
     }
     let found = owner.find::<RoleRow>(parsed.name())?;

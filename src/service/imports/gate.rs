@@ -1,0 +1,80 @@
+//! What is not known of an account whose history came from elsewhere.
+//!
+//! Until the import is complete nothing is answered, also not at an earlier position: half a history would answer
+//! no where it does not know. Nor does anybody know how things stood before the history begins.
+
+use crate::base::time::Timestamp;
+use crate::ledger::AccountId;
+use crate::projection::tables::{IMPORT, ImportStage};
+use crate::projection::view::ReadTables;
+use crate::projection::{Cut, ProjectionError, Reader, View};
+use crate::service::fault::Fault;
+
+/// Why an account's state is not known at the instant of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The history was not complete at the view's position.
+    Incomplete,
+    /// The view shows a time before the history begins, which is this.
+    BeforeBaseline(Timestamp),
+    /// The history was given up.
+    Dropped,
+}
+
+impl Unknown {
+    /// In a sentence.
+    pub fn sentence(&self) -> String {
+        match self {
+            Unknown::Incomplete => "unknown: the import of the account's history is not complete at that moment \
+                                    (`domesday import status`)"
+                .to_owned(),
+            Unknown::BeforeBaseline(since) => {
+                format!("unknown: what is known of the account begins at {since}")
+            }
+            Unknown::Dropped => {
+                "unknown: the import of the account's history was given up".to_owned()
+            }
+        }
+    }
+}
+
+impl From<Unknown> for Fault {
+    fn from(unknown: Unknown) -> Self {
+        let code = match unknown {
+            Unknown::Incomplete => "ImportIncomplete",
+            Unknown::BeforeBaseline(_) => "BeforeBaseline",
+            Unknown::Dropped => "ImportDropped",
+        };
+        Fault::new(code, 409, unknown.sentence())
+    }
+}
+
+/// Why the account is not known at the instant of a view; `None` if it is, and for accounts that began here.
+pub fn unknown(view: &View, account: AccountId) -> Result<Option<Unknown>, ProjectionError> {
+    // What is so now says whether it came from elsewhere at all; most accounts did not.
+    let Some(row) = view.projections().now().get(account, &IMPORT, &())? else { return Ok(None) };
+    if row.stage == ImportStage::Dropped {
+        return Ok(Some(Unknown::Dropped));
+    }
+    let Cut { position, time } = view.cut();
+    let then = view.projections().at(Cut { position, time: None }).get(account, &IMPORT, &())?;
+    if then.is_none_or(|row| row.stage != ImportStage::Completed) {
+        return Ok(Some(Unknown::Incomplete));
+    }
+    let before = time.is_some_and(|time| time < row.since);
+    Ok(before.then_some(Unknown::BeforeBaseline(row.since)))
+}
+
+/// Refuses what asks of an account that is not known at the instant of a view.
+///
+/// # Errors
+/// [`Unknown`] as a refusal.
+pub fn check(view: &View, account: AccountId) -> Result<(), Fault> {
+    unknown(view, account)?.map_or(Ok(()), |unknown| Err(unknown.into()))
+}
+
+/// Whether an account's history is still coming in, as a reader of the present sees it.
+pub fn is_pending(reader: &dyn Reader, account: AccountId) -> Result<bool, ProjectionError> {
+    let row = reader.get(account, &IMPORT, &())?;
+    Ok(row.is_some_and(|row| row.stage != ImportStage::Completed))
+}
