@@ -30,6 +30,14 @@ use crate::service::moment::Moment;
 
 /// Acts on the whole store, for which no account need be named.
 const ON_THE_STORE: &[&str] = &["account-create", "key-rotate", "rebuild", "verify"];
+/// Acts on an account whose history is coming in: which one, they say themselves.
+const IMPORTS: &[&str] = &[
+    "import-authorization-details",
+    "import-cloudtrail",
+    "import-complete",
+    "import-drop",
+    "import-status",
+];
 /// Acts in an account.
 const IN_AN_ACCOUNT: &[&str] =
     &["recover-admin", "recover-root", "organization-set", "account-close", "account-reopen"];
@@ -151,7 +159,7 @@ async fn act(
     operator: &str,
     name: String,
 ) -> Result<Value, Fault> {
-    let on_the_store = ON_THE_STORE.contains(&name.as_str());
+    let on_the_store = ON_THE_STORE.contains(&name.as_str()) || IMPORTS.contains(&name.as_str());
     if !on_the_store && !IN_AN_ACCOUNT.contains(&name.as_str()) {
         return Err(Fault::new("NotFound", 404, "The operator has no act of this name."));
     }

@@ -114,6 +114,21 @@ impl Door {
         Door::of_folder(common, &Settings::read(None, std::env::vars())?)
     }
 
+    /// As [`of_operator`](Self::of_operator), of a folder that may be empty or not there yet.
+    pub fn of_operator_or_new(common: &Common) -> Result<Self, Failure> {
+        let settings = Settings::read(None, std::env::vars())?;
+        let place = place(common, &settings);
+        if common.endpoint.is_none()
+            && let Place::Folder { data, .. } = &place
+            && !data.join("HEAD").exists()
+            && !data.join("ledger").exists()
+        {
+            let way = Way::Folder(open_folder(&place)?, common.account.clone());
+            return Ok(Door::new(way, common));
+        }
+        Door::of_operator(common)
+    }
+
     /// How far long work is, in thousandths, where that is known here.
     pub fn progress(&self) -> Option<u64> {
         match &self.way {
@@ -236,8 +251,9 @@ impl Door {
                 )
             }
             Way::Folder(service, account) => {
-                let of_store =
-                    ["verify", "rebuild", "account-create", "key-rotate"].contains(&name);
+                let of_store = ["verify", "rebuild", "account-create", "key-rotate"]
+                    .contains(&name)
+                    || name.starts_with("import-");
                 let caller = if of_store {
                     service.operator(&operator(), AccountId::SYSTEM)?
                 } else {

@@ -7,7 +7,8 @@
 //! - `check`: files with proofs and evidence, checked by a key alone; `files`: reading and writing them.
 //! - [`ask`]: the questions and acts; `access`, `diff` those with answers of their own shape; `proofs` those about
 //!   checkpoints and proofs. [`mod@log`]: the history; [`replay`]: recorded decisions, decided again; [`report`]:
-//!   reports by name. [`serve`], [`exec`]: the server, and a command beside one.
+//!   reports by name. [`import`]: a real account with its history. [`serve`], [`exec`]: the server, and a command
+//!   beside one.
 //! - [`front`]: where a server listens, by TLS or without; [`certificate`]: what it shows then.
 //! - `progress`: how far long work is. `open_files`: the limit that a server needs raised.
 //! - [`first_credentials`]: what founding made up, told once.
@@ -26,6 +27,7 @@ pub mod exec;
 mod files;
 pub mod first_credentials;
 pub mod front;
+pub mod import;
 pub mod log;
 mod open_files;
 pub mod options;
@@ -127,6 +129,7 @@ fn dispatch(cli: Cli, serve: serve::ServeWire) -> Result<u8, Failure> {
         Command::Serve(options) => serve::serve(&common, &options, serve),
         Command::Init(options) => serve::init(&common, &options),
         Command::Policy(command) => policy::run(&common, &command),
+        Command::Import(command) => import::run(&common, &command),
         Command::Exec { command } => exec::exec(command, serve),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Failure;
+use super::import::ImportCommand;
 use super::log::LogOptions;
 use super::policy::PolicyCommand;
 use super::replay::{ReplayOptions, WhatIfOptions};
@@ -118,6 +119,9 @@ pub enum Command {
     Check(CheckOptions),
     /// A report for auditors, as of any moment
     Report(ReportOptions),
+    /// Bring a real AWS account in: a snapshot, and the trail that follows it
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Read every byte and compare rows with events (exit 3: damaged)
     Verify(VerifyOptions),
     /// Fold all rows anew from the events

@@ -188,6 +188,15 @@ impl LedgerWriter {
         Ok((self.head.position + self.frames.len() as u64 + 1, recorded_at))
     }
 
+    /// When an event of this account takes effect that is said to have at an instant: never before its newest one.
+    pub fn not_before(
+        &mut self,
+        account: AccountId,
+        happened_at: Timestamp,
+    ) -> Result<Timestamp, LedgerError> {
+        Ok(happened_at.max(self.tip(account)?.happened_at))
+    }
+
     /// Frames an event; it is durable after the next [`commit`](Self::commit). `recorded_at` is what
     /// [`next`](Self::next) gave.
     pub fn stage(&mut self, entry: &Entry, recorded_at: Timestamp) -> Result<u64, LedgerError> {

@@ -347,6 +347,7 @@ impl Service {
         operation: Box<dyn AnyRead>,
     ) -> Result<Answer, Fault> {
         let reading = self.reading(call, shown, &*self.activity)?;
+        imports::gate::check(shown, call.caller.account)?;
         if call.moment.is_some() && reading.directory.account_row()?.is_none() {
             return Err(fault::NOT_THERE_YET.with(&[]));
         }

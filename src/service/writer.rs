@@ -145,7 +145,12 @@ impl Turn<'_> {
             return Err(Fault::unavailable("its disk is full"));
         }
         let (position, at) = self.writer.ledger.next(act.account)?;
-        let meta = Meta { account: act.account, position, at: act.happened_at.unwrap_or(at) };
+        // What the rows say is when its frame says that it happened.
+        let happened_at = match act.happened_at {
+            Some(given) => Some(self.writer.ledger.not_before(act.account, given)?),
+            None => None,
+        };
+        let meta = Meta { account: act.account, position, at: happened_at.unwrap_or(at) };
         let tx = Transaction::new(&self.view, &self.overlay, &*self.writer.random, meta);
         let mut tx = tx.repeating(answered);
         let (answer, origin) = body(&mut tx)?;
@@ -156,7 +161,7 @@ impl Turn<'_> {
         let event = Event { origin, changes };
         let entry = Entry {
             account: act.account,
-            happened_at: act.happened_at,
+            happened_at,
             actor: act.actor,
             body: event.encode().map_err(ProjectionError::from)?,
         };

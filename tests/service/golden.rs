@@ -18,6 +18,7 @@ fn samples() -> Vec<Change> {
     let credential = id("ACCACREDENTIALCREDEN1");
     let device = id("AMFADEVICEDEVICEDEVI1");
     let sealed = || Sealed(vec![1, 2, 3]);
+    let at = || Timestamp::parse("2026-03-01").unwrap();
     let (name_tag, hash) = ([7; 32], [9; 32]);
     let path = || "/a/".to_owned();
     let shared = || PolicyRef("arn:aws:iam::aws:policy/ReadOnlyAccess".into());
@@ -164,6 +165,34 @@ fn samples() -> Vec<Change> {
             commitment: hash,
         }
         .into(),
+        ImportBegun { import: [5; 16], baseline: Some(hash) }.into(),
+        BaselineTaken { entities: 12 }.into(),
+        EntityDated { id: group, created: at() }.into(),
+        PolicyImported {
+            policy,
+            path: path(),
+            name: "p".into(),
+            name_tag,
+            description: Some("d".into()),
+            created: at(),
+            updated: at(),
+            versions: vec![(3, hash, at()), (5, [8; 32], at())],
+            default: 5,
+        }
+        .into(),
+        SharedPolicyImported {
+            policy: shared(),
+            id: "ANPASHARED".into(),
+            version: "v12".into(),
+            document: hash,
+            created: at(),
+            updated: at(),
+        }
+        .into(),
+        RecordReplayed { record: "e-1".into(), at: at(), missing: Some(sealed()) }.into(),
+        LateEvidence { record: "e-2".into(), at: at() }.into(),
+        ImportCompleted { compared: Some(hash), differences: 3, drift: Some(sealed()) }.into(),
+        ImportDropped {}.into(),
     ]
 }
 

@@ -16,6 +16,7 @@ mod flips;
 mod golden;
 mod golden_ledger;
 mod histories;
+mod imports;
 mod life;
 mod log;
 mod managed;

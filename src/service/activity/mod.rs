@@ -184,6 +184,14 @@ impl ActivityBook {
         })
     }
 
+    /// Writes within 100 ms that there was a session elsewhere, of which nobody here has the credentials.
+    pub fn note_session(&self, session: &Session, random: &dyn Random) -> Result<(), Fault> {
+        let stored = seal_session(&self.keys, session, random)?;
+        let bytes = codec::encode(&stored).map_err(Fault::internal)?;
+        let row = session.key.as_str().as_bytes().to_vec();
+        self.send(Note { session: Some((row, bytes)), ..Note::default() })
+    }
+
     /// Ends sessions of the console for good, and returns once that is durable.
     pub fn end_sessions(&self, ended: &Ended, receipt: Receipt) -> Result<(), Fault> {
         let at = codec::encode(&receipt.at).map_err(Fault::internal)?;

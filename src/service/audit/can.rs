@@ -16,6 +16,7 @@ use crate::projection::tables::{ATTACHED, BOUNDS, INLINE_POLICIES, ORGANIZATION,
 use crate::projection::{ProjectionError, View};
 use crate::service::Service;
 use crate::service::fault::Fault;
+use crate::service::imports::gate::Unknown;
 use crate::service::supposed::{Supposed, set_tags, tags_of, trust_on};
 use crate::service::target::find_policy;
 
@@ -84,6 +85,23 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
         "needs": needs,
         "almost": almost,
     }))
+}
+
+/// The answer of what is not known: neither yes nor no.
+pub fn unknown(ask: &Ask, view: &View, why: &Unknown) -> Value {
+    json!({
+        "principal": ask.principal,
+        "action": ask.action,
+        "resource": ask.resource,
+        "position": view.cut().position,
+        "decision": "unknown",
+        "conditional": false,
+        "missing_context": [],
+        "because": why.sentence(),
+        "statements": [],
+        "needs": [],
+        "almost": [],
+    })
 }
 
 /// What would turn a denial into an Allow, all of it together; and the statements that would give a missing

@@ -48,7 +48,7 @@ use super::moment::Moment;
 use super::reports::named;
 use super::target::Target;
 use super::{Service, used};
-use super::{organization, root};
+use super::{imports, organization, root};
 use crate::base::text::hex;
 use crate::identity::id::UniqueId;
 use crate::projection::View;
@@ -95,6 +95,9 @@ fn answer(
         None => now,
         Some(moment) => service.at(moment)?,
     };
+    if let Some(unknown) = unknown(service, caller, &question, &view)? {
+        return Ok((unknown, view.cut().position));
+    }
     let answer = match question {
         Question::Head => head(service, &view),
         Question::Events(filter) => Ok(log::page(service, caller.account, &view, &filter)?.shown()),
@@ -114,6 +117,34 @@ fn answer(
         Question::Proof(position) => proofs::proof(service, caller, &view, position),
     };
     Ok((answer?, view.cut().position))
+}
+
+/// Refuses what asks of an account of which, at that moment, only a part is known: it would be answered wrongly.
+/// What happened can be listed all the same. Whether somebody may do something is answered by "unknown".
+fn unknown(
+    service: &Service,
+    caller: &Caller,
+    question: &Question,
+    view: &View,
+) -> Result<Option<Value>, Fault> {
+    match question {
+        Question::Head
+        | Question::Events(_)
+        | Question::Key
+        | Question::Checkpoint
+        | Question::Proof(_) => Ok(None),
+        Question::Can(ask) => {
+            let unknown = imports::gate::unknown(view, caller.account)?;
+            Ok(unknown.map(|unknown| can::unknown(ask, view, &unknown)))
+        }
+        Question::Diff(ask) => {
+            for moment in ask.to.iter().chain([&ask.from]) {
+                imports::gate::check(&service.at(moment)?, caller.account)?;
+            }
+            imports::gate::check(view, caller.account).map(|()| None)
+        }
+        _ => imports::gate::check(view, caller.account).map(|()| None),
+    }
 }
 
 fn authorize(
@@ -224,6 +255,7 @@ pub fn act(
             Ok(json!({ "account": caller.digits, "reopened": reopened.to_string() }))
         }
         "organization-set" => organization::set(service, caller.account, &body, operator),
+        name if name.starts_with("import-") => imports::act(service, caller, name, &body),
         "verify" => {
             let since = text("since");
             let since = since.map(|note| service.check_since(&note, text("key").as_deref()));

@@ -32,6 +32,7 @@ use super::audit::ledger_arn;
 use super::authorize::Judge;
 use super::caller::Caller;
 use super::fault::Fault;
+use super::imports;
 use super::moment::Moment;
 use super::target::Target;
 use super::{Service, used};
@@ -171,6 +172,7 @@ pub fn run(
         None => (&now, caller.at),
         Some(view) => (view, service.instant(view, caller)?),
     };
+    imports::gate::check(view, caller.account)?;
     let asking = Asking { service, caller, view, at, is_past: then.is_some() };
     let whole = |undecided| match undecided {
         Undecided::Failed(fault) => fault,

@@ -16,6 +16,7 @@ use super::activity::receipt::{Kind, Receipt};
 use super::audit::{ledger_arn, log};
 use super::caller::Caller;
 use super::fault::Fault;
+use super::imports;
 use super::moment::Moment;
 use super::signin::session::REGION;
 use super::target::Target;
@@ -51,6 +52,7 @@ impl<'a> Glance<'a> {
             None => service.now(),
             Some(moment) => service.at(moment)?,
         };
+        imports::gate::check(&shown, caller.account)?;
         let until = service.instant(&shown, caller)?;
         Ok(Glance { service, caller, shown, is_past: moment.is_some(), until })
     }

@@ -1,0 +1,300 @@
+//! Replaying records in an order that makes sense.
+//!
+//! Times are whole seconds, and more than half of the changes in a real trail share theirs with another. Within a
+//! second the records are tried round by round: first what makes things, last what takes them away; whatever cannot
+//! be yet, or would change nothing yet, waits for the next round, until a round achieves nothing. What then still
+//! changes nothing is taken as it is; what still cannot be waits for the records of the next [`SKEW`] seconds, since
+//! clocks differ, and is taken as [`super::missing`] says after that. The same records give the same ledger,
+//! whatever files they came in.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::enact::Act;
+use super::missing::{self, Taken};
+use super::record::Record;
+use crate::base::time::Timestamp;
+use crate::identity::change::{LateEvidence, RecordReplayed};
+use crate::identity::id::UniqueId;
+use crate::ledger::{AccountId, Actor};
+use crate::projection::tables::IMPORTED_RECORDS;
+use crate::projection::view::ReadTables;
+use crate::service::fault::Fault;
+use crate::service::writer::{self, Turn};
+use crate::service::{Service, subject_of};
+
+/// Seconds by which the clocks behind a trail may differ.
+pub const SKEW: i64 = 3;
+/// Rounds in which the records of a second are tried.
+const ROUNDS: usize = 8;
+/// Missing records that are listed; all are counted.
+pub const LISTED: usize = 1_000;
+/// The field under which it is sealed what is missing.
+pub const MISSING_FIELD: &str = "missing";
+
+/// The account whose history it is.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The account.
+    pub account: AccountId,
+    /// Its digits.
+    pub digits: String,
+    /// The time of what it begins with; `None` where it began empty.
+    pub baseline: Option<Timestamp>,
+    /// When its newest event had happened before this run.
+    pub known_until: Timestamp,
+}
+
+/// What came of records.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Records that are in the history by now.
+    pub replayed: u64,
+    /// Those of them that changed nothing, since it was so already.
+    pub unchanged: u64,
+    /// Those of them that tell of what this release does not keep.
+    pub not_kept: u64,
+    /// Those that were in the history before.
+    pub already: u64,
+    /// Those of before what the account begins with.
+    pub before: u64,
+    /// Those that came too late to be replayed in their place.
+    pub late: u64,
+    /// Those about credentials of before the history begins.
+    pub unknown_credentials: u64,
+    /// Those before which others are missing.
+    pub missing: u64,
+    /// Which, and what is missing; the first of them.
+    pub list: Vec<Value>,
+}
+
+impl Tally {
+    /// Adds another one.
+    pub fn add(&mut self, other: Tally) {
+        self.replayed += other.replayed;
+        self.unchanged += other.unchanged;
+        self.not_kept += other.not_kept;
+        self.already += other.already;
+        self.before += other.before;
+        self.late += other.late;
+        self.unknown_credentials += other.unknown_credentials;
+        self.missing += other.missing;
+        let room = LISTED.saturating_sub(self.list.len());
+        self.list.extend(other.list.into_iter().take(room));
+    }
+}
+
+/// How sure a try of a record is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Only if it changes something.
+    Eager,
+    /// Also if it changes nothing.
+    Settled,
+    /// Whatever must have happened before.
+    Forced,
+}
+
+enum Outcome {
+    Done,
+    Waits,
+}
+
+/// Replays records, which are in the order of their times, in one commit. Those that wait for records to come are
+/// given back, unless these are the `last`.
+///
+/// # Errors
+/// Failures of the service; nothing of the batch is durable then.
+pub fn replay(
+    service: &Arc<Service>,
+    scene: &Scene,
+    records: Vec<Record>,
+    last: bool,
+) -> Result<(Tally, Vec<Record>), Fault> {
+    let scene = scene.clone();
+    service.act(move |service, turn| {
+        let mut batch = Batch { service, turn, scene: &scene, tally: Tally::default() };
+        let mut waiting: Vec<Act> = Vec::new();
+        let mut records = records.into_iter().peekable();
+        while let Some(first) = records.next() {
+            let second = first.at.seconds();
+            let mut acts: Vec<Act> = Vec::new();
+            // Clocks may differ, but not by more.
+            for act in std::mem::take(&mut waiting) {
+                match act.record.at.plus_seconds(SKEW) < first.at {
+                    true => batch.force(&act)?,
+                    false => acts.push(act),
+                }
+            }
+            acts.extend(batch.sift(first)?);
+            while let Some(record) = records.next_if(|next| next.at.seconds() == second) {
+                acts.extend(batch.sift(record)?);
+            }
+            waiting = batch.settle(acts)?;
+        }
+        if last {
+            for act in std::mem::take(&mut waiting) {
+                batch.force(&act)?;
+            }
+        }
+        let waiting = waiting.into_iter().map(|act| act.record).collect();
+        Ok((batch.tally, waiting))
+    })
+}
+
+struct Batch<'a, 'w> {
+    service: &'a Service,
+    turn: &'a mut Turn<'w>,
+    scene: &'a Scene,
+    tally: Tally,
+}
+
+impl Batch<'_, '_> {
+    /// The act of a record that is to be replayed; others are counted, and what is late is noted.
+    fn sift(&mut self, record: Record) -> Result<Option<Act>, Fault> {
+        let scene = self.scene;
+        if scene.baseline.is_some_and(|baseline| record.at <= baseline) {
+            self.tally.before += 1;
+            return Ok(None);
+        }
+        if record.at > scene.known_until {
+            return Ok(Some(Act::of(record)));
+        }
+        let known = self.turn.view().get(scene.account, &IMPORTED_RECORDS, &record.id)?;
+        if known.is_some() {
+            self.tally.already += 1;
+            return Ok(None);
+        }
+        let act = Act::of(record);
+        // What waited when a run was broken off is not late.
+        if act.record.at.plus_seconds(SKEW) >= scene.known_until {
+            return Ok(Some(act));
+        }
+        self.tally.late += 1;
+        self.perform(&act, |_, tx| {
+            let (record, at) = (act.record.id.clone(), act.record.at);
+            tx.record(LateEvidence { record, at })?;
+            let about = act.about(&*tx, scene.account)?;
+            Ok(about.unwrap_or_else(UniqueId::root))
+        })?;
+        Ok(None)
+    }
+
+    /// Tries the acts of a second round by round; those that cannot be are given back.
+    fn settle(&mut self, mut acts: Vec<Act>) -> Result<Vec<Act>, Fault> {
+        acts.sort_by(|one, other| {
+            let key = |act: &Act| (act.rank(), act.record.at);
+            key(one).cmp(&key(other)).then_with(|| one.record.id.cmp(&other.record.id))
+        });
+        for _ in 0..ROUNDS {
+            let before = acts.len();
+            let mut rest = Vec::new();
+            for act in acts {
+                match self.attempt(&act, Mode::Eager)? {
+                    Outcome::Done => {}
+                    Outcome::Waits => rest.push(act),
+                }
+            }
+            acts = rest;
+            if acts.is_empty() || acts.len() == before {
+                break;
+            }
+        }
+        let mut rest = Vec::new();
+        for act in acts {
+            match self.attempt(&act, Mode::Settled)? {
+                Outcome::Done => {}
+                Outcome::Waits => rest.push(act),
+            }
+        }
+        Ok(rest)
+    }
+
+    fn force(&mut self, act: &Act) -> Result<(), Fault> {
+        self.attempt(act, Mode::Forced).map(drop)
+    }
+
+    fn attempt(&mut self, act: &Act, mode: Mode) -> Result<Outcome, Fault> {
+        let (service, scene) = (self.service, self.scene);
+        let caller = act.caller(scene.account, &scene.digits);
+        let known = act.is_known();
+        // What the transaction found, told after it went through.
+        let mut waits = false;
+        let mut unchanged = false;
+        let mut missing: Option<String> = None;
+        let mut unknown = false;
+        let outcome = self.perform(act, |service_, tx| {
+            let ran = act.run(service_, tx, &caller);
+            let about = match ran {
+                Ok(_) if mode == Mode::Eager && tx.is_unchanged() && known => {
+                    waits = true;
+                    return Err(Fault::validation("It changes nothing yet."));
+                }
+                Ok(about) => {
+                    unchanged = tx.is_unchanged();
+                    about
+                }
+                Err(fault) if !fault.is_sender() => return Err(fault),
+                Err(fault) if mode != Mode::Forced => {
+                    waits = true;
+                    return Err(fault);
+                }
+                Err(fault) => match missing::take(service, tx, act, &caller, (&fault, scene.baseline))? {
+                    Taken::Missing(what, about) => {
+                        missing = Some(what);
+                        about
+                    }
+                    Taken::Unknown(about) => {
+                        unknown = true;
+                        about
+                    }
+                },
+            };
+            let subject = subject_of(&about);
+            let sealed = missing.as_ref().map(|what| tx.seal(&subject, MISSING_FIELD, what));
+            let (record, at) = (act.record.id.clone(), act.record.at);
+            tx.record(RecordReplayed { record, at, missing: sealed.transpose()? })?;
+            Ok(about)
+        });
+        match outcome {
+            Ok(()) => {}
+            Err(_) if waits => return Ok(Outcome::Waits),
+            // It fits into no event: as much of it as does is told.
+            Err(fault) if fault.is_sender() => missing = Some(fault.message),
+            Err(fault) => return Err(fault),
+        }
+        self.tally.replayed += 1;
+        self.tally.unchanged += u64::from(unchanged && known);
+        self.tally.not_kept += u64::from(!known);
+        self.tally.unknown_credentials += u64::from(unknown);
+        if let Some(what) = missing {
+            self.tally.missing += 1;
+            if self.tally.list.len() < LISTED {
+                self.tally.list.push(json!({
+                    "at": act.record.at.to_string(),
+                    "record": act.record.id,
+                    "operation": act.record.name,
+                    "missing": what,
+                }));
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// One event of the account, at the time of a record.
+    fn perform(
+        &mut self,
+        act: &Act,
+        body: impl FnOnce(&Service, &mut crate::projection::Transaction<'_>) -> Result<UniqueId, Fault>,
+    ) -> Result<(), Fault> {
+        let (service, digits) = (self.service, &self.scene.digits);
+        let actor = Actor::new(act.record.actor().as_str()).unwrap_or_else(Actor::operator);
+        let event = writer::Act { account: self.scene.account, actor, happened_at: Some(act.record.at) };
+        self.turn.repeat(&event, Some(&act.answered), |tx| {
+            let about = body(service, tx)?;
+            let origin = act.origin(tx, digits, about)?;
+            Ok(((), origin))
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! How far an import is, read from the account's own events.
+
+use serde_json::{Value, json};
+
+use super::replay::{LISTED, MISSING_FIELD};
+use crate::identity::Event;
+use crate::identity::change::Change;
+use crate::ledger::AccountId;
+use crate::projection::tables::{ImportRow, ImportStage};
+use crate::projection::{ProjectionError, Reader, View, sealing};
+use crate::service::fault::Fault;
+use crate::service::subject_of;
+
+/// What is in by now, and before which records others are missing.
+///
+/// # Errors
+/// Events that cannot be read.
+pub fn status(
+    view: &View,
+    account: AccountId,
+    digits: &str,
+    row: &ImportRow,
+) -> Result<Value, Fault> {
+    let (mut entities, mut records, mut late, mut missing, mut differences) = (0u64, 0u64, 0u64, 0u64, 0u32);
+    let mut list = Vec::new();
+    let mut until = row.since;
+    let ledger = view.ledger();
+    let count = ledger.events_of(account, view.cut().position)?;
+    for sequence in 1..=count {
+        let Some(position) = ledger.position(account, sequence)? else { break };
+        let bytes = ledger.event(position)?;
+        let frame = crate::ledger::Frame::read(position, &bytes)?;
+        let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
+        for change in &event.changes {
+            match change {
+                Change::RecordReplayed(c) => {
+                    records += 1;
+                    until = until.max(c.at);
+                    let Some(sealed) = &c.missing else { continue };
+                    missing += 1;
+                    if list.len() < LISTED {
+                        let subject = subject_of(&event.origin.target);
+                        let what =
+                            sealing::unseal_once(view.keys(), account, &subject, MISSING_FIELD, sealed)?;
+                        list.push(json!({
+                            "event": position,
+                            "at": c.at.to_string(),
+                            "record": c.record,
+                            "operation": event.origin.operation,
+                            "missing": what,
+                        }));
+                    }
+                }
+                Change::LateEvidence(_) => late += 1,
+                Change::BaselineTaken(c) => entities = u64::from(c.entities),
+                Change::ImportCompleted(c) => differences = c.differences,
+                _ => {}
+            }
+        }
+    }
+    Ok(json!({
+        "account": digits,
+        "state": match row.stage {
+            ImportStage::Begun => "begun",
+            ImportStage::Based => "open",
+            ImportStage::Completed => "completed",
+            ImportStage::Dropped => "dropped",
+        },
+        "since": row.since.to_string(),
+        "begins_empty": row.baseline.is_none(),
+        "entities": entities,
+        "records": records,
+        "until": until.to_string(),
+        "late": late,
+        "differences": differences,
+        "missing": missing,
+        "missing_records": list,
+    }))
+}
