@@ -22,6 +22,8 @@ mod figures;
 mod history;
 #[path = "bench/http.rs"]
 mod http;
+#[path = "bench/imports.rs"]
+mod imports;
 #[path = "bench/moto.rs"]
 mod moto;
 #[path = "bench/pages.rs"]
@@ -91,6 +93,8 @@ enum Part {
     Audit,
     /// Questions of auditors over a long history
     Questions,
+    /// A trail brought in
+    Import,
     /// All of these
     All,
 }
@@ -159,10 +163,14 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     if asked(Part::Proofs) {
         proofs::measure(&extent, &mut figures)?;
     }
+    if asked(Part::Audit) {
         audit::measure(&extent, &mut figures)?;
     }
     if asked(Part::Questions) {
         questions::measure(&extent, &mut figures)?;
+    }
+    if asked(Part::Import) {
+        imports::measure(if arguments.short { 20_000 } else { 500_000 }, &mut figures)?;
     }
     figures.print();
     if arguments.short {

@@ -80,6 +80,16 @@ pub fn content_hash(content: &[u8]) -> [u8; 32] {
     *blake3::hash(content).as_bytes()
 }
 
+/// BLAKE3 of all that is read, however much it is.
+///
+/// # Errors
+/// Whatever keeps it from being read.
+pub fn content_hash_of(mut from: impl std::io::Read) -> std::io::Result<[u8; 32]> {
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(&mut from, &mut hasher)?;
+    Ok(*hasher.finalize().as_bytes())
+}
+
 /// SHA-256, for the protocols that fix it.
 pub fn sha256(message: &[u8]) -> [u8; 32] {
     Sha256::digest(message).into()

@@ -70,7 +70,9 @@ fn answer(door: &Door, common: &Common, command: &ImportCommand) -> Result<u8, F
         ImportCommand::AuthorizationDetails { file, at, root_email, accept_drift, keep_open } => {
             set("path", json!(absolute(file)?));
             let at = at.as_deref().map(moment).transpose()?;
-            let time = at.map(|at| at.time.ok_or_else(|| Failure::new("--at is a time here"))).transpose()?;
+            let time = at
+                .map(|at| at.time.ok_or_else(|| Failure::new("--at is a time here")))
+                .transpose()?;
             set("at", json!(time.map(|time| time.to_precise())));
             set("root_email", json!(root_email));
             set("accept_drift", json!(accept_drift));
@@ -112,10 +114,10 @@ fn show(output: Output, answer: &Value) -> Result<(), Failure> {
         lists.push(list.and_then(|list| list.as_array().cloned()).unwrap_or_default());
     }
     print::object(output, &fields)?;
-    for (list, columns) in lists.iter().zip([
-        ["at", "record", "operation", "missing"],
-        ["entity", "field", "replayed", "real"],
-    ]) {
+    for (list, columns) in lists
+        .iter()
+        .zip([["at", "record", "operation", "missing"], ["entity", "field", "replayed", "real"]])
+    {
         if !list.is_empty() {
             print::line("")?;
             print::rows(output, list, &columns)?;
@@ -125,5 +127,6 @@ fn show(output: Output, answer: &Value) -> Result<(), Failure> {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::fs::canonicalize(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+    std::fs::canonicalize(path)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }

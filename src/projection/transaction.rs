@@ -148,9 +148,9 @@ impl<'a> Transaction<'a> {
 
     /// A fresh unique id; of an act that is repeated, the one that was given.
     pub fn new_id(&self, kind: IdKind) -> Result<UniqueId, RandomError> {
-        let given = self.answered.and_then(|answered| {
-            answered.ids.iter().find(|id| id.kind() == Some(kind)).cloned()
-        });
+        let given = self
+            .answered
+            .and_then(|answered| answered.ids.iter().find(|id| id.kind() == Some(kind)).cloned());
         if let Some(given) = given {
             return Ok(given);
         }

@@ -29,7 +29,8 @@ pub(super) fn fold(change: &Change, to: &mut Folding<'_>) -> Result<(), Projecti
         Change::EntityDated(c) => date(to, &c.id, c.created),
         Change::PolicyImported(c) => policy(to, c),
         Change::SharedPolicyImported(c) => {
-            let SharedPolicyImported { policy, id, version, document, created, updated } = c.clone();
+            let SharedPolicyImported { policy, id, version, document, created, updated } =
+                c.clone();
             let row =
                 SharedPolicyRow { policy: policy.clone(), id, version, document, created, updated };
             to.put(&SHARED_POLICIES, &policy, &row)

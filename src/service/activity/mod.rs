@@ -192,6 +192,11 @@ impl ActivityBook {
         self.send(Note { session: Some((row, bytes)), ..Note::default() })
     }
 
+    /// Returns once all that was noted before is durable.
+    pub fn settle(&self) -> Result<(), Fault> {
+        self.wait(Note::default())
+    }
+
     /// Ends sessions of the console for good, and returns once that is durable.
     pub fn end_sessions(&self, ended: &Ended, receipt: Receipt) -> Result<(), Fault> {
         let at = codec::encode(&receipt.at).map_err(Fault::internal)?;

@@ -16,6 +16,7 @@ use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, View};
 use crate::service::Service;
 use crate::service::fault::Fault;
+use crate::service::imports::gate;
 use crate::service::mfa::{self, Device};
 use crate::service::operations::shapes::policy_arn;
 use crate::service::target::find_policy;
@@ -180,12 +181,21 @@ fn show_principal(directory: Directory<'_>, found: &names::Found) -> Result<Valu
                 .into_iter()
                 .map(|device| device.serial)
                 .collect();
+            let untold = match &row {
+                None => false,
+                Some(row) => gate::has_unknown_credentials(reader, account, row.created)?,
+            };
+            let unknown: &[&str] = match untold {
+                true => &["access keys", "password", "multi-factor devices"],
+                false => &[],
+            };
             json!({
                 "created": row.as_ref().map(|row| row.created.to_string()),
                 "boundary": boundary(directory, row.and_then(|row| row.boundary))?,
                 "groups": groups,
                 "access_keys": keys,
-                "can_sign_in": profile.is_some(),
+                "can_sign_in": (profile.is_some() || !untold).then_some(profile.is_some()),
+                "unknown_of_before": unknown,
                 "password_set": profile.as_ref().map(|row| row.password_set.to_string()),
                 "password_reset_required": profile.map(|row| row.reset_required),
                 "mfa_devices": devices,

@@ -27,20 +27,20 @@ use crate::identity::change::{
 use crate::identity::id::{IdKind, UniqueId, is_account_digits};
 use crate::ledger::AccountId;
 use crate::policy::{Document, DocumentKind};
+use crate::projection::Transaction;
 use crate::projection::directory::Directory;
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::{
     GROUPS, GroupRow, INSTANCE_PROFILES, POLICIES, ROLES, SHARED_POLICIES, USERS,
 };
 use crate::projection::view::ReadTables;
-use crate::projection::Transaction;
 use crate::service::activity::receipt::LastUsed;
 use crate::service::activity::usage::Use;
 use crate::service::caller::Caller;
 use crate::service::documents::Documents;
 use crate::service::fault::Fault;
-use crate::service::operations::{roles, tags};
 use crate::service::operations::shapes::pairs;
+use crate::service::operations::{roles, tags};
 use crate::service::target::find_policy;
 use crate::service::writer::{Act, Turn};
 use crate::service::{Service, origin};
@@ -96,7 +96,13 @@ impl Survey {
         }
     }
 
-    fn entity(&mut self, kind: IdKind, (arn, id): (&str, &str), (path, name): (&str, &str), made: &str) {
+    fn entity(
+        &mut self,
+        kind: IdKind,
+        (arn, id): (&str, &str),
+        (path, name): (&str, &str),
+        made: &str,
+    ) {
         self.contents.entities = self.contents.entities.saturating_add(1);
         let what = cut(arn);
         match Arn::parse(arn) {
@@ -111,7 +117,10 @@ impl Survey {
             _ => self.wrong(&what, "it is no ARN of an account"),
         }
         if UniqueId::parse(id).is_none_or(|id| id.kind() != Some(kind)) {
-            self.wrong(&what, &format!("{:?} is no id that begins with {}", cut(id), kind.prefix()));
+            self.wrong(
+                &what,
+                &format!("{:?} is no id that begins with {}", cut(id), kind.prefix()),
+            );
         }
         let fits = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
         if name.is_empty() || name.len() > 128 || !name.chars().all(fits) {
@@ -143,7 +152,8 @@ impl Survey {
     fn names(&mut self, what: &str, attached: &[Attached], boundary: Option<&Boundary>) {
         let arns = attached.iter().map(|attached| &attached.policy_arn);
         for arn in arns.chain(boundary.map(|boundary| &boundary.permissions_boundary_arn)) {
-            let known = arn.starts_with(AWS_POLICIES) || self.known.contains(&self.hasher.hash_one(arn));
+            let known =
+                arn.starts_with(AWS_POLICIES) || self.known.contains(&self.hasher.hash_one(arn));
             if !known {
                 self.wrong(what, &format!("its policy {:?} is not in the file", cut(arn)));
             }
@@ -161,17 +171,27 @@ impl Survey {
         let what = cut(&policy.arn);
         if !policy.arn.starts_with(AWS_POLICIES) {
             let names = (policy.path.as_str(), policy.policy_name.as_str());
-            self.entity(IdKind::Policy, (&policy.arn, &policy.policy_id), names, &policy.create_date);
+            self.entity(
+                IdKind::Policy,
+                (&policy.arn, &policy.policy_id),
+                names,
+                &policy.create_date,
+            );
         }
         self.known.insert(self.hasher.hash_one(&policy.arn));
         for version in &policy.policy_version_list {
-            self.text(&format!("{what} {}", cut(&version.version_id)), &version.document, DocumentKind::Identity);
+            self.text(
+                &format!("{what} {}", cut(&version.version_id)),
+                &version.document,
+                DocumentKind::Identity,
+            );
             self.date(&what, &version.create_date);
             if number(&version.version_id).is_none() {
                 self.wrong(&what, "a version is called otherwise than v1, v2, ...");
             }
         }
-        if !policy.policy_version_list.iter().any(|one| one.version_id == policy.default_version_id) {
+        if !policy.policy_version_list.iter().any(|one| one.version_id == policy.default_version_id)
+        {
             self.wrong(&what, "its default version is not among its versions");
         }
         Ok(())

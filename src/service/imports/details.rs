@@ -11,7 +11,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::Value;
 
 use crate::base::text::percent_decode;
@@ -243,13 +245,13 @@ pub fn each<T: Listed>(
     path: &Path,
     visit: &mut dyn FnMut(T) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let named = |why: &dyn std::fmt::Display| {
-        Fault::validation(format!("{}: {why}", path.display()))
-    };
+    let named =
+        |why: &dyn std::fmt::Display| Fault::validation(format!("{}: {why}", path.display()));
     let file = File::open(path).map_err(|error| named(&error))?;
     let left = Rc::new(Cell::new(u64::MAX));
     let metered = Metered { inner: file, left: left.clone() };
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(64 << 10, metered));
+    let mut json =
+        serde_json::Deserializer::from_reader(BufReader::with_capacity(64 << 10, metered));
     let mut refused = None;
     let lists = Lists { left, visit, refused: &mut refused, found: false };
     let outcome = lists.deserialize(&mut json).and_then(|found| json.end().map(|()| found));

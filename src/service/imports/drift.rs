@@ -48,8 +48,12 @@ pub struct Drift {
 /// A file that cannot be read, and failures of the store.
 pub fn compare(view: &View, account: AccountId, path: &Path) -> Result<Drift, Fault> {
     let directory = Directory::new(view, account);
-    let mut comparison =
-        Comparison { directory, drift: Drift::default(), seen: HashSet::new(), hasher: RandomState::new() };
+    let mut comparison = Comparison {
+        directory,
+        drift: Drift::default(),
+        seen: HashSet::new(),
+        hasher: RandomState::new(),
+    };
     each(path, &mut |policy: ManagedDetail| comparison.policy(&policy))?;
     each(path, &mut |group: GroupDetail| comparison.group(&group))?;
     each(path, &mut |role: RoleDetail| comparison.role(&role))?;
@@ -87,14 +91,26 @@ impl Comparison<'_> {
         }
     }
 
-    fn field<T: PartialEq + serde::Serialize>(&mut self, entity: &str, field: &str, replayed: T, real: T) {
+    fn field<T: PartialEq + serde::Serialize>(
+        &mut self,
+        entity: &str,
+        field: &str,
+        replayed: T,
+        real: T,
+    ) {
         if replayed != real {
             self.differ(entity, field, json!(replayed), json!(real));
         }
     }
 
     /// The sets that differ, each member told once.
-    fn sets(&mut self, entity: &str, field: &str, replayed: &BTreeSet<String>, real: &BTreeSet<String>) {
+    fn sets(
+        &mut self,
+        entity: &str,
+        field: &str,
+        replayed: &BTreeSet<String>,
+        real: &BTreeSet<String>,
+    ) {
         for only in replayed.difference(real) {
             self.differ(entity, field, json!(only), Value::Null);
         }
@@ -236,14 +252,22 @@ impl Comparison<'_> {
         self.field(&called, "default version", default.as_str(), &policy.default_version_id);
         let mut versions = BTreeMap::new();
         for version in reader.list(account, &POLICY_VERSIONS, &id)? {
-            versions.insert(format!("v{}", version.version), self.directory.document(&version.document)?);
+            versions.insert(
+                format!("v{}", version.version),
+                self.directory.document(&version.document)?,
+            );
         }
         let names = versions.keys().cloned().collect();
         let real = policy.policy_version_list.iter().map(|one| one.version_id.clone()).collect();
         self.sets(&called, "version", &names, &real);
         for version in &policy.policy_version_list {
             if let Some(text) = versions.get(&version.version_id) {
-                self.documents(&called, &format!("version {}", version.version_id), text, &version.document);
+                self.documents(
+                    &called,
+                    &format!("version {}", version.version_id),
+                    text,
+                    &version.document,
+                );
             }
         }
         Ok(())

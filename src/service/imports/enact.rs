@@ -78,7 +78,10 @@ impl Act {
             let given = answer.get(thing).and_then(|made| made.get(id)).and_then(Value::as_str);
             match given.and_then(UniqueId::parse) {
                 Some(given) => answered.ids.push(given),
-                None => refusal = Some(Fault::validation("The record does not tell which id was given.")),
+                None => {
+                    refusal =
+                        Some(Fault::validation("The record does not tell which id was given."))
+                }
             }
         }
         let version = answer.get("policyVersion").and_then(|made| made.get("versionId"));
@@ -127,7 +130,11 @@ impl Act {
     }
 
     /// Whom it is about, as things stand before it.
-    pub fn about(&self, reader: &dyn Reader, account: AccountId) -> Result<Option<UniqueId>, Fault> {
+    pub fn about(
+        &self,
+        reader: &dyn Reader,
+        account: AccountId,
+    ) -> Result<Option<UniqueId>, Fault> {
         let directory = Directory::new(reader, account);
         for (parameter, kind) in [
             ("GroupName", NameKind::Group),
@@ -194,9 +201,8 @@ impl Act {
         }
         let told = |field: &str| self.role.as_ref().and_then(|role| role.get(field)?.as_str());
         let untold = || Fault::validation("The record does not tell which role was made.");
-        let (name, document) = told("roleName")
-            .zip(told("assumeRolePolicyDocument"))
-            .ok_or_else(untold)?;
+        let (name, document) =
+            told("roleName").zip(told("assumeRolePolicyDocument")).ok_or_else(untold)?;
         let role = self.answered.ids.first().cloned().ok_or_else(untold)?;
         if Directory::new(&*tx, account).find_id(NameKind::Role, name)?.is_some() {
             return Err(crate::service::fault::ROLE_EXISTS.with(&[name]));
@@ -287,10 +293,17 @@ impl Act {
         let name = self.record.name.as_str();
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
         match name {
-            "CreatePolicyVersion" | "CreateAccessKey" | "CreateLoginProfile"
+            "CreatePolicyVersion"
+            | "CreateAccessKey"
+            | "CreateLoginProfile"
             | "CreateServiceSpecificCredential" => 1,
-            "DeleteUser" | "DeleteGroup" | "DeleteRole" | "DeletePolicy" | "DeleteInstanceProfile"
-            | "DeleteVirtualMFADevice" | "DeleteServiceLinkedRole" => 4,
+            "DeleteUser"
+            | "DeleteGroup"
+            | "DeleteRole"
+            | "DeletePolicy"
+            | "DeleteInstanceProfile"
+            | "DeleteVirtualMFADevice"
+            | "DeleteServiceLinkedRole" => 4,
             _ if starts(&["Create", "Upload"]) => 0,
             _ if starts(&["Detach", "Remove", "Untag", "Deactivate", "Delete"]) => 3,
             _ if starts(&["Update", "Set", "Change", "Reset", "Resync"]) => 2,

@@ -101,6 +101,7 @@ impl<'a> Facts<'a> {
     /// If the activity book takes nothing.
     pub fn finish(mut self) -> Result<(u64, [u64; 2]), Fault> {
         self.flush()?;
+        self.service.activity().settle()?;
         Ok((self.sessions, self.sign_ins))
     }
 
@@ -144,12 +145,14 @@ impl<'a> Facts<'a> {
         let Some(key) = key.filter(|key| key.kind() == Some(IdKind::SessionKey)) else {
             return Ok(());
         };
-        let assumed = answer.get("assumedRoleUser").and_then(|user| user.get("assumedRoleId")?.as_str());
+        let assumed =
+            answer.get("assumedRoleUser").and_then(|user| user.get("assumedRoleId")?.as_str());
         let (principal, name) = match assumed.and_then(|id| id.split_once(':')) {
             Some((role, name)) => (UniqueId::parse(role), name.to_owned()),
             None => (Some(actor.clone()), String::new()),
         };
-        let Some(principal) = principal.filter(|id| matches!(id.kind(), Some(IdKind::Role | IdKind::User)))
+        let Some(principal) =
+            principal.filter(|id| matches!(id.kind(), Some(IdKind::Role | IdKind::User)))
         else {
             return Ok(());
         };

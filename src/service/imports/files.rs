@@ -97,13 +97,13 @@ impl<R: BufRead> Records<R> {
                         continue;
                     }
                     self.number += 1;
-                    self.rest_of_value(record, 1)?;
+                    self.rest_of_value(record)?;
                     return Ok(true);
                 }
                 (Shape::List(_), b'{') => {
                     record.push(b'{');
                     self.number += 1;
-                    self.rest_of_value(record, 1)?;
+                    self.rest_of_value(record)?;
                     return Ok(true);
                 }
                 (Shape::Plain, b',') if self.number > 0 => {}
@@ -113,7 +113,9 @@ impl<R: BufRead> Records<R> {
                     } else {
                         format!("the byte {other}")
                     };
-                    let why = format!("{what} stands where a record should begin: no trail of CloudTrail");
+                    let why = format!(
+                        "{what} stands where a record should begin: no trail of CloudTrail"
+                    );
                     return Err(self.bad(&why, true));
                 }
             }
@@ -163,7 +165,9 @@ impl<R: BufRead> Records<R> {
     /// appended.
     fn begins_list(&mut self, record: &mut Vec<u8>) -> Result<bool, Bad> {
         let peeked = self.significant()?;
-        let Some(byte) = peeked else { return Err(self.bad("the file ends within a record", true)) };
+        let Some(byte) = peeked else {
+            return Err(self.bad("the file ends within a record", true));
+        };
         record.push(byte);
         if byte != b'"' {
             // `{}`, or no JSON: the parser says which.
@@ -211,7 +215,7 @@ impl<R: BufRead> Records<R> {
         let first = self.significant()?;
         match (colon, first) {
             (Some(b':'), Some(b'"')) => self.string(&mut Vec::new()),
-            (Some(b':'), Some(b'{' | b'[')) => self.rest_of_value(&mut Vec::new(), 1),
+            (Some(b':'), Some(b'{' | b'[')) => self.rest_of_value(&mut Vec::new()),
             // A number or a word ends by itself.
             (Some(b':'), Some(byte)) if byte.is_ascii_alphanumeric() || byte == b'-' => loop {
                 let next = match self.input.fill_buf() {
@@ -229,16 +233,18 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// The rest of an object or list that is open so many brackets deep. Too large or too deep a one is read to
-    /// its end, and then told.
-    fn rest_of_value(&mut self, record: &mut Vec<u8>, open: usize) -> Result<(), Bad> {
-        let mut depth = open;
+    /// The rest of an object or list of which this was read; of nothing, that its bracket was. Too large or too
+    /// deep a one is read to its end, and then told.
+    fn rest_of_value(&mut self, record: &mut Vec<u8>) -> Result<(), Bad> {
+        let mut depth = usize::from(record.is_empty());
         let (mut in_string, mut escaped) = (false, false);
-        // What was read to look for a list may have ended within the value.
-        for byte in record.iter().skip(1) {
+        for byte in record.iter() {
             match byte {
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ if escaped => escaped = false,
+                b'\\' if in_string => escaped = true,
+                b'"' => in_string = !in_string,
+                b'{' | b'[' if !in_string => depth += 1,
+                b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
                 _ => {}
             }
         }
@@ -411,7 +417,9 @@ mod tests {
             format!("{one}\n{two}\n"),
             format!("[{one},\n{two}]"),
             format!("{{\"Records\": [{one}, {two}]}}"),
-            format!("\u{feff}{{\"Events\":[{one},{two}],\"NextToken\":\"t\",\"n\":-1.5e3,\"o\":{{\"p\":[]}}}}"),
+            format!(
+                "\u{feff}{{\"Events\":[{one},{two}],\"NextToken\":\"t\",\"n\":-1.5e3,\"o\":{{\"p\":[]}}}}"
+            ),
             format!("{{\"Records\":[{one}]}}\n{{\"Records\":[{two}]}}"),
         ];
         for form in forms {

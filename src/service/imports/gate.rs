@@ -25,9 +25,11 @@ impl Unknown {
     /// In a sentence.
     pub fn sentence(&self) -> String {
         match self {
-            Unknown::Incomplete => "unknown: the import of the account's history is not complete at that moment \
+            Unknown::Incomplete => {
+                "unknown: the import of the account's history is not complete at that moment \
                                     (`domesday import status`)"
-                .to_owned(),
+                    .to_owned()
+            }
             Unknown::BeforeBaseline(since) => {
                 format!("unknown: what is known of the account begins at {since}")
             }
@@ -71,6 +73,17 @@ pub fn unknown(view: &View, account: AccountId) -> Result<Option<Unknown>, Proje
 /// [`Unknown`] as a refusal.
 pub fn check(view: &View, account: AccountId) -> Result<(), Fault> {
     unknown(view, account)?.map_or(Ok(()), |unknown| Err(unknown.into()))
+}
+
+/// Whether a user is of before an account's history begins: passwords, access keys and second factors that it had by
+/// then are not known.
+pub fn has_unknown_credentials(
+    reader: &dyn Reader,
+    account: AccountId,
+    created: Timestamp,
+) -> Result<bool, ProjectionError> {
+    let row = reader.get(account, &IMPORT, &())?;
+    Ok(row.is_some_and(|row| row.baseline.is_some() && created <= row.since))
 }
 
 /// Whether an account's history is still coming in, as a reader of the present sees it.

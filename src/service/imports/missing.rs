@@ -169,7 +169,8 @@ fn learn(tx: &mut Transaction<'_>, act: &Act, about: Option<&UniqueId>) -> Resul
 /// Takes away what stands where something was made; whether there was something to take away.
 fn make_room(tx: &mut Transaction<'_>, act: &Act, about: Option<&UniqueId>) -> Result<bool, Fault> {
     let account = tx.account();
-    let taken = match (act.record.name.as_str(), act.text("NewUserName"), act.text("NewGroupName")) {
+    let taken = match (act.record.name.as_str(), act.text("NewUserName"), act.text("NewGroupName"))
+    {
         ("CreateLoginProfile", ..) => {
             let Some(user) = about.cloned() else { return Ok(false) };
             tx.record(LoginProfileDeleted { user })?;
@@ -197,11 +198,16 @@ fn make_room(tx: &mut Transaction<'_>, act: &Act, about: Option<&UniqueId>) -> R
             }
             None => None,
         },
-        ("UpdateUser", Some(name), _) => Directory::new(&*tx, account).find_id(NameKind::User, name)?,
+        ("UpdateUser", Some(name), _) => {
+            Directory::new(&*tx, account).find_id(NameKind::User, name)?
+        }
         ("UpdateGroup", _, Some(name)) => {
             Directory::new(&*tx, account).find_id(NameKind::Group, name)?
         }
-        (name, ..) if name.starts_with("Create") => about.cloned(),
+        (
+            "CreateUser" | "CreateGroup" | "CreateRole" | "CreatePolicy" | "CreateInstanceProfile",
+            ..,
+        ) => about.cloned(),
         _ => None,
     };
     let Some(id) = taken else { return Ok(false) };
@@ -309,4 +315,3 @@ pub fn strip(tx: &mut Transaction<'_>, id: &UniqueId) -> Result<bool, Fault> {
     changes.into_iter().try_for_each(|change| tx.record(change))?;
     Ok(any)
 }
-

@@ -29,7 +29,6 @@ pub mod status;
 pub mod trail;
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,6 +42,7 @@ use super::fault::Fault;
 use super::root::{check_email, email_tag};
 use super::writer::Act;
 use super::{Service, origin};
+use crate::base::crypto::content_hash_of;
 use crate::base::random::random_bytes;
 use crate::base::time::Timestamp;
 use crate::identity::change::{
@@ -107,8 +107,9 @@ impl Asked<'_> {
 
     fn moment(&self, field: &str) -> Result<Option<Timestamp>, Fault> {
         let Some(text) = self.text(field) else { return Ok(None) };
-        let at = Timestamp::parse(text)
-            .ok_or_else(|| Fault::validation(format!("`{field}` is an RFC 3339 time or a date.")))?;
+        let at = Timestamp::parse(text).ok_or_else(|| {
+            Fault::validation(format!("`{field}` is an RFC 3339 time or a date."))
+        })?;
         Ok(Some(at))
     }
 
@@ -201,7 +202,9 @@ impl Asked<'_> {
         let at = self.moment("at")?.or(changed);
         let at = at.ok_or_else(|| Fault::validation("Say by --at when the snapshot was taken."))?;
         if at > self.service.clock().now() {
-            return Err(Fault::validation(format!("The snapshot is of {at}, which is still to come.")));
+            return Err(Fault::validation(format!(
+                "The snapshot is of {at}, which is still to come."
+            )));
         }
         if contents.latest > at {
             return Err(Fault::validation(format!(
@@ -260,7 +263,8 @@ impl Asked<'_> {
                 let taken = tx.get(AccountId::SYSTEM, &ACCOUNTS, &digits)?.is_some()
                     || tx.get(AccountId::SYSTEM, &EMAILS, &tag)?.is_some();
                 if taken {
-                    let taken = format!("The account {digits}, or its root user's address, is here.");
+                    let taken =
+                        format!("The account {digits}, or its root user's address, is here.");
                     return Err(Fault::new("EntityAlreadyExists", 409, taken));
                 }
                 tx.record(AccountRegistered { account, digits: digits.clone() })?;
@@ -401,12 +405,7 @@ impl Asked<'_> {
         Ok(Frame::read(position, &bytes)?.header.happened_at)
     }
 
-    fn compare(
-        &self,
-        path: &Path,
-        hash: DocumentHash,
-        known: &Importing,
-    ) -> Result<Value, Fault> {
+    fn compare(&self, path: &Path, hash: DocumentHash, known: &Importing) -> Result<Value, Fault> {
         if known.row.stage == ImportStage::Dropped {
             return Err(gate::Unknown::Dropped.into());
         }
@@ -504,13 +503,6 @@ impl Asked<'_> {
 /// BLAKE3 of a file.
 fn hash_of(path: &Path) -> Result<DocumentHash, Fault> {
     let named = |error: std::io::Error| Fault::validation(format!("{}: {error}", path.display()));
-    let mut file = File::open(path).map_err(named)?;
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let read = file.read(&mut buffer).map_err(named)?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-        hasher.update(bytes);
-    }
-    Ok(*hasher.finalize().as_bytes())
+    let file = File::open(path).map_err(named)?;
+    content_hash_of(file).map_err(named)
 }

@@ -185,9 +185,8 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, String> {
         _ => ["Get", "List", "Generate", "Simulate"].iter().any(|verb| name.starts_with(verb)),
     };
     let short = |text: Cow<'_, str>| cut(&text).to_owned();
-    let json = |raw: Option<&RawValue>| {
-        raw.map(|raw| raw.get().to_owned()).filter(|text| text != "null")
-    };
+    let json =
+        |raw: Option<&RawValue>| raw.map(|raw| raw.get().to_owned()).filter(|text| text != "null");
     Ok(Parsed::Useful(Box::new(Record {
         at,
         id: id.into_owned(),
@@ -350,7 +349,9 @@ mod tests {
         assert!(refused(r#"{"eventTime":"soon"}"#).contains("soon"));
         assert!(refused("[1]").len() > 5);
         let of = |source: &str, id: &str| {
-            format!(r#"{{"eventTime":"2026-01-01T00:00:00Z","eventSource":"{source}","eventName":"X","eventID":"{id}"}}"#)
+            format!(
+                r#"{{"eventTime":"2026-01-01T00:00:00Z","eventSource":"{source}","eventName":"X","eventID":"{id}"}}"#
+            )
         };
         assert!(matches!(parse(of("s3.amazonaws.com", "a").as_bytes()), Ok(Parsed::Other)));
         assert!(refused(&of("iam.amazonaws.com", &"a".repeat(65))).contains("eventID"));

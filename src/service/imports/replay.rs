@@ -240,16 +240,18 @@ impl Batch<'_, '_> {
                     waits = true;
                     return Err(fault);
                 }
-                Err(fault) => match missing::take(service, tx, act, &caller, (&fault, scene.baseline))? {
-                    Taken::Missing(what, about) => {
-                        missing = Some(what);
-                        about
+                Err(fault) => {
+                    match missing::take(service, tx, act, &caller, (&fault, scene.baseline))? {
+                        Taken::Missing(what, about) => {
+                            missing = Some(what);
+                            about
+                        }
+                        Taken::Unknown(about) => {
+                            unknown = true;
+                            about
+                        }
                     }
-                    Taken::Unknown(about) => {
-                        unknown = true;
-                        about
-                    }
-                },
+                }
             };
             let subject = subject_of(&about);
             let sealed = missing.as_ref().map(|what| tx.seal(&subject, MISSING_FIELD, what));
@@ -290,7 +292,8 @@ impl Batch<'_, '_> {
     ) -> Result<(), Fault> {
         let (service, digits) = (self.service, &self.scene.digits);
         let actor = Actor::new(act.record.actor().as_str()).unwrap_or_else(Actor::operator);
-        let event = writer::Act { account: self.scene.account, actor, happened_at: Some(act.record.at) };
+        let event =
+            writer::Act { account: self.scene.account, actor, happened_at: Some(act.record.at) };
         self.turn.repeat(&event, Some(&act.answered), |tx| {
             let about = body(service, tx)?;
             let origin = act.origin(tx, digits, about)?;

@@ -5,8 +5,8 @@
 //! hold names and addresses, and nothing of them is left whatever happens. They lie where temporary files do
 //! (`TMPDIR`), and take about as much room as the records of use.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -49,7 +49,14 @@ impl<'a> Sorter<'a> {
     /// An empty one.
     pub fn new(random: &'a dyn Random) -> Result<Self, Fault> {
         let key = crypto::new_key(random)?;
-        Ok(Sorter { random, key, buffer: Vec::new(), bytes: 0, levels: Vec::new(), room: IN_MEMORY })
+        Ok(Sorter {
+            random,
+            key,
+            buffer: Vec::new(),
+            bytes: 0,
+            levels: Vec::new(),
+            room: IN_MEMORY,
+        })
     }
 
     /// Takes a record in.
@@ -150,7 +157,9 @@ fn failed(error: std::io::Error) -> Fault {
         ErrorKind::StorageFull => Fault::validation(format!(
             "There is no room in {folder} for the records that are being sorted: set TMPDIR."
         )),
-        _ => Fault::validation(format!("What is being sorted cannot be kept in {folder}: {error}.")),
+        _ => {
+            Fault::validation(format!("What is being sorted cannot be kept in {folder}: {error}."))
+        }
     }
 }
 

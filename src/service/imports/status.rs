@@ -21,7 +21,8 @@ pub fn status(
     digits: &str,
     row: &ImportRow,
 ) -> Result<Value, Fault> {
-    let (mut entities, mut records, mut late, mut missing, mut differences) = (0u64, 0u64, 0u64, 0u64, 0u32);
+    let (mut entities, mut records, mut late, mut missing, mut differences) =
+        (0u64, 0u64, 0u64, 0u64, 0u32);
     let mut list = Vec::new();
     let mut until = row.since;
     let ledger = view.ledger();
@@ -40,8 +41,13 @@ pub fn status(
                     missing += 1;
                     if list.len() < LISTED {
                         let subject = subject_of(&event.origin.target);
-                        let what =
-                            sealing::unseal_once(view.keys(), account, &subject, MISSING_FIELD, sealed)?;
+                        let what = sealing::unseal_once(
+                            view.keys(),
+                            account,
+                            &subject,
+                            MISSING_FIELD,
+                            sealed,
+                        )?;
                         list.push(json!({
                             "event": position,
                             "at": c.at.to_string(),

@@ -143,7 +143,9 @@ pub fn gather(
         }
     })?;
     if found.files == 0 {
-        return Err(Fault::validation("There are no trails there (.json, .json.gz, .jsonl, .ndjson)."));
+        return Err(Fault::validation(
+            "There are no trails there (.json, .json.gz, .jsonl, .ndjson).",
+        ));
     }
     if found.wrong.is_empty() {
         return Ok((found, sorter.finish()?));
@@ -164,7 +166,8 @@ fn keep(found: &mut Found, sorter: &mut Sorter<'_>, record: &Record) -> Result<(
         found.reads += 1;
     } else {
         found.changes += 1;
-        let known = crate::service::operations::find(crate::service::operation::Api::Iam, &record.name);
+        let known =
+            crate::service::operations::find(crate::service::operation::Api::Iam, &record.name);
         let is_counted = found.not_kept.contains_key(&record.name);
         let linked = record.name.ends_with("ServiceLinkedRole");
         if known.is_none() && !linked && (is_counted || found.not_kept.len() < NAMES) {
@@ -211,7 +214,8 @@ pub fn run(
     let mut bytes = 0;
     for record in sorted {
         let record = record?;
-        let same_second = group.last().is_some_and(|other| other.at.seconds() == record.at.seconds());
+        let same_second =
+            group.last().is_some_and(|other| other.at.seconds() == record.at.seconds());
         let is_full = group.len() >= GROUP || bytes >= GROUP_BYTES;
         if is_full && (!same_second || group.len() >= TOGETHER) {
             let (came, waiting) = replay(service, scene, std::mem::take(&mut group), false)?;

@@ -259,7 +259,12 @@ fn shared_in_use(at: &Reading<'_>) -> Result<Vec<Managed>, Fault> {
     let Directory { reader, account } = at.directory;
     let shared = used.iter().filter(|policy| policy.is_shared());
     let found = shared.map(|policy| at.documents.shared(reader, account, policy));
-    Ok(found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?.into_iter().map(Managed::Shared).collect())
+    Ok(found
+        .filter_map(Result::transpose)
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .map(Managed::Shared)
+        .collect())
 }
 
 impl GetAccountAuthorizationDetails {

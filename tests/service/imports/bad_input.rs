@@ -12,7 +12,13 @@ fn records(count: usize) -> Vec<Value> {
         .map(|number| {
             let name = format!("u{number}");
             let made = json!({ "user": { "userId": format!("AIDA{number:017}") } });
-            record(&format!("e{number}"), "2026-05-01T09:00:00Z", "CreateUser", json!({ "userName": name }), made)
+            record(
+                &format!("e{number}"),
+                "2026-05-01T09:00:00Z",
+                "CreateUser",
+                json!({ "userName": name }),
+                made,
+            )
         })
         .collect()
 }
@@ -65,7 +71,10 @@ fn a_bad_file_brings_nothing_in_and_says_where_it_is_bad() {
     lines[2] += ",\"eventName\":\"X\"}";
     lines[4] = "{}".into();
     let message = refused(&import, &import.file("lines.ndjson", lines.join("\n")));
-    assert!(message.contains("line 3, record 3") && message.contains("line 5, record 5"), "{message}");
+    assert!(
+        message.contains("line 3, record 3") && message.contains("line 5, record 5"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -75,27 +84,79 @@ fn what_is_hostile_in_a_record_changes_nothing_else() {
     let deep = "[".repeat(40) + &"]".repeat(40);
     let trail = [
         // A name that is a path, one that is endless, an id of another kind, a key that is somebody's here.
-        record("a", "2026-05-01T09:00:00Z", "CreateUser", json!({ "userName": "../../x y" }), json!({ "user": { "userId": "AIDA00000000000000001" } })),
-        record("b", "2026-05-01T09:00:01Z", "CreateUser", json!({ "userName": "x".repeat(100_000) }), json!({ "user": { "userId": "AIDA00000000000000002" } })),
-        record("c", "2026-05-01T09:00:02Z", "CreateUser", json!({ "userName": "eve" }), json!({ "user": { "userId": "AIDA00000000000000003" } })),
-        record("d", "2026-05-01T09:00:03Z", "CreateAccessKey", json!({ "userName": "eve" }), json!({ "accessKey": { "accessKeyId": alice.id } })),
-        record("e", "2026-05-01T09:00:04Z", "PutUserPolicy", json!({ "userName": "eve", "policyName": "p", "policyDocument": deep }), Value::Null),
-        record("f", "2026-05-01T09:00:05Z", "PutUserPolicy", json!({ "userName": "eve", "policyName": "p", "policyDocument": { "a": 1 } }), Value::Null),
+        record(
+            "a",
+            "2026-05-01T09:00:00Z",
+            "CreateUser",
+            json!({ "userName": "../../x y" }),
+            json!({ "user": { "userId": "AIDA00000000000000001" } }),
+        ),
+        record(
+            "b",
+            "2026-05-01T09:00:01Z",
+            "CreateUser",
+            json!({ "userName": "x".repeat(100_000) }),
+            json!({ "user": { "userId": "AIDA00000000000000002" } }),
+        ),
+        record(
+            "c",
+            "2026-05-01T09:00:02Z",
+            "CreateUser",
+            json!({ "userName": "eve" }),
+            json!({ "user": { "userId": "AIDA00000000000000003" } }),
+        ),
+        record(
+            "d",
+            "2026-05-01T09:00:03Z",
+            "CreateAccessKey",
+            json!({ "userName": "eve" }),
+            json!({ "accessKey": { "accessKeyId": alice.id } }),
+        ),
+        record(
+            "e",
+            "2026-05-01T09:00:04Z",
+            "PutUserPolicy",
+            json!({ "userName": "eve", "policyName": "p", "policyDocument": deep }),
+            Value::Null,
+        ),
+        record(
+            "f",
+            "2026-05-01T09:00:05Z",
+            "PutUserPolicy",
+            json!({ "userName": "eve", "policyName": "p", "policyDocument": { "a": 1 } }),
+            Value::Null,
+        ),
         record("g", "2026-05-01T09:00:06Z", "DeleteUser", json!("eve"), Value::Null),
         record("h", "2026-05-01T09:00:07Z", "GetUser", json!({ "userName": "eve" }), Value::Null),
-        record("i", "2026-05-01T09:00:08Z", "CreateUser", json!({ "userName": "zoe" }), json!({ "user": { "userId": "../../../etc/passwd" } })),
+        record(
+            "i",
+            "2026-05-01T09:00:08Z",
+            "CreateUser",
+            json!({ "userName": "zoe" }),
+            json!({ "user": { "userId": "../../../etc/passwd" } }),
+        ),
     ];
     let path = import.file("trail.json", json!(trail).to_string());
     let body = json!({ "paths": [path], "from_empty": true, "account": DIGITS });
     let report = import.act("import-cloudtrail", body).unwrap();
-    let missing: Vec<&str> = report["missing_records"].as_array().unwrap().iter().map(|one| one["record"].as_str().unwrap()).collect();
+    let missing: Vec<&str> = report["missing_records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["record"].as_str().unwrap())
+        .collect();
     assert_eq!(missing, ["a", "b", "d", "e", "f", "g", "h", "i"], "{report:#}");
     import.act("import-complete", json!({})).unwrap();
     // The key still is whose it was.
     import.world.allow("alice", "iam:GetUser", "*");
     import.world.ok(&alice, "GetUser", &[]);
     let users = import.world.ok(&import.admin(DIGITS), "ListUsers", &[]);
-    let names: Vec<&str> = users["Users"].as_array().unwrap().iter().map(|user| user["UserName"].as_str().unwrap()).collect();
+    let names: Vec<&str> = users["Users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["UserName"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["auditor", "eve"]);
     domesday::service::audit::verify::verify(&import.world.service).unwrap();
 }
@@ -127,12 +188,16 @@ fn a_bad_snapshot_is_refused_whole() {
     assert!(bad(&user("CreateDate", "soon".into())).contains("is no date"));
     assert!(bad(&user("CreateDate", "2026-03-01".into())).contains("--at"));
     assert!(bad(&user("GroupList", json!(["ops"]))).contains("is not in the file"));
-    let policy = json!([{ "PolicyArn": format!("arn:aws:iam::{DIGITS}:policy/p"), "PolicyName": "p" }]);
+    let policy =
+        json!([{ "PolicyArn": format!("arn:aws:iam::{DIGITS}:policy/p"), "PolicyName": "p" }]);
     assert!(bad(&user("AttachedManagedPolicies", policy)).contains("is not in the file"));
     let inline = json!([{ "PolicyName": "p", "PolicyDocument": "{\"Statement\":7}" }]);
     assert!(bad(&user("UserPolicyList", inline)).contains("user/ann, p"));
     assert!(bad(&|details| details["IsTruncated"] = true.into()).contains("one page"));
-    assert!(bad(&|details| drop(details.as_object_mut().unwrap().remove("RoleDetailList"))).contains("RoleDetailList"));
+    assert!(
+        bad(&|details| drop(details.as_object_mut().unwrap().remove("RoleDetailList")))
+            .contains("RoleDetailList")
+    );
     assert!(bad(&|details| *details = json!([])).contains("line 1"));
     let cut = import.file("cut.json", &good.to_string()[..90]);
     let body = json!({ "path": cut, "at": "2026-02-01" });

@@ -1,12 +1,11 @@
 //! A real account brought in: what a snapshot and a trail say is what every question answers afterwards.
 
 mod bad_input;
+mod company;
 mod histories;
 mod order;
 mod real_records;
 pub mod recorder;
-
-use std::path::Path;
 
 use domesday::service::audit::{self, Question};
 use domesday::service::caller::Caller;
@@ -106,9 +105,4 @@ pub fn without_positions(answer: &Value) -> Value {
         Value::Array(values) => Value::Array(values.iter().map(without_positions).collect()),
         other => other.clone(),
     }
-}
-
-pub fn fixture(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/trail").join(name);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

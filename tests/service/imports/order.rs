@@ -52,7 +52,13 @@ fn a_second_is_put_in_order() {
     let import = Import::new(1);
     // An old user goes and one of the same name comes, all in a second and in no order.
     let records = [
-        record("a", "2026-05-01T09:00:00Z", "CreateUser", user("ann"), made("ann", "AIDAOLD0000000000001")),
+        record(
+            "a",
+            "2026-05-01T09:00:00Z",
+            "CreateUser",
+            user("ann"),
+            made("ann", "AIDAOLD0000000000001"),
+        ),
         record("b", "2026-05-01T09:00:00Z", "AttachUserPolicy", attach("ann"), Value::Null),
         record("c", T, "AttachUserPolicy", attach("ann"), Value::Null),
         record("d", T, "CreateUser", user("ann"), made("ann", "AIDANEW0000000000002")),
@@ -64,8 +70,20 @@ fn a_second_is_put_in_order() {
         record("i", T, "AttachUserPolicy", attach("bob"), Value::Null),
         record("j", T, "CreateUser", user("bob"), made("bob", "AIDABOB0000000000003")),
         // A clock that is behind: the key is older than its user.
-        record("k", T, "CreateAccessKey", user("eve"), json!({ "accessKey": { "accessKeyId": "AKIAEVE0000000000000" } })),
-        record("l", "2026-05-01T10:00:02Z", "CreateUser", user("eve"), made("eve", "AIDAEVE0000000000004")),
+        record(
+            "k",
+            T,
+            "CreateAccessKey",
+            user("eve"),
+            json!({ "accessKey": { "accessKeyId": "AKIAEVE0000000000000" } }),
+        ),
+        record(
+            "l",
+            "2026-05-01T10:00:02Z",
+            "CreateUser",
+            user("eve"),
+            made("eve", "AIDAEVE0000000000004"),
+        ),
     ];
     let report = empty(&import, &records);
     assert_eq!((&report["missing"], &report["replayed"]), (&0.into(), &12.into()), "{report:#}");
@@ -76,7 +94,8 @@ fn a_second_is_put_in_order() {
     assert_eq!(ann["created"], T);
     assert_eq!(show(&import, "bob").unwrap()["kind"], "gone");
     assert_eq!(show(&import, "user/eve").unwrap()["access_keys"], json!(["AKIAEVE0000000000000"]));
-    let old = import.question(DIGITS, "show", &[("thing", "user/ann")], Some("2026-05-01T09:30:00Z"));
+    let old =
+        import.question(DIGITS, "show", &[("thing", "user/ann")], Some("2026-05-01T09:30:00Z"));
     assert_eq!(old.unwrap()["id"], "AIDAOLD0000000000001");
     // Before the first record nobody knows.
     let before = import.question(DIGITS, "show", &[("thing", "user/ann")], Some("2026-05-01"));
@@ -88,18 +107,48 @@ fn a_second_is_put_in_order() {
 fn what_cannot_follow_tells_that_records_are_missing_and_the_rest_goes_on() {
     let import = Import::new(2);
     let records = [
-        record("a", "2026-05-01T09:00:00Z", "CreateUser", user("ann"), made("ann", "AIDAOLD0000000000001")),
+        record(
+            "a",
+            "2026-05-01T09:00:00Z",
+            "CreateUser",
+            user("ann"),
+            made("ann", "AIDAOLD0000000000001"),
+        ),
         record("b", "2026-05-01T09:00:01Z", "AttachUserPolicy", attach("ann"), Value::Null),
-        record("c", "2026-05-01T09:00:01Z", "CreateLoginProfile", user("ann"), json!({ "loginProfile": user("ann") })),
+        record(
+            "c",
+            "2026-05-01T09:00:01Z",
+            "CreateLoginProfile",
+            user("ann"),
+            json!({ "loginProfile": user("ann") }),
+        ),
         // Deleted with what it had: three records are missing, two of them in between.
         record("d", "2026-05-01T09:10:00Z", "DeleteUser", user("ann"), Value::Null),
-        record("e", "2026-05-01T09:20:00Z", "CreateUser", user("bob"), made("bob", "AIDABOB0000000000002")),
-        record("f", "2026-05-01T09:30:00Z", "CreateUser", user("bob"), made("bob", "AIDABOB0000000000003")),
+        record(
+            "e",
+            "2026-05-01T09:20:00Z",
+            "CreateUser",
+            user("bob"),
+            made("bob", "AIDABOB0000000000002"),
+        ),
+        record(
+            "f",
+            "2026-05-01T09:30:00Z",
+            "CreateUser",
+            user("bob"),
+            made("bob", "AIDABOB0000000000003"),
+        ),
         record("g", "2026-05-01T09:40:00Z", "DetachUserPolicy", attach("bob"), Value::Null),
         record("h", "2026-05-01T09:50:00Z", "DeleteUser", user("carl"), Value::Null),
         record("i", "2026-05-01T09:55:00Z", "CreateUser", user("dora"), Value::Null),
         record("j", "2026-05-01T09:56:00Z", "UploadSSHPublicKey", user("bob"), json!({})),
-        record("k", "2026-05-01T09:57:00Z", "TagUser", json!({ "userName": "bob", "tags": [{ "key": "k", "value": "v" }] }), Value::Null),
+        record(
+            "k",
+            "2026-05-01T09:57:00Z",
+            "TagUser",
+            json!({ "userName": "bob", "tags": [{ "key": "k", "value": "v" }] }),
+            Value::Null,
+        ),
     ];
     let report = empty(&import, &records);
     let missing: Vec<&str> = report["missing_records"]
@@ -117,7 +166,10 @@ fn what_cannot_follow_tells_that_records_are_missing_and_the_rest_goes_on() {
     import.act("import-complete", json!({ "account": DIGITS })).unwrap();
     assert_eq!(show(&import, "ann").unwrap()["kind"], "gone");
     let bob = show(&import, "user/bob").unwrap();
-    assert_eq!((&bob["id"], &bob["tags"][0]["value"]), (&"AIDABOB0000000000003".into(), &"v".into()));
+    assert_eq!(
+        (&bob["id"], &bob["tags"][0]["value"]),
+        (&"AIDABOB0000000000003".into(), &"v".into())
+    );
     assert!(show(&import, "dora").is_err());
     domesday::service::audit::verify::verify(&import.world.service).unwrap();
 }
@@ -127,9 +179,18 @@ fn late_records_are_kept_and_change_nothing_and_a_dropped_import_begins_anew() {
     let import = Import::new(3);
     let first = record("a", T, "CreateUser", user("ann"), made("ann", "AIDAANN0000000000001"));
     empty(&import, std::slice::from_ref(&first));
-    let late = record("b", "2026-04-01T00:00:00Z", "CreateUser", user("bob"), made("bob", "AIDABOB0000000000002"));
+    let late = record(
+        "b",
+        "2026-04-01T00:00:00Z",
+        "CreateUser",
+        user("bob"),
+        made("bob", "AIDABOB0000000000002"),
+    );
     let report = import.trail(&[late.clone(), first.clone()]).unwrap();
-    assert_eq!((&report["late"], &report["replayed"], &report["already_in"]), (&1.into(), &0.into(), &1.into()));
+    assert_eq!(
+        (&report["late"], &report["replayed"], &report["already_in"]),
+        (&1.into(), &0.into(), &1.into())
+    );
     let again = import.trail(&[late.clone()]).unwrap();
     assert_eq!((&again["late"], &again["already_in"]), (&0.into(), &1.into()));
     import.act("import-drop", json!({})).unwrap();
@@ -147,7 +208,10 @@ fn late_records_are_kept_and_change_nothing_and_a_dropped_import_begins_anew() {
 #[test]
 fn drift_is_listed_field_by_field_and_must_be_accepted() {
     let import = Import::new(4);
-    empty(&import, &[record("a", T, "CreateUser", user("ann"), made("ann", "AIDAANN0000000000001"))]);
+    empty(
+        &import,
+        &[record("a", T, "CreateUser", user("ann"), made("ann", "AIDAANN0000000000001"))],
+    );
     let details = json!({
         "UserDetailList": [{
             "Path": "/", "UserName": "ann", "UserId": "AIDAANN0000000000001",
@@ -167,7 +231,9 @@ fn drift_is_listed_field_by_field_and_must_be_accepted() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| format!("{} {}", one["entity"].as_str().unwrap(), one["field"].as_str().unwrap()))
+        .map(|one| {
+            format!("{} {}", one["entity"].as_str().unwrap(), one["field"].as_str().unwrap())
+        })
         .collect();
     assert_eq!(
         fields,

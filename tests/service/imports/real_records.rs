@@ -28,15 +28,36 @@ fn rehearsed_attacks_read_as_they_were() {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::193672423079:root"},"Action":"sts:AssumeRole"}]}"#;
     let encoded = domesday::base::text::percent_encode(trust.as_bytes());
     let profile = json!({ "loginProfile": { "createDate": "Aug 1, 2024 1:42:21 PM", "passwordResetRequired": false, "userName": "mallory" } });
-    let mut failed = record("g", "2024-08-01T13:42:22Z", "DeleteLoginProfile", json!({ "userName": "mallory" }), Value::Null);
+    let mut failed = record(
+        "g",
+        "2024-08-01T13:42:22Z",
+        "DeleteLoginProfile",
+        json!({ "userName": "mallory" }),
+        Value::Null,
+    );
     failed["errorCode"] = "EntityTemporarilyUnmodifiableException".into();
-    let mut login = other_source(record("h", "2024-08-02T08:53:24Z", "ConsoleLogin", Value::Null, json!({ "ConsoleLogin": "Success" })), "signin.amazonaws.com");
+    let mut login = other_source(
+        record(
+            "h",
+            "2024-08-02T08:53:24Z",
+            "ConsoleLogin",
+            Value::Null,
+            json!({ "ConsoleLogin": "Success" }),
+        ),
+        "signin.amazonaws.com",
+    );
     login["additionalEventData"] = json!({ "MFAUsed": "No" });
     let mut federation = other_source(
-        record("i", "2024-11-30T08:43:17Z", "GetFederationToken", json!({ "name": "someone" }), json!({
-            "credentials": { "accessKeyId": "ASIAFEDERATED0000001", "expiration": "Nov 30, 2024, 8:43:17 PM", "sessionToken": "t" },
-            "federatedUser": { "federatedUserId": format!("{DIGITS}:someone") },
-        })),
+        record(
+            "i",
+            "2024-11-30T08:43:17Z",
+            "GetFederationToken",
+            json!({ "name": "someone" }),
+            json!({
+                "credentials": { "accessKeyId": "ASIAFEDERATED0000001", "expiration": "Nov 30, 2024, 8:43:17 PM", "sessionToken": "t" },
+                "federatedUser": { "federatedUserId": format!("{DIGITS}:someone") },
+            }),
+        ),
         "sts.amazonaws.com",
     );
     federation["readOnly"] = false.into();
@@ -65,22 +86,32 @@ fn rehearsed_attacks_read_as_they_were() {
     .into_iter()
     .map(by_christophe)
     .collect();
-    let path = import.file("trail.ndjson", records.iter().map(|one| format!("{one}\n")).collect::<String>());
+    let path = import
+        .file("trail.ndjson", records.iter().map(|one| format!("{one}\n")).collect::<String>());
     let body = json!({ "paths": [path], "from_empty": true, "account": DIGITS });
     let report = import.act("import-cloudtrail", body).unwrap();
-    let missing: Vec<&Value> = report["missing_records"].as_array().unwrap().iter().map(|one| &one["record"]).collect();
+    let missing: Vec<&Value> =
+        report["missing_records"].as_array().unwrap().iter().map(|one| &one["record"]).collect();
     assert_eq!(missing, ["j", "k"], "{report:#}");
-    assert_eq!((&report["found"]["failed"], &report["sign_ins"], &report["sessions"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&report["found"]["failed"], &report["sign_ins"], &report["sessions"]),
+        (&1.into(), &1.into(), &1.into())
+    );
     import.act("import-complete", json!({})).unwrap();
     let asked = [("principal", "mallory"), ("action", "iam:CreateUser"), ("resource", "*")];
     let answer = import.question(DIGITS, "can", &asked, Some("2024-08-01T13:33:28Z")).unwrap();
     assert_eq!(answer["decision"], "allowed");
     let statement = &answer["statements"][0];
-    let event = import.question(DIGITS, "show", &[("thing", &format!("@{}", statement["event"]))], None).unwrap();
+    let event = import
+        .question(DIGITS, "show", &[("thing", &format!("@{}", statement["event"]))], None)
+        .unwrap();
     assert_eq!((&event["operation"], &event["request"]), (&"AttachUserPolicy".into(), &"a".into()));
     assert_eq!(event["credential"], "AKIACHRISTOPHE000001");
     let asked = [("principal", "role/backdoor"), ("action", "iam:CreateUser"), ("resource", "*")];
     assert_eq!(import.question(DIGITS, "can", &asked, None).unwrap()["decision"], "explicitDeny");
     let mallory = import.question(DIGITS, "show", &[("thing", "user/mallory")], None).unwrap();
-    assert_eq!((&mallory["can_sign_in"], &mallory["tags"][0]["key"]), (&true.into(), &"Rehearsal".into()));
+    assert_eq!(
+        (&mallory["can_sign_in"], &mallory["tags"][0]["key"]),
+        (&true.into(), &"Rehearsal".into())
+    );
 }

@@ -97,7 +97,11 @@ fn put(into: &mut Value, parts: &[&str], value: &str) {
             if !into.is_object() {
                 *into = json!({});
             }
-            put(into.as_object_mut().unwrap().entry(small(name)).or_insert(Value::Null), rest, value);
+            put(
+                into.as_object_mut().unwrap().entry(small(name)).or_insert(Value::Null),
+                rest,
+                value,
+            );
         }
     }
 }
