@@ -48,6 +48,14 @@ impl<A: Concerned, B: Concerned> Concerned for (A, B) {
     }
 }
 
+impl<A: Concerned, B: Concerned, C: Concerned> Concerned for (A, B, C) {
+    fn each_id<'a>(&'a self, each: &mut dyn FnMut(&'a str)) {
+        self.0.each_id(each);
+        self.1.each_id(each);
+        self.2.each_id(each);
+    }
+}
+
 macro_rules! name_nobody {
     ($($type:ty),*) => {
         $( impl Concerned for $type {
@@ -56,5 +64,5 @@ macro_rules! name_nobody {
     };
 }
 
-// Hashes, tags of names and commitments are all 32 bytes. Accounts are not principals.
-name_nobody!(String, Sealed, [u8; 32], bool, u32, u64, i32, Timestamp, AccountId);
+// Hashes, tags of names and commitments are all 32 bytes, ids of imports 16. Accounts are not principals.
+name_nobody!(String, Sealed, [u8; 16], [u8; 32], bool, u32, u64, i32, Timestamp, AccountId);

@@ -109,7 +109,7 @@ fn event(line: &Line<'_>, position: u64, brief: bool) -> Result<Map<String, Valu
     if brief || frame.header.account != line.account {
         return Ok(shown);
     }
-    let mut entry = fields(log::entry(view, position, &frame, &event)?);
+    let mut entry = fields(log::entry(line.service.activity(), view, position, &frame, &event)?);
     for name in ["actor", "session", "address", "ticket"] {
         shown.insert(name.to_owned(), entry.remove(name).unwrap_or_default());
     }
