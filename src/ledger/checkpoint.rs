@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(text.parse(), Ok(file.clone()));
         assert_eq!(file.check(b"two", &key), Ok(()));
         assert_eq!(file.check(b"one", &key), Err(ProofError::Root.into()));
-        assert_eq!(ProofFile { index: 2, ..file.clone() }.check(b"two", &key).is_err(), true);
+        assert!(ProofFile { index: 2, ..file.clone() }.check(b"two", &key).is_err());
         let bare = ProofFile { entry: None, ..file };
         assert_eq!(bare.to_string().parse(), Ok(bare));
     }
