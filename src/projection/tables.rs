@@ -463,12 +463,12 @@ pub const MFA_DEVICES_OF: Table<(UniqueId, UniqueId), UniqueId> =
 /// The code that was issued to recover the root user, while it was not used.
 pub const ROOT_RECOVERY: Table<(), RootRecoveryRow> = Table::new(57, "root recovery");
 /// Where the account's history came from, if from elsewhere.
-pub const IMPORT: Table<(), ImportRow> = Table::new(60, "import");
+pub const IMPORT: Table<(), ImportRow> = Table::new(70, "import");
 /// The records that were replayed or kept, by their own ids, and the times that they bear.
-pub const IMPORTED_RECORDS: Table<String, Timestamp> = Table::new(61, "imported records");
+pub const IMPORTED_RECORDS: Table<String, Timestamp> = Table::new(71, "imported records");
 /// Shared managed policies as they came in with the account, by their ARNs.
 pub const SHARED_POLICIES: Table<PolicyRef, SharedPolicyRow> =
-    Table::new(62, "imported shared policies");
+    Table::new(72, "imported shared policies");
 
 /// Accounts by digits (index over all accounts).
 pub const ACCOUNTS: Table<String, AccountId> = Table::new(30, "accounts");

@@ -35,7 +35,7 @@ fn act(world: &World, random: &dyn Random) {
 /// Every row that a view shows, asked for in scans and one by one.
 fn rows(view: &dyn Reader, account: AccountId) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut rows = Vec::new();
-    for table in 0..64 {
+    for table in 0..96 {
         let scan = &mut |key: &[u8], row: &[u8]| {
             rows.push((key.to_vec(), row.to_vec()));
             Ok(true)

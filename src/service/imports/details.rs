@@ -45,18 +45,18 @@ pub struct UserDetail {
     /// When it was made.
     pub create_date: String,
     /// Inline policies.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub user_policy_list: Vec<PolicyDetail>,
     /// The names of its groups.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub group_list: Vec<String>,
     /// Managed policies.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub attached_managed_policies: Vec<Attached>,
     /// Its boundary.
     pub permissions_boundary: Option<Boundary>,
     /// Its tags.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub tags: Vec<Tag>,
 }
 
@@ -76,10 +76,10 @@ pub struct GroupDetail {
     /// When it was made.
     pub create_date: String,
     /// Inline policies.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub group_policy_list: Vec<PolicyDetail>,
     /// Managed policies.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub attached_managed_policies: Vec<Attached>,
 }
 
@@ -101,18 +101,18 @@ pub struct RoleDetail {
     /// Its trust policy.
     pub assume_role_policy_document: Value,
     /// The instance profiles that it is in.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub instance_profile_list: Vec<ProfileDetail>,
     /// Inline policies.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub role_policy_list: Vec<PolicyDetail>,
     /// Managed policies.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub attached_managed_policies: Vec<Attached>,
     /// Its boundary.
     pub permissions_boundary: Option<Boundary>,
     /// Its tags.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub tags: Vec<Tag>,
     /// When it was last assumed.
     pub role_last_used: Option<LastUsed>,
@@ -155,7 +155,7 @@ pub struct ManagedDetail {
     /// When it last changed.
     pub update_date: Option<String>,
     /// Its versions.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub policy_version_list: Vec<VersionDetail>,
 }
 
@@ -205,6 +205,11 @@ pub struct LastUsed {
     pub last_used_date: Option<String>,
     /// Where.
     pub region: Option<String>,
+}
+
+/// A list that may be null, which is none.
+fn listed<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
 }
 
 fn root_path() -> String {

@@ -18,7 +18,7 @@ use crate::projection::sealing::{self, NameKind};
 use crate::projection::tables::RoleRow;
 use crate::projection::view::ReadTables;
 use crate::projection::{Answered, Reader, Transaction};
-use crate::service::caller::{Caller, Identity, Source as From};
+use crate::service::caller::{Caller, Identity, Source as Place};
 use crate::service::fault::Fault;
 use crate::service::operation::{Api, Prepared, Writing};
 use crate::service::operations::shapes::need;
@@ -244,7 +244,7 @@ impl Act {
             credential: who.key.as_deref().and_then(UniqueId::parse),
             at: record.at,
             request_id: record.id.clone(),
-            source: From::default(),
+            source: Place::default(),
         }
     }
 

@@ -132,6 +132,7 @@ pub fn replay(
                 acts.extend(batch.sift(record)?);
             }
             waiting = batch.settle(acts)?;
+            waiting.sort_by_key(|act| act.record.at);
         }
         if last {
             for act in std::mem::take(&mut waiting) {
@@ -141,6 +142,12 @@ pub fn replay(
         let waiting = waiting.into_iter().map(|act| act.record).collect();
         Ok((batch.tally, waiting))
     })
+}
+
+/// Whether another record may make right what a record is refused with.
+fn can_mend(refusal: &Fault) -> bool {
+    ["NoSuchEntity", "EntityAlreadyExists", "DeleteConflict", "LimitExceeded"]
+        .contains(&refusal.code)
 }
 
 struct Batch<'a, 'w> {
@@ -236,7 +243,10 @@ impl Batch<'_, '_> {
                     about
                 }
                 Err(fault) if !fault.is_sender() => return Err(fault),
-                Err(fault) if mode != Mode::Forced => {
+                // What no other record can mend need not wait.
+                Err(fault)
+                    if mode == Mode::Eager || (mode == Mode::Settled && can_mend(&fault)) =>
+                {
                     waits = true;
                     return Err(fault);
                 }

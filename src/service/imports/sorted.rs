@@ -108,24 +108,24 @@ impl<'a> Sorter<'a> {
         if self.levels.is_empty() {
             self.buffer.sort();
             let entries = self.buffer.into_iter();
-            return Ok(Sorted { from: From::Memory(entries), last: None });
+            return Ok(Sorted { from: Input::Memory(entries), last: None });
         }
         if !self.buffer.is_empty() {
             self.set_aside()?;
         }
         let runs = self.levels.into_iter().flatten().collect();
-        Ok(Sorted { from: From::Files(Merge::of(runs, &self.key)?), last: None })
+        Ok(Sorted { from: Input::Files(Merge::of(runs, &self.key)?), last: None })
     }
 }
 
-enum From {
+enum Input {
     Memory(std::vec::IntoIter<Entry>),
     Files(Merge),
 }
 
 /// Records in their order.
 pub struct Sorted {
-    from: From,
+    from: Input,
     last: Option<Key>,
 }
 
@@ -135,8 +135,8 @@ impl Iterator for Sorted {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let next = match &mut self.from {
-                From::Memory(entries) => entries.next().map(Ok),
-                From::Files(merge) => merge.next(),
+                Input::Memory(entries) => entries.next().map(Ok),
+                Input::Files(merge) => merge.next(),
             }?;
             let (key, bytes) = match next {
                 Ok(entry) => entry,

@@ -55,7 +55,7 @@ fn the_trail_of_a_company_tells_what_happened() {
     let log = ask("events", &[("ticket", "HR-2291")], None);
     let names: Vec<&Value> =
         log["events"].as_array().unwrap().iter().map(|event| &event["operation"]).collect();
-    assert_eq!(names, ["CreateUser", "CreateLoginProfile", "AddUserToGroup"]);
+    assert_eq!(names, ["CreateUser", "AddUserToGroup", "CreateLoginProfile"]);
     // What the shop may since March the fifth, by groups, and which event made it so.
     let gained =
         ask("diff", &[("from", "2026-03-05"), ("to", "2026-03-06"), ("principal", "ben")], None);

@@ -216,7 +216,7 @@ fn drift_is_listed_field_by_field_and_must_be_accepted() {
         "UserDetailList": [{
             "Path": "/", "UserName": "ann", "UserId": "AIDAANN0000000000001",
             "Arn": format!("arn:aws:iam::{DIGITS}:user/ann"), "CreateDate": T,
-            "UserPolicyList": [{ "PolicyName": "p", "PolicyDocument": { "Version": "2012-10-17", "Statement": [] } }],
+            "UserPolicyList": [{ "PolicyName": "p", "PolicyDocument": { "Version": "2012-10-17", "Statement": { "Effect": "Deny", "Action": "*", "Resource": "*" } } }],
             "AttachedManagedPolicies": [{ "PolicyName": "ReadOnlyAccess", "PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess" }],
             "Tags": [{ "Key": "team", "Value": "red" }],
         }],
