@@ -16,6 +16,8 @@ mod append;
 mod audit;
 #[path = "bench/decisions.rs"]
 mod decisions;
+#[path = "bench/export.rs"]
+mod export;
 #[path = "bench/figures.rs"]
 mod figures;
 #[path = "bench/history.rs"]
@@ -95,6 +97,8 @@ enum Part {
     Questions,
     /// A trail brought in
     Import,
+    /// Exports of a history
+    Export,
     /// All of these
     All,
 }
@@ -171,6 +175,9 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     }
     if asked(Part::Import) {
         imports::measure(if arguments.short { 20_000 } else { 500_000 }, &mut figures)?;
+    }
+    if asked(Part::Export) {
+        export::measure(&extent, &mut figures)?;
     }
     figures.print();
     if arguments.short {

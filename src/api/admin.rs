@@ -153,6 +153,21 @@ async fn question(
     audit::ask(service, received, caller.await?, &name, moment).await
 }
 
+/// The operator in the account that a request for an export names.
+///
+/// # Errors
+/// If there is no such account, or no only one.
+pub async fn exporting(
+    service: &Arc<Service>,
+    received: &Arc<Received>,
+    operator: &str,
+) -> Result<Caller, Fault> {
+    off_thread(service, received, operator, |service, received, operator| {
+        caller(service, received, operator, account(service, received)?)
+    })
+    .await
+}
+
 async fn act(
     service: &Arc<Service>,
     received: &Arc<Received>,

@@ -145,7 +145,10 @@ pub fn members(body: &[u8]) -> Result<Vec<(String, String)>, Fault> {
 }
 
 /// Takes `at` out of the parameters; it and the path's moment exclude each other.
-fn take_moment(
+///
+/// # Errors
+/// What is no moment, and two of them.
+pub fn take_moment(
     parameters: &mut Vec<(String, String)>,
     of_path: Option<Moment>,
 ) -> Result<Option<Moment>, Fault> {

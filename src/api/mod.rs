@@ -8,6 +8,7 @@
 //! | [`query`] | IAM and STS: a form in, XML out |
 //! | [`audit`] | `/audit/v1/...`: parameters in, JSON out; signed like all of AWS |
 //! | [`authzen`] | `/access/v1/...`: decisions for gateways, by OpenID AuthZEN |
+//! | [`exports`] | `/audit/v1/exports`: files as a stream |
 //! | [`admin`] | the same for whoever has the machine, through `admin.sock`, and the operator's acts |
 //! | [`tiles`] | `/checkpoint`, `/tile/...`: the ledger as a public log of hashes |
 //! | [`pages`] | `/console/...`: handed to another layer |
@@ -20,6 +21,7 @@
 pub mod admin;
 pub mod audit;
 pub mod authzen;
+pub mod exports;
 pub mod form;
 pub mod front;
 pub mod metrics;

@@ -37,13 +37,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::exports::Answer;
 use super::form::MAX_BODY_BYTES;
 use super::front::{self, Front};
 use super::metrics::Metrics;
 use super::pages;
 use super::routes::{Endpoint, NoRoute, Route, route};
-use super::signed::Received;
-use super::{admin, audit, authzen, query, tiles};
+use super::signed::{self, NotSigned, Received};
+use super::{admin, audit, authzen, exports, query, tiles};
 use crate::service::Service;
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
@@ -323,17 +324,13 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-async fn answer(
-    shared: &Arc<Shared>,
-    peer: &Peer,
-    request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+async fn answer(shared: &Arc<Shared>, peer: &Peer, request: Request<Incoming>) -> Response<Answer> {
     // AuthZEN's clients name their requests themselves, and find the name in every answer.
     let is_named = request.uri().path().contains("/access/v1/");
     let name = request.headers().get(CLIENT_REQUEST_ID).cloned().filter(|_| is_named);
     if matches!(peer, Peer::Network(_)) && pages::is_visitor(&request) {
         shared.metrics.answered(303);
-        return pages::show_in();
+        return pages::show_in().map(Answer::Whole);
     }
     let (reply, request_id) = match shared.service.request_id() {
         Ok(request_id)
@@ -345,7 +342,19 @@ async fn answer(
                 response.headers_mut().insert("x-amzn-requestid", id);
             }
             shared.metrics.answered(response.status().as_u16());
-            return response;
+            return response.map(Answer::Whole);
+        }
+        Ok(request_id) if is_export(request.uri().path()) => {
+            match export(shared, peer, request, &request_id).await {
+                Ok(mut response) => {
+                    if let Ok(id) = HeaderValue::from_str(&request_id) {
+                        response.headers_mut().insert("x-amzn-requestid", id);
+                    }
+                    shared.metrics.answered(200);
+                    return response;
+                }
+                Err(fault) => (audit::reply(Err(fault), &request_id), request_id),
+            }
         }
         Ok(request_id) => (dispatch(shared, peer, request, &request_id).await, request_id),
         Err(fault) => (query::refusal(Api::Iam, &fault, ""), String::new()),
@@ -355,7 +364,36 @@ async fn answer(
     if let Some(name) = name {
         response.headers_mut().insert(CLIENT_REQUEST_ID, name);
     }
-    response
+    response.map(Answer::Whole)
+}
+
+/// Whether a path asks for an export, whose answer is a stream.
+fn is_export(path: &str) -> bool {
+    route(path).is_ok_and(|route| route.endpoint == Endpoint::Question(exports::NAME.to_owned()))
+}
+
+async fn export(
+    shared: &Arc<Shared>,
+    peer: &Peer,
+    request: Request<Incoming>,
+    request_id: &str,
+) -> Result<Response<Answer>, Fault> {
+    let moment = route(request.uri().path()).ok().and_then(|route| route.moment);
+    let received = Arc::new(receive(shared, peer, request, request_id).await?);
+    let service = &shared.service;
+    let caller = match peer {
+        Peer::Operator(name) => admin::exporting(service, &received, name).await?,
+        Peer::Network(_) => {
+            let signed = signed::authenticate(service, &received, &["domesday"]).await;
+            signed.map(|signed| signed.caller).map_err(|NotSigned { fault, counts }| {
+                if counts {
+                    shared.metrics.authentication_failed();
+                }
+                fault
+            })?
+        }
+    };
+    exports::begin(service, &received, caller, moment).await
 }
 
 /// Finds out what is asked of, reads the request to its end, and has it answered.

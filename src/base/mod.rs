@@ -6,6 +6,7 @@ pub mod crypto;
 pub mod form_tree;
 pub mod qr;
 pub mod random;
+pub mod rsa;
 pub mod secret;
 pub mod signature;
 pub mod sigv4;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
@@ -49,6 +50,28 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// Asks a server at `http://HOST:PORT` or `https://HOST`, signed with the usual AWS credentials for the
 /// service `domesday`.
 pub fn at_endpoint(endpoint: &str, ask: &Ask<'_>) -> Result<Value, Failure> {
+    runtime()?.block_on(async { whole(to_endpoint(endpoint, ask).await?).await })
+}
+
+/// Asks through the socket of a running server.
+pub fn at_socket(socket: &Path, ask: &Ask<'_>) -> Result<Value, Failure> {
+    runtime()?.block_on(async { whole(to_socket(socket, ask).await?).await })
+}
+
+/// Takes what a server answers as it arrives.
+type Take<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Failure>;
+
+/// As [`at_endpoint`], for an answer that is taken as it arrives, however long it is.
+pub fn stream_at_endpoint(endpoint: &str, ask: &Ask<'_>, take: Take<'_>) -> Result<(), Failure> {
+    runtime()?.block_on(async { pieces(to_endpoint(endpoint, ask).await?, take).await })
+}
+
+/// As [`at_socket`], for an answer that is taken as it arrives, however long it is.
+pub fn stream_at_socket(socket: &Path, ask: &Ask<'_>, take: Take<'_>) -> Result<(), Failure> {
+    runtime()?.block_on(async { pieces(to_socket(socket, ask).await?, take).await })
+}
+
+async fn to_endpoint(endpoint: &str, ask: &Ask<'_>) -> Result<Response<Incoming>, Failure> {
     let (port, rest) = match endpoint.split_once("://") {
         Some(("http", rest)) => (80, rest),
         Some(("https", rest)) => (443, rest),
@@ -81,31 +104,24 @@ pub fn at_endpoint(endpoint: &str, ask: &Ask<'_>) -> Result<Value, Failure> {
         None => (format!("{authority}:{port}"), authority),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    runtime()?.block_on(async {
-        let connected = tokio::time::timeout(CONNECT, TcpStream::connect(&address)).await;
-        let stream = connected
-            .map_err(|_| Failure::new(format!("{endpoint}: no connection within 10 seconds")))?
-            .map_err(|error| {
-                Failure::new(format!("{endpoint}: {error}; is the server running?"))
-            })?;
-        if port == 443 {
-            let stream = tls::over(stream, host).await?;
-            return send(stream, ask, authority, &path, &query, body, added).await;
-        }
-        send(stream, ask, authority, &path, &query, body, added).await
-    })
+    let connected = tokio::time::timeout(CONNECT, TcpStream::connect(&address)).await;
+    let stream = connected
+        .map_err(|_| Failure::new(format!("{endpoint}: no connection within 10 seconds")))?
+        .map_err(|error| Failure::new(format!("{endpoint}: {error}; is the server running?")))?;
+    if port == 443 {
+        let stream = tls::over(stream, host).await?;
+        return send(stream, ask, authority, &path, &query, body, added).await;
+    }
+    send(stream, ask, authority, &path, &query, body, added).await
 }
 
-/// Asks through the socket of a running server.
-pub fn at_socket(socket: &Path, ask: &Ask<'_>) -> Result<Value, Failure> {
+async fn to_socket(socket: &Path, ask: &Ask<'_>) -> Result<Response<Incoming>, Failure> {
     let query = query(ask.parameters);
     let body = ask.body.map(ToString::to_string).unwrap_or_default();
-    runtime()?.block_on(async {
-        let stream = UnixStream::connect(socket)
-            .await
-            .map_err(|error| Failure::new(format!("{}: {error}", socket.display())))?;
-        send(stream, ask, "localhost", ask.path, &query, body, Vec::new()).await
-    })
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|error| Failure::new(format!("{}: {error}", socket.display())))?;
+    send(stream, ask, "localhost", ask.path, &query, body, Vec::new()).await
 }
 
 async fn send<S>(
@@ -116,11 +132,10 @@ async fn send<S>(
     query: &str,
     body: String,
     headers: Vec<(&'static str, String)>,
-) -> Result<Value, Failure>
+) -> Result<Response<Incoming>, Failure>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("the server: {error}"));
     let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     let mut request =
         Request::builder().method(ask.method.clone()).uri(target).header("host", host);
@@ -135,7 +150,15 @@ where
         .await
         .map_err(|error| failed(&error))?;
     tokio::spawn(connection);
-    let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
+    sender.send_request(request).await.map_err(|error| failed(&error))
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(format!("the server: {error}"))
+}
+
+/// The whole answer, as JSON.
+async fn whole(answer: Response<Incoming>) -> Result<Value, Failure> {
     let status = answer.status();
     let bytes = Limited::new(answer.into_body(), LARGEST)
         .collect()
@@ -152,6 +175,21 @@ where
         status: if error("code") == Some(DAMAGED) { 3 } else { 2 },
         message: error("message").unwrap_or(status.as_str()).to_owned(),
     })
+}
+
+/// The answer as it arrives; a refusal is read whole.
+async fn pieces(answer: Response<Incoming>, take: Take<'_>) -> Result<(), Failure> {
+    if !answer.status().is_success() {
+        return whole(answer).await.map(drop);
+    }
+    let mut body = answer.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| failed(&error))?;
+        if let Some(bytes) = frame.data_ref() {
+            take(bytes)?;
+        }
+    }
+    Ok(())
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -24,6 +24,8 @@ use crate::service::Service;
 use crate::service::audit::question::OF_THE_STORE;
 use crate::service::audit::{self, Question, evidence};
 use crate::service::caller::Caller;
+use crate::service::exports;
+use crate::service::exports::sink::{Folder, Receiver};
 use crate::service::founding::{self, Place};
 use crate::service::moment::Moment;
 
@@ -229,6 +231,40 @@ impl Door {
                     Some(_) => evidence::run(service, &caller, name, &parameters, moment)?,
                 })
             }
+        }
+    }
+
+    /// Has an export written to a folder, and returns its manifest; `at` is a moment as it was written.
+    pub fn export(
+        &self,
+        parameters: &[(String, String)],
+        at: Option<&str>,
+        folder: &mut Folder,
+    ) -> Result<(), Failure> {
+        let moment = at.map(moment).transpose()?;
+        let ask = exports::Ask::parse(parameters)?;
+        let mut parameters = parameters.to_vec();
+        parameters.extend(moment.map(|moment| ("at".to_owned(), moment.to_string())));
+        let mut receiver = Receiver::default();
+        let mut take = |bytes: &[u8]| Ok(receiver.take(bytes, folder)?);
+        let path = "/audit/v1/exports";
+        let get = |parameters| Ask { method: Method::GET, path, parameters, body: None };
+        match self {
+            Door::Endpoint(url) => client::stream_at_endpoint(url, &get(&parameters), &mut take)?,
+            Door::Socket(socket, account) => {
+                parameters
+                    .extend(account.iter().map(|account| ("account".to_owned(), account.clone())));
+                client::stream_at_socket(socket, &get(&parameters), &mut take)?;
+            }
+            Door::Folder(service, account) => {
+                let caller = caller(service, account.as_deref())?;
+                exports::run(service, &caller, &ask, moment, folder)?;
+                return Ok(());
+            }
+        }
+        match receiver.whole {
+            true => Ok(()),
+            false => Err(Failure::new("the server broke off: nothing of the export was kept")),
         }
     }
 

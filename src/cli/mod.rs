@@ -10,6 +10,7 @@
 //!   reports by name. [`import`]: a real account with its history. [`serve`], [`exec`]: the server, and a command
 //!   beside one.
 //! - [`front`]: where a server listens, by TLS or without; [`certificate`]: what it shows then.
+//! - `export`: the history as files; `serve_export`: such files to the AWS command line.
 //! - `progress`: how far long work is. `open_files`: the limit that a server needs raised.
 //! - [`first_credentials`]: what founding made up, told once.
 //!
@@ -24,6 +25,7 @@ pub mod client;
 mod diff;
 pub mod door;
 pub mod exec;
+mod export;
 mod files;
 pub mod first_credentials;
 pub mod front;
@@ -42,6 +44,7 @@ mod proofs;
 pub mod replay;
 pub mod report;
 pub mod serve;
+mod serve_export;
 mod tls;
 
 use clap::{CommandFactory, Parser};
@@ -131,6 +134,8 @@ fn dispatch(cli: Cli, serve: serve::ServeWire) -> Result<u8, Failure> {
         Command::Policy(command) => policy::run(&common, &command),
         Command::Import(command) => import::run(&common, &command),
         Command::Exec { command } => exec::exec(command, serve),
+        Command::Export(options) => export::export(&common, &options),
+        Command::ServeExport { dir, listen } => serve_export::serve(&dir, listen),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "domesday", &mut script);

@@ -122,6 +122,16 @@ pub enum Command {
     /// Bring a real AWS account in: a snapshot, and the trail that follows it
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Write the history as files for others' tools, with a manifest that proves that nothing is missing
+    Export(ExportOptions),
+    /// Answer the read-only calls that `aws cloudtrail validate-logs` makes, for an export of CloudTrail
+    ServeExport {
+        /// The folder of the export
+        dir: PathBuf,
+        /// Where to listen, on this machine alone; port 0 takes a free one
+        #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1087")]
+        listen: std::net::SocketAddr,
+    },
     /// Read every byte and compare rows with events (exit 3: damaged)
     Verify(VerifyOptions),
     /// Fold all rows anew from the events
@@ -201,6 +211,25 @@ pub struct DiffOptions {
     /// Of this principal alone
     #[arg(long)]
     pub principal: Option<String>,
+}
+
+/// `export`
+#[derive(Args, Debug)]
+pub struct ExportOptions {
+    /// In which format
+    #[arg(value_parser = ["cloudtrail", "ocsf", "ndjson", "csv", "authorization-details"])]
+    pub kind: String,
+    /// Where to: a folder that is not there yet, or empty
+    pub dir: PathBuf,
+    /// What happened when
+    #[command(flatten)]
+    pub range: RangeOptions,
+    /// Also what changed nothing: sign-ins, temporary credentials, and what was denied
+    #[arg(long)]
+    pub receipts: bool,
+    /// When
+    #[command(flatten)]
+    pub at: AtMoment,
 }
 
 /// `can`

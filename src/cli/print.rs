@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::options::Output;
+use crate::base::text::csv_cell;
 
 /// Prints text and a line end. A reader that has gone (`domesday log | head -1`) has read all it wanted.
 ///
@@ -136,19 +137,6 @@ fn text(value: &Value) -> String {
         .collect()
 }
 
-/// Quotes where needed, and keeps spreadsheets from reading a value as a formula.
-fn csv_cell(text: &str) -> String {
-    let guarded = match text.chars().next() {
-        Some('=' | '+' | '-' | '@') => format!("'{text}"),
-        _ => text.to_owned(),
-    };
-    if guarded.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", guarded.replace('"', "\"\""))
-    } else {
-        guarded
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +148,8 @@ mod tests {
         assert_eq!(cell(&row, "list"), "p, q");
         assert_eq!(cell(&row, "none.such"), "");
         assert_eq!(csv_cell("=1+1"), "'=1+1");
+        assert_eq!(csv_cell("\t=1+1"), "'\t=1+1");
+        assert_eq!(csv_cell("\r=1"), "\"'\r=1\"");
         assert_eq!(heading("recorded_at"), "RECORDED AT");
         assert_eq!(heading("actor.name"), "ACTOR");
         assert_eq!(csv_cell("a,\"b\""), "\"a,\"\"b\"\"\"");

@@ -137,6 +137,12 @@ pub fn link(previous: &Hash, digest: &Hash) -> Hash {
     *hasher.finalize().as_bytes()
 }
 
+/// When the event of stored bytes took effect, nothing checked; `None` if they are too short for a frame.
+pub fn happened_at(bytes: &[u8]) -> Option<Timestamp> {
+    let micros = bytes.get(33..41)?;
+    <[u8; 8]>::try_from(micros).ok().map(u64::from_be_bytes).map(Timestamp::from_micros)
+}
+
 impl<'a> Frame<'a> {
     /// Reads the stored bytes at `position` and checks form and digest. The chain hash can only be
     /// checked by whoever knows the previous one.
@@ -220,6 +226,7 @@ mod tests {
         let (header, bytes) = sample();
         let frame = Frame::read(1, &bytes).unwrap();
         assert_eq!(frame.header.sequence, header.sequence);
+        assert_eq!(happened_at(&bytes), Some(header.happened_at));
         assert_eq!(frame.header.actor.as_str(), "AIDAEXAMPLE");
         assert_eq!(frame.body, b"body");
         for bit in 0..(bytes.len() - 32) * 8 {

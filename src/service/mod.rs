@@ -23,6 +23,7 @@ pub mod caller;
 pub mod documents;
 pub mod dry_run;
 pub mod evaluation;
+pub mod exports;
 pub mod fault;
 pub mod fields;
 pub mod founding;

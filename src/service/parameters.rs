@@ -18,7 +18,7 @@ const SECRET: &[&str] = &[
     "PrivateKey",
 ];
 /// Parameters that are kept by the hash of their content.
-const DOCUMENTS: &[&str] = &["PolicyDocument", "AssumeRolePolicyDocument", "Policy"];
+pub const DOCUMENTS: &[&str] = &["PolicyDocument", "AssumeRolePolicyDocument", "Policy"];
 /// Parameters of the protocol itself.
 const PROTOCOL: &[&str] = &["Action", "Version"];
 

@@ -14,6 +14,10 @@ use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::identity::id::{IdKind, UniqueId};
 
+/// Under what the receipt of issued credentials names them: their access key id. No condition key: nothing is
+/// decided by it.
+pub const ISSUED_KEY: &str = "domesday:IssuedKey";
+
 /// What issuing needs: the present, randomness, and the receipt of the decision that allowed it.
 pub struct Desk<'a> {
     /// The present.
@@ -117,7 +121,8 @@ impl Desk<'_> {
             mfa: terms.mfa,
             console: false,
         };
-        let receipt = Receipt { kind: Kind::Issued, ..self.receipt.clone() };
+        let mut receipt = Receipt { kind: Kind::Issued, ..self.receipt.clone() };
+        receipt.context.push((ISSUED_KEY.to_owned(), vec![key.to_string()]));
         self.book.keep_session(&session, (receipt, Vec::new()), self.factor, self.random)?;
         Ok(Credentials {
             access_key_id: key.to_string(),

@@ -292,6 +292,12 @@ impl ActivityBook {
         begun::by(self.store.as_ref(), account, principals, most)
     }
 
+    /// A session as it is stored, what tells of a person sealed; `None` for an access key that is no session's.
+    pub fn stored_session(&self, key: &UniqueId) -> Result<Option<StoredSession>, ProjectionError> {
+        let bytes = self.store.get(Family::Sessions, key.as_str().as_bytes())?;
+        Ok(bytes.map(|bytes| codec::decode(&bytes)).transpose()?)
+    }
+
     /// When something was last used, at or before an instant.
     pub fn last_used(
         &self,

@@ -30,6 +30,7 @@ use crate::service::evaluation::subject::Subject;
 use crate::service::fault::Fault;
 use crate::service::operations::sts::NEED_TRUST;
 use crate::service::organization::{Organization, resource_control_reaches};
+use crate::service::sts::ISSUED_KEY;
 use crate::service::supposed::needs_trust;
 use crate::service::{Service, subject_of};
 
@@ -380,7 +381,8 @@ fn context(service: &Service, receipt: &Receipt) -> Result<Option<Context<'stati
     let Some(personal) = personal else { return Ok(None) };
     let personal: Personal = serde_json::from_str(&personal).map_err(Fault::internal)?;
     let mut context = Context::new();
-    for (key, mut values) in receipt.context.iter().cloned().chain(personal.0) {
+    let plain = receipt.context.iter().filter(|(key, _)| key != ISSUED_KEY).cloned();
+    for (key, mut values) in plain.chain(personal.0) {
         match (values.pop(), values.is_empty()) {
             (Some(value), true) => context.set(key, value),
             (last, _) => {
