@@ -55,6 +55,9 @@ impl From<CheckError> for NotFound {
 pub fn check(output: Output, options: &CheckOptions) -> Result<u8, Failure> {
     let key: VerifierKey =
         options.key.parse().map_err(|error: NoteError| Failure::new(format!("--key: {error}")))?;
+    if options.file.is_dir() {
+        return super::export::check(output, &options.file, &key);
+    }
     let text = files::read(&options.file, LARGEST)?;
     let event = options.event.as_deref();
     let outcome = match text.trim_start().as_bytes().first() {

@@ -234,7 +234,7 @@ impl Door {
         }
     }
 
-    /// Has an export written to a folder, and returns its manifest; `at` is a moment as it was written.
+    /// Has an export written to a folder; `at` is a moment as it was written.
     pub fn export(
         &self,
         parameters: &[(String, String)],
@@ -248,15 +248,18 @@ impl Door {
         let mut receiver = Receiver::default();
         let mut take = |bytes: &[u8]| Ok(receiver.take(bytes, folder)?);
         let path = "/audit/v1/exports";
-        let get = |parameters| Ask { method: Method::GET, path, parameters, body: None };
-        match self {
-            Door::Endpoint(url) => client::stream_at_endpoint(url, &get(&parameters), &mut take)?,
-            Door::Socket(socket, account) => {
+        match &self.way {
+            Way::Endpoint(url) => {
+                let ask = Ask { method: Method::GET, path, parameters: &parameters, body: None };
+                client::stream_at_endpoint(url, &ask, &mut take)?;
+            }
+            Way::Socket(socket, account) => {
                 parameters
                     .extend(account.iter().map(|account| ("account".to_owned(), account.clone())));
-                client::stream_at_socket(socket, &get(&parameters), &mut take)?;
+                let ask = Ask { method: Method::GET, path, parameters: &parameters, body: None };
+                client::stream_at_socket(socket, &ask, &mut take)?;
             }
-            Door::Folder(service, account) => {
+            Way::Folder(service, account) => {
                 let caller = caller(service, account.as_deref())?;
                 exports::run(service, &caller, &ask, moment, folder)?;
                 return Ok(());

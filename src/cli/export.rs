@@ -1,5 +1,6 @@
 //! `export`: the history as files for others' tools.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
@@ -7,16 +8,18 @@ use serde_json::{Value, json};
 use super::door::{Door, moment};
 use super::options::{Common, ExportOptions, Output};
 use super::{Failure, print, progress};
-use crate::service::exports::Manifest;
+use crate::ledger::note::VerifierKey;
 use crate::service::exports::sink::{Folder, MANIFEST};
+use crate::service::exports::{self, Manifest};
 use crate::service::moment::Range;
 
 /// Writes an export and says what is in it.
 pub fn export(common: &Common, options: &ExportOptions) -> Result<u8, Failure> {
     let door = Door::find(common)?;
     let outcome = write(&door, options);
-    door.close();
+    let closed = door.close();
     let manifest = outcome?;
+    closed?;
     if common.output == Output::Table {
         let place = options.dir.display();
         print::line(&format!(
@@ -32,6 +35,38 @@ pub fn export(common: &Common, options: &ExportOptions) -> Result<u8, Failure> {
         print::object(common.output, &summary(&manifest))?;
     }
     Ok(0)
+}
+
+/// Checks the export in a folder, by the ledger's key. Exit 1 if it does not hold.
+pub fn check(output: Output, place: &Path, key: &VerifierKey) -> Result<u8, Failure> {
+    let checked = exports::check::check(place, Some(key))?;
+    let holds = checked.problems.is_empty();
+    let manifest = checked.manifest.as_ref();
+    if output == Output::Table {
+        for problem in &checked.problems {
+            print::line(&format!("it does not hold: {problem}"))?;
+        }
+        if let Some(manifest) = manifest.filter(|_| holds) {
+            print::line(&format!(
+                "signed by {}: an export ({}) of all {} events of account {} in its range, as of {} events of \
+                 the ledger",
+                key.name(),
+                manifest.kind,
+                manifest.events.count,
+                manifest.account,
+                manifest.ledger.size
+            ))?;
+        }
+    } else {
+        let answer = json!({
+            "holds": holds,
+            "origin": key.name(),
+            "problems": checked.problems,
+            "export": manifest.map(summary),
+        });
+        print::object(output, &answer)?;
+    }
+    Ok(u8::from(!holds))
 }
 
 fn write(door: &Door, options: &ExportOptions) -> Result<Manifest, Failure> {

@@ -122,6 +122,8 @@ fn dispatch(cli: Cli, serve: serve::ServeWire) -> Result<u8, Failure> {
             | Command::Policy(_)
             | Command::Exec { .. }
             | Command::Check(_)
+            | Command::Export(_)
+            | Command::ServeExport { .. }
             | Command::Completions { .. }
     );
     if common.evidence.is_some() && asks_nothing {

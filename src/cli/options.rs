@@ -178,7 +178,7 @@ pub enum KeyCommand {
 /// `check`
 #[derive(Args, Debug)]
 pub struct CheckOptions {
-    /// The file: a proof (`prove`), evidence (`--evidence`) or a checkpoint
+    /// The file: a proof (`prove`), evidence (`--evidence`) or a checkpoint; or the folder of an export
     pub file: PathBuf,
     /// The ledger's key, as `domesday key` printed it: from elsewhere, not from the file
     #[arg(long, value_name = "VKEY")]

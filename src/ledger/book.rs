@@ -459,6 +459,21 @@ impl Ledger {
         })
     }
 
+    /// As [`read`](Self::read), but that nothing is checked: for whoever hands the bytes on to others who
+    /// read them as frames.
+    ///
+    /// # Errors
+    /// Whatever keeps them from being read.
+    pub fn read_unchecked(
+        &self,
+        from: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> Result<bool, LedgerError>,
+    ) -> Result<(), LedgerError> {
+        let head = self.head().position;
+        LocalLog::new(self.store.clone())
+            .read(from, &mut |position, bytes| Ok(position <= head && visit(position, bytes)?))
+    }
+
     /// The position of an account's event.
     pub fn position(&self, account: AccountId, sequence: u64) -> Result<Option<u64>, LedgerError> {
         Ok(sequence_position(self.store.as_ref(), account, sequence)?

@@ -137,6 +137,11 @@ pub fn link(previous: &Hash, digest: &Hash) -> Hash {
     *hasher.finalize().as_bytes()
 }
 
+/// Whose event stored bytes are, nothing checked; `None` if they are too short for a frame.
+pub fn account(bytes: &[u8]) -> Option<AccountId> {
+    <[u8; 16]>::try_from(bytes.get(1..17)?).ok().map(AccountId)
+}
+
 /// When the event of stored bytes took effect, nothing checked; `None` if they are too short for a frame.
 pub fn happened_at(bytes: &[u8]) -> Option<Timestamp> {
     let micros = bytes.get(33..41)?;
@@ -227,6 +232,7 @@ mod tests {
         let frame = Frame::read(1, &bytes).unwrap();
         assert_eq!(frame.header.sequence, header.sequence);
         assert_eq!(happened_at(&bytes), Some(header.happened_at));
+        assert_eq!(account(&bytes), Some(header.account));
         assert_eq!(frame.header.actor.as_str(), "AIDAEXAMPLE");
         assert_eq!(frame.body, b"body");
         for bit in 0..(bytes.len() - 32) * 8 {

@@ -144,14 +144,15 @@ impl SubjectKeys {
 
     /// The key of a subject; `None` if it has none or was erased.
     pub fn get(&self, subject: &Subject) -> Result<Option<SecretKey>, StoreError> {
-        let Some(key) = self.get_once(subject)? else { return Ok(None) };
-        if !self.state.read().opened.contains_key(subject) {
-            let mut state = self.state.write();
-            if state.opened.len() >= OPENED_KEPT {
-                state.opened.clear();
-            }
-            state.opened.insert(*subject, key.clone());
+        if let Some(key) = self.state.read().opened.get(subject) {
+            return Ok(Some(key.clone()));
         }
+        let Some(key) = self.get_once(subject)? else { return Ok(None) };
+        let mut state = self.state.write();
+        if state.opened.len() >= OPENED_KEPT {
+            state.opened.clear();
+        }
+        state.opened.insert(*subject, key.clone());
         Ok(Some(key))
     }
 

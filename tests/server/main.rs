@@ -7,6 +7,7 @@ mod auditing;
 #[path = "../campaign/mod.rs"]
 mod campaign;
 mod damage;
+mod exports;
 mod full;
 mod https;
 mod kill;

@@ -6,15 +6,17 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use domesday::identity::Event;
+use domesday::ledger::note::VerifierKey;
 use domesday::ledger::{AccountId, Frame};
 use domesday::projection::tables::ACCOUNTS;
 use domesday::projection::view::ReadTables;
 use domesday::service::audit::log;
-use domesday::service::exports::check::check;
+use domesday::service::exports::check;
 use domesday::service::exports::sink::{Folder, MANIFEST, Sink};
 use domesday::service::exports::{Ask, Kind, Manifest, run};
 use domesday::service::fault::Fault;
 use domesday::service::moment::Moment;
+use domesday::service::notary::verifier;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
@@ -105,16 +107,28 @@ fn records(files: &BTreeMap<String, Vec<u8>>) -> Vec<Value> {
     records
 }
 
+/// The ledger's key.
+fn key(world: &World) -> VerifierKey {
+    verifier(&world.service.checkpoint_keys().unwrap()[0]).unwrap()
+}
+
+/// What is wrong with an export.
+fn problems(place: &Path, key: &VerifierKey) -> Vec<String> {
+    check::check(place, Some(key)).unwrap().problems
+}
+
 fn account(world: &World) -> AccountId {
     world.service.now().get(AccountId::SYSTEM, &ACCOUNTS, &world.digits).unwrap().unwrap()
 }
 
 const DOCUMENT: &str = "{\n \"Version\": \"2012-10-17\",\n \"Statement\": [{\"Effect\": \"Allow\", \"Action\": \"s3:Get*\", \"Resource\": \"*\"}]}";
+const ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 const PASSWORD: &str = "Correct-Horse-7-battery";
 
 fn trust(world: &World) -> String {
     format!(
-        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{}:root"}},"Action":["sts:AssumeRole","sts:TagSession"]}}]}}"#,
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{}:root"}},"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}}]}}"#,
         world.digits
     )
 }
@@ -157,14 +171,7 @@ fn life(world: &World) -> BTreeMap<&'static str, Value> {
     do_it("DeleteRolePermissionsBoundary", &[("RoleName", "deploy")]);
     do_it(
         "PutRolePolicy",
-        &[
-            ("RoleName", "deploy"),
-            ("PolicyName", "all"),
-            (
-                "PolicyDocument",
-                r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
-            ),
-        ],
+        &[("RoleName", "deploy"), ("PolicyName", "all"), ("PolicyDocument", ALL)],
     );
     do_it("UpdateRoleDescription", &[("RoleName", "deploy"), ("Description", "deploys")]);
     do_it("CreateInstanceProfile", &[("InstanceProfileName", "machine")]);
@@ -474,12 +481,17 @@ fn the_same_range_is_the_same_to_the_byte_and_any_range_is_whole() {
                     })
                     .count();
                 assert_eq!(manifest.events.count, naive as u64, "{ask:?}");
-                let checked = check(&place).unwrap();
+                let checked = check::check(&place, Some(&key(&world))).unwrap();
                 assert_eq!(checked.problems, Vec::<String>::new(), "{ask:?}");
                 assert_eq!(checked.events, naive as u64);
             }
         }
     }
+}
+
+/// The key of another ledger.
+fn key_of_another() -> VerifierKey {
+    key(&World::new(7))
 }
 
 fn files_below(place: &Path) -> Vec<PathBuf> {
@@ -501,7 +513,11 @@ fn each_kind_of_damage_is_seen() {
     let folder = tempfile::tempdir().unwrap();
     let sound = folder.path().join("sound");
     to_folder(&world, &ask(Kind::CloudTrail), &sound);
-    assert_eq!(check(&sound).unwrap().problems, Vec::<String>::new());
+    let key = key(&world);
+    assert_eq!(problems(&sound, &key), Vec::<String>::new());
+    let stranger = key_of_another();
+    let told = problems(&sound, &stranger);
+    assert!(told.iter().any(|problem| problem.contains("MANIFEST.sig")), "{told:?}");
     let files = files_below(&sound);
     let of = |part: &str| -> Vec<&PathBuf> {
         let is = |path: &&PathBuf| {
@@ -558,7 +574,13 @@ fn each_kind_of_damage_is_seen() {
         ("a manifest of fewer events", edit("\"first\": 1", "\"first\": 2"), "MANIFEST.json"),
         ("a manifest of another end", edit("\"seen\": ", "\"seen\": 1"), "MANIFEST.json"),
         ("a manifest with another hash", edit("\"sha256\": \"", "\"sha256\": \"0"), "was altered"),
-        ("another range", edit("\"from\": null", "\"from\": \"@3\""), "does not end where it says"),
+        ("no signature", remove(&sound.join("MANIFEST.sig")), "MANIFEST.sig is missing"),
+        (
+            "a manifest of another ledger's size",
+            edit("\"receipts\": 0", "\"receipts\": 1"),
+            "is not the one that was signed",
+        ),
+        ("another range", edit("\"from\": null", "\"from\": \"@9\""), "does not end where it says"),
     ];
     for (number, (name, damage, words)) in damages.into_iter().enumerate() {
         let place = folder.path().join(number.to_string());
@@ -568,10 +590,10 @@ fn each_kind_of_damage_is_seen() {
             fs::copy(path, to).unwrap();
         }
         damage(&|path: &Path| place.join(path.strip_prefix(&sound).unwrap()));
-        let found = check(&place).unwrap().problems;
+        let found = problems(&place, &key);
         assert!(found.iter().any(|problem| problem.contains(words)), "{name}: {found:?}");
     }
-    assert!(check(&folder.path().join("nowhere")).is_err());
+    assert!(check::check(&folder.path().join("nowhere"), None).is_err());
 }
 
 #[test]
@@ -595,7 +617,7 @@ fn an_event_that_was_left_out_breaks_the_chain_even_if_all_files_fit() {
             domesday::base::text::hex(&domesday::base::crypto::sha256(fewer.as_bytes()));
         fs::write(&path, &fewer).unwrap();
         fs::write(place.join(MANIFEST), serde_json::to_vec(&read).unwrap()).unwrap();
-        let found = check(&place).unwrap().problems;
+        let found = check::check(&place, None).unwrap().problems;
         assert!(
             found.iter().any(
                 |problem| problem.contains("is missing") || problem.contains("the records end")
@@ -691,13 +713,16 @@ fn exporting_is_a_permission_of_its_own_and_leaves_a_receipt() {
 fn cells_of_csv_are_no_formulas() {
     let world = World::new(510);
     let trust = trust(&world);
-    world.ok(&world.admin, "CreateUser", &[("UserName", "=cmd@x")]);
-    world.ok(&world.admin, "CreateUser", &[("UserName", "+1")]);
-    world.ok(
-        &world.admin,
-        "CreateRole",
-        &[("RoleName", "r"), ("AssumeRolePolicyDocument", &trust)],
-    );
+    let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust.as_str())];
+    world.ok(&world.admin, "CreateRole", &role);
+    let all = [("RoleName", "r"), ("PolicyName", "all"), ("PolicyDocument", ALL)];
+    world.ok(&world.admin, "PutRolePolicy", &all);
+    let arn = format!("arn:aws:iam::{}:role/r", world.digits);
+    for (number, name) in ["=1+1", "-2+3", "@sum", "+1,2"].into_iter().enumerate() {
+        let assumed = [("RoleArn", arn.as_str()), ("RoleSessionName", name)];
+        let session = Key::of(&world.ok(&world.admin, "AssumeRole", &assumed));
+        world.ok(&session, "CreateUser", &[("UserName", &format!("=user-{number}"))]);
+    }
     let text = held(&world, &ask(Kind::Csv))["events.csv"].clone();
     let mut reader = csv::Reader::from_reader(text.as_slice());
     let mut guarded = 0;
@@ -707,8 +732,8 @@ fn cells_of_csv_are_no_formulas() {
             guarded += usize::from(cell.starts_with('\''));
         }
     }
-    // `user/=cmd` begins with `user`; what begins with a formula is the address, agent or session alone.
-    assert_eq!(guarded, 0);
+    // The names of sessions; those of users have `user/` before them.
+    assert_eq!(guarded, 4);
     let agent = domesday::base::text::csv_cell("=HYPERLINK(\"x\")");
     assert_eq!(agent, "\"'=HYPERLINK(\"\"x\"\")\"");
 }
@@ -718,13 +743,17 @@ fn cells_of_csv_are_no_formulas() {
 /// `DOMESDAY_UPDATE_EXPORTS=1`.
 #[test]
 fn an_export_of_an_earlier_build_still_checks() {
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/exports/cloudtrail");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/exports");
+    let place = folder.join("cloudtrail");
     if std::env::var_os("DOMESDAY_UPDATE_EXPORTS").is_some() {
         let (world, _) = lived(511);
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("cloudtrail.key"), key(&world).to_string()).unwrap();
         to_folder(&world, &Ask { receipts: true, ..ask(Kind::CloudTrail) }, &place);
     }
-    let checked = check(&place).unwrap();
+    let key: VerifierKey =
+        fs::read_to_string(folder.join("cloudtrail.key")).unwrap().trim().parse().unwrap();
+    let checked = check::check(&place, Some(&key)).unwrap();
     assert_eq!(checked.problems, Vec::<String>::new());
     assert!(checked.events > 25 && checked.manifest.unwrap().receipts > 5);
 }

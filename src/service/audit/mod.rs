@@ -147,7 +147,8 @@ fn unknown(
     }
 }
 
-fn authorize(
+/// Judges a question of the audit, and leaves its receipts durably.
+pub(super) fn authorize(
     service: &Service,
     caller: &Caller,
     action: &str,

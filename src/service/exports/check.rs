@@ -14,14 +14,17 @@ use serde_json::Value;
 use super::Kind;
 use super::cloudtrail::digest::{self, Digest, SIGNATURE};
 use super::cloudtrail::{PUBLIC_KEY, bucket};
-use super::manifest::{FORMAT, FileNote, Manifest, Stored};
-use super::sink::{MANIFEST, is_plain};
+use super::manifest::{FORMAT, FileNote, Manifest, Stored, statement};
+use super::sink::{self, MANIFEST, is_plain};
 use super::{csv, ndjson, ocsf};
 use crate::base::crypto::{Sha256Sum, sha256};
 use crate::base::rsa::PublicKey;
 use crate::base::text::{from_base64, from_hex, hex};
 use crate::base::time::Timestamp;
+use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::ledger::frame::{Hash, link};
+use crate::ledger::note::{Note, VerifierKey};
+use crate::ledger::proof::check_inclusion;
 use crate::ledger::tree::leaf_hash;
 use crate::ledger::{AccountId, Frame};
 use crate::service::moment::Moment;
@@ -56,11 +59,12 @@ struct Look<'a> {
     at: Option<(u64, Hash)>,
 }
 
-/// Checks the export in a folder.
+/// Checks the export in a folder. The ledger's key is given, since a key inside the folder would prove nothing;
+/// without it only what fits together is seen, and not who wrote it.
 ///
 /// # Errors
 /// If the folder itself cannot be read; whatever is wrong with the export is told.
-pub fn check(place: &Path) -> io::Result<Checked> {
+pub fn check(place: &Path, key: Option<&VerifierKey>) -> io::Result<Checked> {
     let mut checked = Checked { manifest: None, text: Vec::new(), events: 0, problems: Vec::new() };
     let path = place.join(MANIFEST);
     match read_limited(&path) {
@@ -89,6 +93,9 @@ pub fn check(place: &Path) -> io::Result<Checked> {
         }
     };
     let mut look = Look { place, manifest: &manifest, problems: Vec::new(), events: 0, at: None };
+    if let Some(key) = key {
+        look.signature(&checked.text, key);
+    }
     look.files()?;
     look.ends();
     match manifest.kind() {
@@ -199,6 +206,52 @@ impl Look<'_> {
         }
     }
 
+    /// Who wrote the manifest, and whether the events at the ends of the range are in the ledger where it says.
+    fn signature(&mut self, text: &[u8], key: &VerifierKey) {
+        let manifest = self.manifest;
+        let ledger = &manifest.ledger;
+        let signed = read_limited(&self.place.join(sink::SIGNATURE)).ok();
+        let signed = signed.and_then(|bytes| String::from_utf8(bytes).ok());
+        match signed.and_then(|text| text.parse::<Note>().ok()) {
+            None => self.says(format!("{} is missing, or no signed note", sink::SIGNATURE)),
+            Some(note) => {
+                if let Err(error) = key.check(&note) {
+                    self.says(format!("{}: {error}", sink::SIGNATURE));
+                } else if note.text() != statement(&ledger.origin, ledger.size, text) {
+                    self.says(format!("{MANIFEST} is not the one that was signed"));
+                }
+            }
+        }
+        let checkpoint = ledger.checkpoint.parse::<SignedCheckpoint>();
+        let checked = checkpoint.and_then(|checkpoint| checkpoint.check(key).map(|()| checkpoint));
+        let checkpoint = match checked {
+            Ok(signed) if signed.checkpoint.size == ledger.size => signed.checkpoint,
+            Ok(_) => return self.says("the checkpoint is of another size".to_owned()),
+            Err(error) => return self.says(format!("the checkpoint: {error}")),
+        };
+        let events = &manifest.events;
+        let ends = [&events.before, &events.begins, &events.ends, &events.after];
+        for stored in ends.into_iter().flatten() {
+            let hashes: Option<Vec<Hash>> = stored
+                .inclusion
+                .iter()
+                .map(|hash| from_base64(hash).and_then(|bytes| Hash::try_from(bytes).ok()))
+                .collect();
+            let frame = from_base64(&stored.frame);
+            let (Some(hashes), Some(frame), Some(index)) =
+                (hashes, frame, stored.position.checked_sub(1))
+            else {
+                self.says(format!("event {} has no proof that can be read", stored.sequence));
+                continue;
+            };
+            let leaf = leaf_hash(&frame);
+            let proven = check_inclusion(&leaf, index, checkpoint.size, &hashes, &checkpoint.root);
+            if let Err(error) = proven {
+                self.says(format!("event {} is not in the ledger there: {error}", stored.sequence));
+            }
+        }
+    }
+
     /// Every file that the manifest names, and no other.
     fn files(&mut self) -> io::Result<()> {
         let mut named = BTreeSet::new();
@@ -222,7 +275,10 @@ impl Look<'_> {
                 let name = path.to_string_lossy().into_owned();
                 if entry.file_type()?.is_dir() {
                     folders.push(path);
-                } else if !named.contains(name.as_str()) && name != MANIFEST {
+                } else if !named.contains(name.as_str())
+                    && name != MANIFEST
+                    && name != sink::SIGNATURE
+                {
                     self.says(format!(
                         "{name} is no part of the export: {MANIFEST} does not name it"
                     ));

@@ -5,20 +5,28 @@
 //!   without gaps, and each chain hash is the BLAKE3 of the one before and the event's digest. Each record
 //!   of the export bears its sequence, digest and chain hash, so that whoever has the export can follow the
 //!   chain from the event before the range to its last one. An event that was left out breaks it.
-//! - The frames of the first and last event and of their neighbours outside, as they are stored: their times
-//!   and positions show that the range ends where it says.
+//! - The frames of the first and last event and of their neighbours outside, as they are stored, with proofs
+//!   that they stand at their places in the ledger of a checkpoint: their times and positions show that the range
+//!   ends where it says.
+//!
+//! `MANIFEST.sig` is a signed note of the manifest's SHA-256 by the key that signs checkpoints, so that nobody
+//! else can write another one. Where no event of the account follows the range yet, that there is none is the signer's
+//! word, as of the checkpoint.
 
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::range::Range;
-use super::sink::{MANIFEST, Sink};
+use super::sink::{MANIFEST, SIGNATURE, Sink};
 use super::{Ask, Kind};
 use crate::base::crypto::{Sha256Sum, sha256};
 use crate::base::text::{base64, hex};
-use crate::ledger::{Frame, Ledger};
-use crate::projection::ProjectionError;
+use crate::ledger::Frame;
+use crate::ledger::checkpoint::SignedCheckpoint;
+use crate::projection::View;
+use crate::service::Service;
 use crate::service::fault::Fault;
 
 /// The first word of every manifest.
@@ -41,10 +49,23 @@ pub struct Manifest {
     pub to: Option<String>,
     /// The events of the range.
     pub events: Events,
+    /// The ledger that they are in.
+    pub ledger: LedgerNote,
     /// Receipts in the export.
     pub receipts: u64,
     /// The files, in the order in which they were written.
     pub files: Vec<FileNote>,
+}
+
+/// The ledger, as of a checkpoint that all the proofs are by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerNote {
+    /// Its name.
+    pub origin: String,
+    /// Events in it.
+    pub size: u64,
+    /// The signed checkpoint.
+    pub checkpoint: String,
 }
 
 /// The stretch of events that an export holds.
@@ -81,6 +102,8 @@ pub struct Stored {
     pub chain: String,
     /// The whole frame, in base64.
     pub frame: String,
+    /// The hashes that prove that it stands at its position, in base64.
+    pub inclusion: Vec<String>,
 }
 
 /// A file of an export.
@@ -94,29 +117,51 @@ pub struct FileNote {
     pub sha256: String,
 }
 
-impl Events {
-    /// The stretch and its ends.
+/// The text that is signed beside a manifest. Its first line is no ledger's name, so that it is never taken for a
+/// checkpoint.
+pub fn statement(origin: &str, size: u64, manifest: &[u8]) -> String {
+    format!("{FORMAT}\n{origin}\n{size}\n{}\n", base64(&sha256(manifest)))
+}
+
+/// What a manifest says of the ledger.
+pub struct Proven {
+    events: Events,
+    checkpoint: SignedCheckpoint,
+}
+
+impl Proven {
+    /// The stretch and its ends, proven by the smallest checkpoint that has all of them: as long as the range is
+    /// closed, the same whenever it is asked for.
     ///
     /// # Errors
-    /// Whatever keeps the ledger from being read.
-    pub fn of(ledger: &Ledger, range: &Range) -> Result<Self, ProjectionError> {
-        let stored = |sequence: u64| -> Result<Option<Stored>, ProjectionError> {
+    /// Whatever keeps the ledger from being read, and a checkpoint from being signed.
+    pub fn of(service: &Arc<Service>, view: &View, range: &Range) -> Result<Self, Fault> {
+        let ledger = view.ledger();
+        let after = range.last + 1;
+        let size = match after <= range.seen {
+            true => ledger.position(range.account, after)?.unwrap_or(0),
+            false => view.cut().position,
+        };
+        let checkpoint = service.checkpoint_at(size)?;
+        let stored = |sequence: u64| -> Result<Option<Stored>, Fault> {
             if sequence == 0 || sequence > range.seen {
                 return Ok(None);
             }
             let Some(position) = ledger.position(range.account, sequence)? else { return Ok(None) };
             let bytes = ledger.event(position)?;
             let frame = Frame::read(position, &bytes)?;
+            let inclusion = ledger.prove_inclusion(position, size)?;
             Ok(Some(Stored {
                 position,
                 sequence,
                 digest: hex(&frame.digest),
                 chain: hex(&frame.chain),
                 frame: base64(frame.bytes),
+                inclusion: inclusion.iter().map(|hash| base64(hash)).collect(),
             }))
         };
         let some = range.count() > 0;
-        Ok(Events {
+        let events = Events {
             count: range.count(),
             first: range.first,
             last: range.last,
@@ -124,8 +169,9 @@ impl Events {
             before: stored(range.first - 1)?,
             begins: if some { stored(range.first)? } else { None },
             ends: if some { stored(range.last)? } else { None },
-            after: stored(range.first.max(range.last + 1))?,
-        })
+            after: stored(after)?,
+        };
+        Ok(Proven { events, checkpoint })
     }
 }
 
@@ -216,9 +262,10 @@ impl<'a> Output<'a> {
     /// If the sink does not take it.
     pub fn finish(
         self,
+        service: &Arc<Service>,
         ask: &Ask,
         digits: &str,
-        events: Events,
+        proven: Proven,
         receipts: u64,
     ) -> Result<Manifest, Fault> {
         let manifest = Manifest {
@@ -228,17 +275,27 @@ impl<'a> Output<'a> {
             account: digits.to_owned(),
             from: ask.from.map(|moment| moment.to_string()),
             to: ask.to.map(|moment| moment.to_string()),
-            events,
+            events: proven.events,
+            ledger: LedgerNote {
+                origin: proven.checkpoint.checkpoint.origin.clone(),
+                size: proven.checkpoint.checkpoint.size,
+                checkpoint: proven.checkpoint.to_string(),
+            },
             receipts,
             files: self.files,
         };
         let mut text = serde_json::to_vec_pretty(&manifest).map_err(Fault::internal)?;
         text.push(b'\n');
+        let LedgerNote { origin, size, .. } = &manifest.ledger;
+        let signed = service.sign_beside(&proven.checkpoint, statement(origin, *size, &text))?;
         let sink = self.sink;
-        sink.begin(MANIFEST)
-            .and_then(|()| sink.write(&text))
-            .and_then(|()| sink.end())
-            .map_err(failed)?;
+        let mut put = |path: &str, bytes: &[u8]| {
+            sink.begin(path)?;
+            sink.write(bytes)?;
+            sink.end()
+        };
+        put(SIGNATURE, signed.to_string().as_bytes()).map_err(failed)?;
+        put(MANIFEST, &text).map_err(failed)?;
         Ok(manifest)
     }
 }

@@ -30,19 +30,15 @@ mod work;
 use std::sync::Arc;
 
 pub use self::manifest::Manifest;
-use self::manifest::{Events, Output};
+use self::manifest::{Output, Proven};
 use self::range::Range;
 use self::sink::Sink;
 use self::told::{Teller, Told};
 use super::Service;
-use super::activity::receipt::{Kind as ReceiptKind, Receipt};
-use super::activity::usage::Use;
+use super::audit::authorize;
 use super::caller::Caller;
 use super::fault::Fault;
 use super::moment::Moment;
-use super::target::Target;
-use super::used;
-use crate::identity::id::UniqueId;
 use crate::projection::View;
 
 /// The formats.
@@ -163,7 +159,10 @@ pub fn run(
     sink: &mut dyn Sink,
 ) -> Result<Manifest, Fault> {
     if !caller.is_operator() {
-        let outcome = authorize(service, caller, ask.kind, moment.is_some());
+        let resource = export_arn(&caller.digits, ask.kind);
+        let past = moment.is_some();
+        let now = service.now();
+        let outcome = authorize(service, caller, "domesday:Export", &resource, past, &now);
         if caller.is_root() {
             service.root_counts().request(outcome.is_err());
         }
@@ -210,31 +209,8 @@ pub fn run(
         }
         Kind::AuthorizationDetails => authorization::write(service, caller, view, &mut output)?,
     }
-    let events = Events::of(view.ledger(), &range)?;
-    output.finish(ask, teller.faces.digits(), events, receipts)
-}
-
-fn authorize(service: &Service, caller: &Caller, kind: Kind, past: bool) -> Result<(), Fault> {
-    let now = service.now();
-    let judge = service.judge(&now, now.cut().position);
-    let target = Target::on(export_arn(&caller.digits, kind), &UniqueId::root());
-    let mut judgement = judge.judge(caller, "domesday:Export", &target)?;
-    if past && judgement.refusal.is_none() {
-        let travel = service.judge_time_travel(&judge, caller)?;
-        judgement.receipts.extend(travel.receipts);
-        judgement.refusal = travel.refusal;
-    }
-    let mut used = used(caller, "domesday", "");
-    used.extend(judgement.receipts.first().and_then(|own| Use::asked(own, "")));
-    for receipt in judgement.receipts {
-        let kind = match receipt.kind {
-            ReceiptKind::Allowed => ReceiptKind::AuditRead,
-            refused => refused,
-        };
-        let used = std::mem::take(&mut used);
-        service.activity().note_durably(Receipt { kind, ..receipt }, used)?;
-    }
-    judgement.refusal.map_or(Ok(()), Err)
+    let proven = Proven::of(service, view, &range)?;
+    output.finish(service, ask, teller.faces.digits(), proven, receipts)
 }
 
 /// How a format writes an event: onto the end of what is there.

@@ -173,7 +173,7 @@ impl<'a> Notes<'a> {
     ///
     /// # Errors
     /// Whatever keeps the activity book from being read.
-    pub fn next(&mut self) -> Result<Option<(u64, Receipt)>, ProjectionError> {
+    pub fn pop(&mut self) -> Result<Option<(u64, Receipt)>, ProjectionError> {
         self.fetch()?;
         Ok(self.fetched.pop_front())
     }
@@ -304,7 +304,7 @@ pub fn write(
     let mut notes = Notes::new(teller, ask);
     let mut count = 0;
     let mut text = Vec::new();
-    while let Some((number, receipt)) = notes.next()? {
+    while let Some((number, receipt)) = notes.pop()? {
         line(teller, &opened(teller, number, receipt)?, &mut text)?;
         count += 1;
         if text.len() >= 1 << 16 {

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::base::time::Timestamp;
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::{AccountId, Ledger, frame};
 use crate::projection::{ProjectionError, View};
 use crate::service::moment::Moment;
 
@@ -94,7 +94,7 @@ impl Frames<'_> {
     ///
     /// # Errors
     /// Whatever keeps the ledger from being read, a missing event included.
-    pub fn next(&mut self) -> Result<Option<Placed>, ProjectionError> {
+    pub fn pop(&mut self) -> Result<Option<Placed>, ProjectionError> {
         self.fetch()?;
         Ok(self.fetched.pop_front())
     }
@@ -102,7 +102,7 @@ impl Frames<'_> {
     /// Looks at the next one.
     ///
     /// # Errors
-    /// Those of [`next`](Self::next).
+    /// Those of [`pop`](Self::pop).
     pub fn peek(&mut self) -> Result<Option<&Placed>, ProjectionError> {
         self.fetch()?;
         Ok(self.fetched.front())
@@ -111,11 +111,11 @@ impl Frames<'_> {
     /// At most so many of the next ones; none at the end.
     ///
     /// # Errors
-    /// Those of [`next`](Self::next).
+    /// Those of [`pop`](Self::pop).
     pub fn some(&mut self, most: usize) -> Result<Vec<Placed>, ProjectionError> {
         let mut taken = Vec::new();
         while taken.len() < most
-            && let Some(frame) = self.next()?
+            && let Some(frame) = self.pop()?
         {
             taken.push(frame);
         }
@@ -143,9 +143,10 @@ impl Frames<'_> {
                 fetched.push_back((position, self.ledger.event(position)?));
             }
         } else {
-            self.ledger.read(first, &mut |position, frame| {
-                if frame.header.account == self.account {
-                    fetched.push_back((position, frame.bytes.to_vec()));
+            // Whoever opens them checks them, on a thread of its own.
+            self.ledger.read_unchecked(first, &mut |position, bytes| {
+                if frame::account(bytes) == Some(self.account) {
+                    fetched.push_back((position, bytes.to_vec()));
                 }
                 Ok(position < last)
             })?;

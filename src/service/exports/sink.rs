@@ -51,6 +51,8 @@ pub trait Sink {
 
 /// The file that an export ends with.
 pub const MANIFEST: &str = "MANIFEST.json";
+/// The file that signs it.
+pub const SIGNATURE: &str = "MANIFEST.sig";
 const INCOMPLETE: &str = ".incomplete";
 const LONGEST_PATH: usize = 512;
 /// The longest part of a stream, in bytes.

@@ -101,9 +101,9 @@ impl Hours<'_> {
             }
             self.hour = hour;
             match (is_event, &mut self.notes) {
-                (true, _) | (_, None) => items.extend(self.frames.next()?.map(Item::Event)),
+                (true, _) | (_, None) => items.extend(self.frames.pop()?.map(Item::Event)),
                 (false, Some(notes)) => {
-                    let next = notes.next()?;
+                    let next = notes.pop()?;
                     items.extend(
                         next.map(|(number, receipt)| Item::Receipt(number, receipt.into())),
                     );

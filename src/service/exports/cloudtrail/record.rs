@@ -39,7 +39,7 @@ pub struct Record<'a> {
     error_message: Option<String>,
     request_parameters: Option<Map<String, Value>>,
     response_elements: Option<Value>,
-    additional_event_data: Value,
+    additional_event_data: Data<'a>,
     #[serde(rename = "requestID", skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(rename = "eventID")]
@@ -55,6 +55,29 @@ pub struct Record<'a> {
     event_category: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_credential_from_console: Option<&'static str>,
+}
+
+/// What CloudTrail has no field for.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    Event(OfEvent<'a>),
+    Receipt(Value),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfEvent<'a> {
+    ledger_position: u64,
+    ledger_sequence: u64,
+    ledger_digest: String,
+    ledger_chain: String,
+    recorded_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<&'a str>,
+    /// What no request tells, the changes do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<&'static str>>,
 }
 
 #[derive(Serialize)]
@@ -114,23 +137,16 @@ pub fn of_event<'a>(
         Some((_, source, name, kind)) => (*source, *name, *kind),
         None => ("iam.amazonaws.com", origin.operation.as_str(), "AwsApiCall"),
     };
-    let mut data = json!({
-        "ledgerPosition": told.position,
-        "ledgerSequence": header.sequence,
-        "ledgerDigest": hex(&told.frame.digest),
-        "ledgerChain": hex(&told.frame.chain),
-        "recordedAt": header.recorded_at.to_precise(),
-    });
-    if let Some(data) = data.as_object_mut() {
-        if let Some(ticket) = &origin.ticket {
-            data.insert("ticket".to_owned(), ticket.as_str().into());
-        }
-        if kind != "AwsApiCall" {
-            // What no request tells, the changes do.
-            let changes: Vec<&str> = told.event.changes.iter().map(Change::name).collect();
-            data.insert("changes".to_owned(), changes.into());
-        }
-    }
+    let changes = || told.event.changes.iter().map(Change::name).collect();
+    let data = OfEvent {
+        ledger_position: told.position,
+        ledger_sequence: header.sequence,
+        ledger_digest: hex(&told.frame.digest),
+        ledger_chain: hex(&told.frame.chain),
+        recorded_at: header.recorded_at.to_precise(),
+        ticket: origin.ticket.as_deref(),
+        changes: (kind != "AwsApiCall").then(changes),
+    };
     let nowhere = || Cow::Borrowed(OPERATOR);
     Ok(Record {
         event_version: VERSION,
@@ -145,7 +161,7 @@ pub fn of_event<'a>(
         error_message: None,
         request_parameters: response::parameters(teller, told)?,
         response_elements: response::elements(teller, told)?,
-        additional_event_data: data,
+        additional_event_data: Data::Event(data),
         request_id: Some(&origin.request).filter(|id| !id.is_empty()).map(String::as_str),
         event_id: event_id(told),
         read_only: false,
@@ -243,6 +259,9 @@ fn issued(teller: &Teller<'_>, noted: &Noted) -> Result<Option<Value>, Projectio
             "arn": arn::assumed_role(&noted.owner_digits, role, session),
         });
         fields.insert("assumedRoleUser".to_owned(), user);
+        if let Some(identity) = noted.key("sts:SourceIdentity") {
+            fields.insert("sourceIdentity".to_owned(), identity.into());
+        }
     }
     Ok(Some(elements))
 }
@@ -323,7 +342,7 @@ pub fn of_receipt<'a>(
         error_message,
         request_parameters: if noted.is_denied() || of_signing_in { None } else { asked(noted) },
         response_elements,
-        additional_event_data: data,
+        additional_event_data: Data::Receipt(data),
         request_id: (!of_signing_in).then_some(receipt.request.as_str()),
         event_id: uuid(&own),
         read_only: !of_signing_in && (is_reading(name) || service == "sts"),
