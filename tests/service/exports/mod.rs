@@ -262,7 +262,7 @@ fn every_line_is_what_the_log_says_and_proves_itself() {
             if frame.header.account == account {
                 let event = Event::decode(frame.body).unwrap();
                 expected.push((
-                    log::entry(&view, position, frame, &event).unwrap(),
+                    log::entry(world.service.activity(), &view, position, frame, &event).unwrap(),
                     frame.header.sequence,
                 ));
             }
