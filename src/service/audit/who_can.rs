@@ -71,6 +71,41 @@ impl Trust {
     }
 }
 
+/// Whom it is worth asking whether they could assume a role.
+struct Asking {
+    by_id: HashMap<String, usize>,
+    /// Those whose own policies allow it of some role.
+    permitted: Vec<usize>,
+    everybody: usize,
+}
+
+impl Asking {
+    fn of(members: &[Member], all: &[Grants]) -> Self {
+        let id = |(number, member): (usize, &Member)| {
+            Some((member.supposed.id.as_ref()?.to_string(), number))
+        };
+        let permits = |grants: &Grants| grants.identity.may_allow_within(ASSUME, "arn:aws:iam::");
+        let permitted = all.iter().enumerate().filter(|(_, grants)| permits(grants));
+        Asking {
+            by_id: members.iter().enumerate().filter_map(id).collect(),
+            permitted: permitted.map(|(number, _)| number).collect(),
+            everybody: members.len(),
+        }
+    }
+
+    /// In the order of the members.
+    fn about(&self, trust: &Trust) -> Vec<usize> {
+        if trust.others {
+            return (0..self.everybody).collect();
+        }
+        let named = trust.named.iter().filter_map(|id| self.by_id.get(id).copied());
+        let mut about: Vec<usize> = self.permitted.iter().copied().chain(named).collect();
+        about.sort_unstable();
+        about.dedup();
+        about
+    }
+}
+
 /// How somebody could.
 #[derive(Clone, Debug)]
 struct Way {
@@ -196,6 +231,7 @@ impl Search<'_> {
             }
             all.push(grants);
         }
+        let asking = Asking::of(members, &all);
         for certain in [true, false] {
             // Behind a role that is certain there may be others who could assume it under conditions.
             let mut queue: Vec<usize> = (0..members.len())
@@ -204,7 +240,7 @@ impl Search<'_> {
             let mut at = 0;
             while let Some(role) = queue.get(at).copied() {
                 at += 1;
-                for number in self.assumers(members, &all, role, certain, &mut found) {
+                for number in self.assumers((members, &all, &asking), role, certain, &mut found) {
                     queue.push(number);
                 }
             }
@@ -215,8 +251,7 @@ impl Search<'_> {
     /// Who could assume a role and was not found by as sure a way.
     fn assumers(
         &self,
-        members: &[Member],
-        all: &[Grants],
+        (members, all, asking): (&[Member], &[Grants], &Asking),
         role: usize,
         certain: bool,
         found: &mut HashMap<usize, Way>,
@@ -225,7 +260,10 @@ impl Search<'_> {
         let Some(trust) = &target.trust else { return Vec::new() };
         let asked = (ASSUME, target.supposed.arn.as_str());
         let mut new = Vec::new();
-        for (number, (member, grants)) in members.iter().zip(all).enumerate() {
+        for number in asking.about(trust) {
+            let (Some(member), Some(grants)) = (members.get(number), all.get(number)) else {
+                continue;
+            };
             let better = found.get(&number).is_none_or(|way| certain && way.conditional);
             if number == role || member.supposed.kind == Kind::Root || !better {
                 continue;
