@@ -38,7 +38,7 @@ const COLUMNS: &[&str] = &[
 /// Whatever keeps account or activity book from being read.
 pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
     let limit = u64::from(scene.days.unwrap_or(IDLE));
-    let (mut rows, mut dormant, mut disabled) = (Vec::new(), 0u64, 0u64);
+    let (mut rows, mut dormant, mut disabled, mut unknown) = (Vec::new(), 0u64, 0u64, 0u64);
     for person in people::all(scene)? {
         if person.id == UniqueId::root() {
             continue;
@@ -51,7 +51,23 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             false => taken_away(scene, &person.id)?,
         };
         if !person.has_credentials() && act.is_none() {
-            // It never had any.
+            // It never had any, as far as its account's history goes back.
+            if person.unknown {
+                unknown += 1;
+                rows.push(json!({
+                    "user": person.called,
+                    "state": "unknown",
+                    "created": person.created.to_string(),
+                    "last_used": used.map(|at| at.to_string()),
+                    "idle_days": null,
+                    "password": null,
+                    "active_keys": null,
+                    "disabled": null,
+                    "disabled_by": null,
+                    "event": null,
+                    "days_over": null,
+                }));
+            }
             continue;
         }
         let until = act.as_ref().map_or(scene.at, |act| act.at);
@@ -77,8 +93,7 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             "days_over": idle - limit,
         }));
     }
-    let summary =
-        json!({ "idle_after_days": limit, "dormant": dormant, "disabled_late": disabled });
+    let summary = json!({ "idle_after_days": limit, "dormant": dormant, "disabled_late": disabled, "unknown": unknown });
     Ok(Table { columns: COLUMNS, rows, summary })
 }
 

@@ -29,7 +29,9 @@ const COLUMNS: &[&str] = &[
 pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
     let old = u64::from(scene.days.unwrap_or(OLD));
     let (mut rows, mut count, mut active, mut overdue) = (Vec::new(), 0u64, 0u64, 0u64);
+    let mut unknown = 0u64;
     for person in people::all(scene)? {
+        unknown += u64::from(person.unknown);
         let of_person = person.keys.iter().filter(|key| key.active).count();
         for key in &person.keys {
             let age = scene.days_since(key.created);
@@ -55,7 +57,12 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             }));
         }
     }
-    let summary =
-        json!({ "keys": count, "active": active, "overdue": overdue, "overdue_after_days": old });
+    let summary = json!({
+        "keys": count,
+        "active": active,
+        "overdue": overdue,
+        "overdue_after_days": old,
+        "users_who_may_have_others": unknown,
+    });
     Ok(Table { columns: COLUMNS, rows, summary })
 }

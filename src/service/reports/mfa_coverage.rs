@@ -9,17 +9,25 @@ use crate::service::fault::Fault;
 const COLUMNS: &[&str] =
     &["user", "created", "password_set", "signs_in", "devices", "mfa_since", "covered"];
 
-/// Makes the table. Whoever cannot sign in needs no second factor, and is covered.
+/// Makes the table. Whoever cannot sign in needs no second factor, and is covered. Of users of before an imported
+/// account's history begins, nobody knows whether they have a password; where that matters, nothing is said.
 ///
 /// # Errors
 /// Whatever keeps the account from being read.
 pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
-    let (mut rows, mut sign_in, mut covered) = (Vec::new(), 0u64, 0u64);
+    let (mut rows, mut sign_in, mut covered, mut unknown) = (Vec::new(), 0u64, 0u64, 0u64);
     for person in people::all(scene)? {
-        let signs_in = person.password.is_some();
-        let is_covered = !signs_in || !person.devices.is_empty();
-        sign_in += u64::from(signs_in);
-        covered += u64::from(signs_in && is_covered);
+        let is_known = person.password.is_some() || !person.unknown;
+        let signs_in = is_known.then_some(person.password.is_some());
+        let is_covered = match (signs_in, person.devices.is_empty()) {
+            (_, false) | (Some(false), _) => Some(true),
+            // It may have a device that is not known, too.
+            (Some(true), true) => Some(false).filter(|_| !person.unknown),
+            (None, true) => None,
+        };
+        sign_in += u64::from(signs_in == Some(true));
+        covered += u64::from(signs_in == Some(true) && is_covered == Some(true));
+        unknown += u64::from(signs_in.is_none() || is_covered.is_none());
         rows.push(json!({
             "user": person.called,
             "created": person.created.to_string(),
@@ -33,7 +41,8 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
     let summary = json!({
         "sign_in": sign_in,
         "with_second_factor": covered,
-        "without": sign_in - covered,
+        "without": rows.iter().filter(|row| row.get("covered") == Some(&false.into())).count(),
+        "unknown": unknown,
     });
     Ok(Table { columns: COLUMNS, rows, summary })
 }

@@ -11,6 +11,7 @@ use crate::projection::view::ReadTables;
 use crate::service::activity::facts::Facts;
 use crate::service::activity::usage::principal_key;
 use crate::service::fault::Fault;
+use crate::service::imports::gate::has_unknown_credentials;
 
 /// A user, or the root user, and its credentials.
 pub struct Person {
@@ -26,6 +27,8 @@ pub struct Person {
     pub keys: Vec<AccessKeyRow>,
     /// Since when it has each of its multi-factor devices.
     pub devices: Vec<Timestamp>,
+    /// Whether it may have credentials besides: it is of before its account's history begins.
+    pub unknown: bool,
 }
 
 impl Person {
@@ -77,6 +80,7 @@ pub fn all(scene: &Scene<'_>) -> Result<Vec<Person>, Fault> {
         password: row.and_then(|row| row.root_password_set),
         keys: keys.remove(&root).unwrap_or_default(),
         devices: devices.remove(&root).unwrap_or_default(),
+        unknown: has_unknown_credentials(reader, account, Timestamp::EPOCH)?,
         id: root,
     }];
     for Named { name, row, .. } in directory.all::<UserRow>()? {
@@ -87,6 +91,7 @@ pub fn all(scene: &Scene<'_>) -> Result<Vec<Person>, Fault> {
             password: profile.map(|profile| profile.password_set),
             keys: keys.remove(&row.id).unwrap_or_default(),
             devices: devices.remove(&row.id).unwrap_or_default(),
+            unknown: has_unknown_credentials(reader, account, row.created)?,
             id: row.id,
         });
     }

@@ -239,15 +239,18 @@ impl Wanted {
     }
 }
 
+/// Receipts with their numbers.
+pub(super) type Portion = Vec<(u64, Receipt)>;
+
 /// Hands out receipts in portions.
 pub(super) fn each_portion(
     service: &Service,
     wanted: &Wanted,
-    each: &mut dyn FnMut(&mut Vec<(u64, Receipt)>) -> Result<(), Fault>,
+    each: &mut dyn FnMut(&mut Portion) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut next = 1;
     loop {
-        let mut portion = Vec::new();
+        let mut portion = Portion::new();
         let mut is_more = false;
         service.activity().receipts(next, &mut |number, receipt| {
             next = number + 1;
