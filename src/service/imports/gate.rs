@@ -67,6 +67,11 @@ pub fn unknown(view: &View, account: AccountId) -> Result<Option<Unknown>, Proje
     Ok(before.then_some(Unknown::BeforeBaseline(row.since)))
 }
 
+/// Since when an account is known, if its history came from elsewhere.
+pub fn known_since(view: &View, account: AccountId) -> Result<Option<Timestamp>, ProjectionError> {
+    Ok(view.projections().now().get(account, &IMPORT, &())?.map(|row| row.since))
+}
+
 /// Refuses what asks of an account that is not known at the instant of a view.
 ///
 /// # Errors

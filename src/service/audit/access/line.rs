@@ -23,6 +23,7 @@ use crate::service::audit::names;
 use crate::service::authorize::Grants;
 use crate::service::evaluation::keys::set_time;
 use crate::service::fault::Fault;
+use crate::service::imports::gate;
 use crate::service::moment::{Moment, Range};
 use crate::service::supposed::{Could, Kind, Supposed, set_tags, tags_of, trust_on};
 
@@ -95,7 +96,14 @@ impl<'v> Line<'v> {
     ) -> Result<Self, Fault> {
         let view = history.view();
         let times = RefCell::default();
-        let (known_since, horizon, window) = (None, Timestamp::EPOCH, (0, None));
+        // A history that came in begins with its last event of that instant: all of them are one state.
+        let since = gate::known_since(view, account)?;
+        let point = |at| -> Result<Point, Fault> {
+            let position = view.ledger().cut_at(account, at, view.cut().position)?;
+            Ok(Point { position, at })
+        };
+        let known_since = since.map(point).transpose()?;
+        let (horizon, window) = (Timestamp::EPOCH, (0, None));
         let mut line = Line { service, history, account, known_since, window, horizon, times };
         let last = line.time_of(view.position_of(account)?)?;
         let is_head = view.cut().position == view.ledger().head().position;
