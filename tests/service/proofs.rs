@@ -238,8 +238,17 @@ fn evidence_of(world: &World, name: &str, parameters: &[(&str, &str)]) -> String
     let answer = evidence::run(&world.service, &admin(world), name, &parameters, None).unwrap();
     let bare = Question::parse(name, &parameters).unwrap();
     let bare = audit::run(&world.service, &admin(world), bare, None).unwrap();
-    assert_eq!(answer["answer"], bare, "the same answer as without");
+    assert_eq!(without_receipts(&answer["answer"]), without_receipts(&bare), "with and without");
     answer["evidence"].as_str().unwrap().to_owned()
+}
+
+/// A report says how many receipts it saw, and asking for it makes one more.
+fn without_receipts(answer: &Value) -> Value {
+    let mut answer = answer.clone();
+    if let Some(fields) = answer.as_object_mut() {
+        fields.retain(|name, _| name != "activity" && name != "again");
+    }
+    answer
 }
 
 fn proven(text: &str, key: &VerifierKey) -> Proven {
@@ -260,6 +269,8 @@ fn evidence_of_every_question_is_checked_by_the_key_alone() {
         ("who-can", &can[1..], 1),
         ("diff", &[("from", "@3")], 2),
         ("proofs/5", &[], 1),
+        ("reports/keys", &[], 1),
+        ("reports/privileged", &[], 1),
         ("organization", &[], 0),
     ] {
         let proven = proven(&evidence_of(&world, name, parameters), &key);
