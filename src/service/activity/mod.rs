@@ -189,7 +189,8 @@ impl ActivityBook {
         let stored = seal_session(&self.keys, session, random)?;
         let bytes = codec::encode(&stored).map_err(Fault::internal)?;
         let row = session.key.as_str().as_bytes().to_vec();
-        self.send(Note { session: Some((row, bytes)), ..Note::default() })
+        let begun = begun::row(&session.key, session.began_with.as_ref(), &session.began_by);
+        self.send(Note { session: Some((row, bytes)), begun: Some(begun), ..Note::default() })
     }
 
     /// Returns once all that was noted before is durable.

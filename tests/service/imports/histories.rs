@@ -7,7 +7,7 @@ use domesday::base::random::{Random, SeededRandom, random_bytes};
 use serde_json::{Value, json};
 
 use super::recorder::{Recorder, comparable, details};
-use super::{Import, question, without_positions};
+use super::{Import, oldest_first, question, without_positions};
 use crate::world::World;
 
 const SHARED: &str = "arn:aws:iam::aws:policy/IAMReadOnlyAccess";
@@ -151,7 +151,7 @@ fn shuffled(records: &[Value], random: &dyn Random) -> Vec<Value> {
 
 #[test]
 fn a_history_that_was_brought_in_answers_as_the_account_did() {
-    for seed in 0..6 {
+    for seed in 0..3 {
         let source = World::new(500 + seed);
         let random = SeededRandom::new(seed);
         let mut recorder = Recorder::new(&source, 12);
@@ -281,7 +281,7 @@ fn records_tell_who_did_what_when_and_nothing_comes_in_twice() {
     let refused = import.world.service.recover_admin(account, "x", "test").unwrap_err();
     assert_eq!(refused.code, "ImportIncomplete");
     let log = import.question(digits, "events", &[("target", "alice")], None).unwrap();
-    let events = log["events"].as_array().unwrap();
+    let events = oldest_first(&log);
     assert_eq!(events.len(), 3);
     let first = &events[0];
     assert_eq!(first["operation"], "CreateUser");

@@ -94,6 +94,13 @@ pub fn question(
     audit::run(&world.service, caller, Question::parse(name, &owned)?, moment)
 }
 
+/// The events of a history, the oldest first.
+pub fn oldest_first(history: &Value) -> Vec<Value> {
+    let mut events = history["events"].as_array().unwrap().clone();
+    events.sort_by_key(|event| event["position"].as_u64());
+    events
+}
+
 /// An answer without positions, which differ from ledger to ledger.
 pub fn without_positions(answer: &Value) -> Value {
     match answer {
