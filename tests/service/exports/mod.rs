@@ -235,7 +235,7 @@ fn life(world: &World) -> BTreeMap<&'static str, Value> {
     world.refused(
         &nobody,
         "AssumeRole",
-        &[("RoleArn", &role), ("RoleSessionName", "x")],
+        &[("RoleArn", &role), ("RoleSessionName", "in-vain")],
         "AccessDenied",
     );
     world.ok(admin, "DeleteLoginProfile", &[("UserName", "alina")]);
