@@ -53,7 +53,7 @@ pub struct LogOptions {
     /// Which come first
     #[arg(long, value_name = "newest|oldest")]
     pub order: Option<String>,
-    /// At most so many [1000]
+    /// At most so many; 1000 unless told
     #[arg(long)]
     pub limit: Option<usize>,
     /// Where an earlier answer ended: its `next`

@@ -20,7 +20,7 @@ pub struct ReplayOptions {
     /// Of this principal alone
     #[arg(long)]
     pub principal: Option<String>,
-    /// Differences that are listed [100]
+    /// Differences that are listed; 100 unless told
     #[arg(long)]
     pub limit: Option<usize>,
     /// When
@@ -52,7 +52,7 @@ pub struct WhatIfOptions {
     /// Over the requests since then: a moment, or an age (90d) [all that are kept]
     #[arg(long, value_name = "MOMENT")]
     pub over: Option<String>,
-    /// Decisions that are listed [100]
+    /// Decisions that are listed; 100 unless told
     #[arg(long)]
     pub limit: Option<usize>,
     /// When

@@ -18,13 +18,13 @@ pub struct ReportOptions {
     /// Of root-usage, joiner-mover-leaver and password-policy: over which time
     #[command(flatten)]
     pub range: RangeOptions,
-    /// Of dormant: days without use [45]
+    /// Of dormant: days without use; 45 unless told
     #[arg(long, value_name = "DAYS", conflicts_with = "older_than")]
     pub days: Option<u32>,
     /// Of keys: only those older than so many days, such as 90d
     #[arg(long, value_name = "DAYS")]
     pub older_than: Option<String>,
-    /// What the activity book knew after so many receipts, to generate a report again [all]
+    /// What the activity book knew after so many receipts, to generate a report again; all unless told
     #[arg(long, value_name = "RECEIPTS")]
     pub activity: Option<u64>,
     /// When

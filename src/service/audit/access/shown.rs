@@ -8,10 +8,10 @@ use crate::identity::Event;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::Frame;
 use crate::policy::Deciding;
+use crate::projection::ProjectionError;
 use crate::projection::directory::Directory;
-use crate::projection::{Cut, ProjectionError};
 use crate::service::audit::can::{brought_by, shown};
-use crate::service::audit::{log, names};
+use crate::service::audit::log;
 use crate::service::fault::Fault;
 
 /// A span: how it held, from when to when, and what began and ended it. `brief` leaves out who did it.
@@ -110,26 +110,11 @@ fn event(line: &Line<'_>, position: u64, brief: bool) -> Result<Map<String, Valu
         return Ok(shown);
     }
     let mut entry = fields(log::entry(line.service.activity(), view, position, &frame, &event)?);
-    for name in ["actor", "session", "address", "ticket"] {
+    for name in ["actor", "person", "session", "address", "ticket"] {
         shown.insert(name.to_owned(), entry.remove(name).unwrap_or_default());
     }
-    shown.insert("person".into(), person(line, position, &event)?);
     shown.insert("mfa".into(), mfa(line, event.origin.credential.as_ref())?.into());
     Ok(shown)
-}
-
-/// Who was behind the roles, if they were assumed by somebody.
-fn person(line: &Line<'_>, position: u64, event: &Event) -> Result<Value, Fault> {
-    let (activity, view) = (line.service.activity(), line.history.view());
-    let origin = &event.origin;
-    let id = names::person(activity, &origin.actor, origin.credential.as_ref())?;
-    let at = |position| view.projections().at(Cut { position, time: None });
-    let (after, before) = (at(position), at(position.saturating_sub(1)));
-    let found = match names::by_id(Directory::new(&after, line.account), &id)? {
-        None => names::by_id(Directory::new(&before, line.account), &id)?,
-        found => found,
-    };
-    Ok(json!({ "id": id.as_str(), "name": found.map(|found| found.called()) }))
 }
 
 /// Whether a second factor was given; `None` if that is not known, as of the acts of whoever has the machine.
