@@ -242,11 +242,14 @@ impl Wanted {
 /// Receipts with their numbers.
 pub(super) type Portion = Vec<(u64, Receipt)>;
 
+/// What is done with each portion.
+pub(super) type EachPortion<'a> = &'a mut dyn FnMut(&mut Portion) -> Result<(), Fault>;
+
 /// Hands out receipts in portions.
 pub(super) fn each_portion(
     service: &Service,
     wanted: &Wanted,
-    each: &mut dyn FnMut(&mut Portion) -> Result<(), Fault>,
+    each: EachPortion<'_>,
 ) -> Result<(), Fault> {
     let mut next = 1;
     loop {
