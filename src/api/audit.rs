@@ -193,7 +193,7 @@ mod tests {
         let read = members(br#"{"a":"x","n":3,"l":["p","q"],"d":{"Version":"1"}}"#).unwrap();
         let read: Vec<(&str, &str)> = read.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let document = r#"{"Version":"1"}"#;
-        assert_eq!(read, [("a", "x"), ("d", document), ("l", "p"), ("l", "q"), ("n", "3")]);
+        assert_eq!(read, [("a", "x"), ("n", "3"), ("l", "p"), ("l", "q"), ("d", document)]);
         for wrong in ["", "[]", "3", r#"{"a":null}"#, r#"{"a":[[]]}"#, "{"] {
             assert_eq!(members(wrong.as_bytes()).unwrap_err().code, "ValidationError", "{wrong}");
         }

@@ -97,6 +97,7 @@ pub enum Command {
     /// Recorded decisions, decided again (exit 1: some come out otherwise)
     Replay(ReplayOptions),
     /// What a change of policies would have denied or newly allowed (exit 1: something)
+    #[command(disable_version_flag = true)]
     WhatIf(WhatIfOptions),
     /// When a principal could do something, and by whose act: intervals, through roles included
     Access(AccessOptions),

@@ -49,7 +49,7 @@ pub struct WhatIfOptions {
     /// Of this policy
     #[arg(long, value_name = "POLICY-ARN")]
     pub of: Option<String>,
-    /// Over the requests since then: a moment, or an age (90d) [all that are kept]
+    /// Over the requests since then: a moment, or an age (90d); all that are kept unless told
     #[arg(long, value_name = "MOMENT")]
     pub over: Option<String>,
     /// Decisions that are listed; 100 unless told

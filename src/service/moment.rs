@@ -109,7 +109,8 @@ impl Range {
             }
             [b'-', digits @ ..] if digits.len() == 2 => {
                 let month = text.get(5..).filter(|month| is_digits(month))?.parse().ok()?;
-                [first(year, month).filter(|_| month > 0)?, first(year, month + 1)?]
+                let begins = (1..=12).contains(&month).then(|| first(year, month))??;
+                [begins, first(year, month + 1)?]
             }
             _ if text.len() == 10 => {
                 let day = Timestamp::parse(text)?;

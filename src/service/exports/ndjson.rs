@@ -13,6 +13,7 @@ use crate::base::text::{base64, hex};
 use crate::identity::change::Change;
 use crate::identity::id::UniqueId;
 use crate::ledger::tree::leaf_hash;
+use crate::service::audit::names;
 use crate::service::fault::Fault;
 
 /// The file of events.
@@ -28,6 +29,7 @@ struct Line<'a> {
     operation: &'a str,
     outcome: &'static str,
     actor: Named<'a>,
+    person: Person<'a>,
     session: &'a Option<String>,
     source_identity: &'a Option<String>,
     credential: Option<&'a str>,
@@ -53,6 +55,12 @@ struct Named<'a> {
 }
 
 #[derive(Serialize)]
+struct Person<'a> {
+    id: &'a str,
+    name: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
 struct Target<'a> {
     id: &'a str,
     name: Option<String>,
@@ -61,9 +69,14 @@ struct Target<'a> {
 /// One event.
 ///
 /// # Errors
-/// None that are the event's.
-pub fn line(_: &Teller<'_>, told: &Told<'_>, to: &mut Vec<u8>) -> Result<(), Fault> {
+/// Whatever keeps the activity book or the rows from being read.
+pub fn line(teller: &Teller<'_>, told: &Told<'_>, to: &mut Vec<u8>) -> Result<(), Fault> {
     let (header, origin) = (told.header(), &told.event.origin);
+    let person = names::person(teller.activity, &origin.actor, origin.credential.as_ref())?;
+    let person_name = match person == origin.actor {
+        true => told.actor_name(),
+        false => teller.faces.at(told.position, &person)?.map(|face| Cow::Owned(face.called())),
+    };
     // The log names principals and their devices.
     let target = told.target.as_ref().filter(|face| face.kind != "policy");
     let line = Line {
@@ -77,6 +90,7 @@ pub fn line(_: &Teller<'_>, told: &Told<'_>, to: &mut Vec<u8>) -> Result<(), Fau
             name: told.actor_name(),
             account: &origin.actor_account,
         },
+        person: Person { id: person.as_str(), name: person_name },
         session: &told.session,
         source_identity: &told.source_identity,
         credential: origin.credential.as_ref().map(UniqueId::as_str),

@@ -191,5 +191,5 @@ fn an_export_of_an_earlier_build_still_checks() {
         fs::read_to_string(folder.join("cloudtrail.key")).unwrap().trim().parse().unwrap();
     let checked = check::check(&place, Some(&key)).unwrap();
     assert_eq!(checked.problems, Vec::<String>::new());
-    assert!(checked.events > 25 && checked.manifest.unwrap().receipts > 5);
+    assert!(checked.events > 25 && checked.manifest.unwrap().receipts >= 5);
 }
