@@ -18,7 +18,7 @@ use parking_lot::RwLock;
 
 use super::frame::{self, Actor, Frame, Hash, Header};
 use super::hashes::TileCache;
-use super::log::{EventLog, LocalLog};
+use super::log::{EventLog, LocalLog, Visit};
 use super::tree::{self, Tree};
 use super::{AccountId, LedgerError, damaged};
 use crate::base::clock::Clock;
@@ -464,11 +464,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever keeps them from being read.
-    pub fn read_unchecked(
-        &self,
-        from: u64,
-        visit: &mut dyn FnMut(u64, &[u8]) -> Result<bool, LedgerError>,
-    ) -> Result<(), LedgerError> {
+    pub fn read_unchecked(&self, from: u64, visit: Visit<'_>) -> Result<(), LedgerError> {
         let head = self.head().position;
         LocalLog::new(self.store.clone())
             .read(from, &mut |position, bytes| Ok(position <= head && visit(position, bytes)?))

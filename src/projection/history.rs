@@ -43,10 +43,16 @@ impl Strand {
     }
 }
 
+/// Strands by what they hold rows of: an account, and how the keys begin.
+type Strands = HashMap<(AccountId, Vec<u8>), Rc<Strand>>;
+
+/// A version of a row: its position, and the row unless it was taken away.
+pub type Version = (u64, Option<Vec<u8>>);
+
 /// A view's rows through time, up to its cut. For one question on one thread.
 pub struct History<'v> {
     view: &'v View,
-    strands: RefCell<HashMap<(AccountId, Vec<u8>), Rc<Strand>>>,
+    strands: RefCell<Strands>,
     bytes: Cell<usize>,
 }
 
@@ -136,7 +142,7 @@ impl Past<'_> {
         &self,
         account: AccountId,
         key: &[u8],
-    ) -> Result<Vec<(u64, Option<Vec<u8>>)>, ProjectionError> {
+    ) -> Result<Vec<Version>, ProjectionError> {
         let strand = self.read(account, key)?;
         let versions = strand.rows.get(key).into_iter();
         let until_here = versions.flat_map(|versions| versions.range(..=self.position).rev());

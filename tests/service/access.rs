@@ -99,7 +99,7 @@ fn intervals_are_bounded_by_events_with_who_did_them_and_a_name_stands_for_all_w
     ];
     assert_eq!(intervals(&answer, "intervals"), expected);
     let all = answer["intervals"].as_array().unwrap();
-    assert_eq!((&all[0]["id"], &all[1]["id"] == &all[2]["id"]), (&all[1]["id"], false));
+    assert_eq!((&all[0]["id"], all[1]["id"] == all[2]["id"]), (&all[1]["id"], false));
     assert_eq!(all[2]["still"], true);
     assert_eq!(answer["principals"].as_array().unwrap().len(), 2);
     let opened = &all[0]["opened_by"];

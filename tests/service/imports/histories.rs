@@ -38,7 +38,8 @@ fn act(recorder: &mut Recorder<'_>, random: &dyn Random, touched: &mut HashSet<S
     let inline = ("PolicyName", policy.as_str());
     let text = ("PolicyDocument", document.as_str());
     let tag = ("Tags.member.1.Value", policy.as_str());
-    let acts: [(&str, String, &[(&str, &str)]); 27] = [
+    type Act<'a> = (&'a str, String, &'a [(&'a str, &'a str)]);
+    let acts: [Act<'_>; 27] = [
         (
             "CreateUser",
             format!("make {user}"),

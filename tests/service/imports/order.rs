@@ -191,7 +191,7 @@ fn late_records_are_kept_and_change_nothing_and_a_dropped_import_begins_anew() {
         (&report["late"], &report["replayed"], &report["already_in"]),
         (&1.into(), &0.into(), &1.into())
     );
-    let again = import.trail(&[late.clone()]).unwrap();
+    let again = import.trail(std::slice::from_ref(&late)).unwrap();
     assert_eq!((&again["late"], &again["already_in"]), (&0.into(), &1.into()));
     import.act("import-drop", json!({})).unwrap();
     let refused = import.act("import-cloudtrail", json!({ "paths": ["/"], "account": DIGITS }));

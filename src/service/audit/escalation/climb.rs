@@ -65,6 +65,9 @@ struct Able {
     missing: Vec<String>,
 }
 
+/// The steps to the goal, and the keys that the goal itself hangs on after them.
+pub type Climbed = (Vec<Step>, Vec<String>);
+
 /// The climb of one principal.
 pub struct Climb<'w, 'a> {
     world: &'w World<'a>,
@@ -125,7 +128,7 @@ impl<'w, 'a> Climb<'w, 'a> {
     ///
     /// # Errors
     /// Whatever keeps the account from being read.
-    pub fn run(&mut self, start: usize) -> Result<Option<(Vec<Step>, Vec<String>)>, Fault> {
+    pub fn run(&mut self, start: usize) -> Result<Option<Climbed>, Fault> {
         self.known.push(Known { fact: Fact::Acts(start), step: None, needs: Vec::new() });
         self.numbers.insert(Fact::Acts(start), 0);
         loop {
@@ -178,7 +181,7 @@ impl<'w, 'a> Climb<'w, 'a> {
     }
 
     /// Whether the goal is reached, and how.
-    fn won(&mut self) -> Result<Option<(Vec<Step>, Vec<String>)>, Fault> {
+    fn won(&mut self) -> Result<Option<Climbed>, Fault> {
         for actor in self.actors() {
             let asks: Vec<Deed<'w>> = self.goal.deeds();
             if let Some(able) = self.able(actor, &asks)? {

@@ -101,8 +101,8 @@ fn base(digits: &str, said: &Said<'_>) -> Map<String, Value> {
         "service": { "name": said.service },
         "request": { "uid": said.request },
     });
-    if let Some(asked) = &said.asked {
-        api["request"]["data"] = Value::Object(asked.clone());
+    if let (Some(asked), Some(request)) = (&said.asked, api.get_mut("request")) {
+        put(request, "data", asked.clone());
     }
     let mut event = json!({
         "activity_id": said.activity,
@@ -126,14 +126,14 @@ fn base(digits: &str, said: &Said<'_>) -> Map<String, Value> {
         "unmapped": said.unmapped,
     });
     if let Some((code, detail)) = &said.failure {
-        event["status_code"] = code.as_str().into();
-        event["status_detail"] = detail.as_str().into();
-        api["response"] = json!({ "error": code, "error_message": detail });
+        put(&mut event, "status_code", code.as_str());
+        put(&mut event, "status_detail", detail.as_str());
+        put(&mut api, "response", json!({ "error": code, "error_message": detail }));
     }
     if let Some(agent) = said.agent {
-        event["http_request"] = json!({ "user_agent": agent });
+        put(&mut event, "http_request", json!({ "user_agent": agent }));
     }
-    event["api"] = api;
+    put(&mut event, "api", api);
     match event {
         Value::Object(event) => event,
         _ => Map::new(),
@@ -163,13 +163,20 @@ fn entity(digits: &str, thing: &Thing) -> Value {
     let mut entity =
         json!({ "uid": thing.id, "name": thing.name, "type_id": type_id, "type": kind });
     match thing.about {
-        About::User => entity["user"] = user(digits, &thing.id, &thing.name),
-        About::Group => entity["group"] = json!({ "uid": thing.id, "name": thing.name }),
-        About::Policy => entity["policy"] = json!({ "uid": thing.id, "name": thing.name }),
-        About::Account => entity["org"] = json!({ "uid": digits }),
+        About::User => put(&mut entity, "user", user(digits, &thing.id, &thing.name)),
+        About::Group => put(&mut entity, "group", json!({ "uid": thing.id, "name": thing.name })),
+        About::Policy => put(&mut entity, "policy", json!({ "uid": thing.id, "name": thing.name })),
+        About::Account => put(&mut entity, "org", json!({ "uid": digits })),
         _ => {}
     }
     entity
+}
+
+/// Adds a member to an object.
+fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value.into());
+    }
 }
 
 /// The policy that a request names.
@@ -332,25 +339,29 @@ fn actor(
         }
         _ if *id == UniqueId::root() => {
             let mut root = user(digits, digits, "root");
-            root["type_id"] = 2.into();
-            root["type"] = "Admin".into();
+            put(&mut root, "type_id", 2);
+            put(&mut root, "type", "Admin");
             root
         }
         _ => user(digits, id.as_str(), name),
     };
     let mut actor = json!({});
     if let Some(key) = credential {
-        person["credential_uid"] = key.as_str().into();
+        put(&mut person, "credential_uid", key.as_str());
         if let Some(stored) = teller.activity.stored_session(key)? {
-            actor["session"] = json!({
-                "uid": key.as_str(),
-                "created_time": millis(stored.issued),
-                "expiration_time": millis(stored.expires),
-                "is_mfa": stored.mfa == Some(true),
-            });
+            put(
+                &mut actor,
+                "session",
+                json!({
+                    "uid": key.as_str(),
+                    "created_time": millis(stored.issued),
+                    "expiration_time": millis(stored.expires),
+                    "is_mfa": stored.mfa == Some(true),
+                }),
+            );
         }
     }
-    actor["user"] = person;
+    put(&mut actor, "user", person);
     Ok(actor)
 }
 
