@@ -169,6 +169,7 @@ pub async fn page(visit: Visit) -> Response {
             @if page.events.is_empty() {
                 p.quiet { @if page.next.is_some() { (words::NO_EVENTS_YET) } @else { (words::NO_EVENTS) } }
             }
+            h2.hidden { (words::EVENTS) }
             (days(&page.events))
             @if let Some(next) = page.next {
                 p { a href=(older_address(&visit, next)) rel="next" { (words::OLDER) } }

@@ -1,7 +1,7 @@
 //! When could a principal do something: intervals, each bounded by the event or the condition on the time that
 //! opened and closed it.
 //!
-//! A name stands for every id that bore it; each id is looked at along the account's [`line`], only at the
+//! A name stands for every id that bore it; each id is looked at along the account's [`mod@line`], only at the
 //! events that touch what it is judged by. What comes out are [`span`]s: allowed for certain, or *conditional*
 //! on context that nobody gave, such as the address or a second factor; between them it could not. The time of
 //! a request is known, so that conditions on it bound intervals as events do.
