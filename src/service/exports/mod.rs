@@ -38,6 +38,7 @@ use super::Service;
 use super::audit::authorize;
 use super::caller::Caller;
 use super::fault::Fault;
+use super::imports;
 use super::moment::Moment;
 use crate::projection::View;
 
@@ -207,7 +208,10 @@ pub fn run(
             each_line(&teller, &range, &mut output, &csv::line)?;
             output.end()?;
         }
-        Kind::AuthorizationDetails => authorization::write(service, caller, view, &mut output)?,
+        Kind::AuthorizationDetails => {
+            imports::gate::check(view, caller.account)?;
+            authorization::write(service, caller, view, &mut output)?;
+        }
     }
     let proven = Proven::of(service, view, &range)?;
     output.finish(service, ask, teller.faces.digits(), proven, receipts)

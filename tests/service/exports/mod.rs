@@ -10,6 +10,7 @@ use domesday::ledger::{AccountId, Frame};
 use domesday::projection::tables::ACCOUNTS;
 use domesday::projection::view::ReadTables;
 use domesday::service::audit::log;
+use domesday::service::caller::Caller;
 use domesday::service::exports::check;
 use domesday::service::exports::sink::{Folder, Sink};
 use domesday::service::exports::{Ask, Kind, Manifest, run};
@@ -64,9 +65,29 @@ fn to_sink(
     at: Option<&str>,
     sink: &mut dyn Sink,
 ) -> Result<Manifest, Fault> {
-    let caller = world.caller(&world.admin).unwrap();
+    to_sink_as(world, &world.caller(&world.admin).unwrap(), ask, at, sink)
+}
+
+fn to_sink_as(
+    world: &World,
+    caller: &Caller,
+    ask: &Ask,
+    at: Option<&str>,
+    sink: &mut dyn Sink,
+) -> Result<Manifest, Fault> {
     let moment = at.map(|text| Moment::parse(text).unwrap());
-    run(&world.service, &caller, ask, moment, sink)
+    run(&world.service, caller, ask, moment, sink)
+}
+
+/// The files that somebody is given.
+pub fn given_to(
+    world: &World,
+    caller: &Caller,
+    kind: Kind,
+) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+    let mut held = Held::default();
+    to_sink_as(world, caller, &ask(kind), None, &mut held)?;
+    Ok(held.files)
 }
 
 fn held(world: &World, ask: &Ask) -> BTreeMap<String, Vec<u8>> {
@@ -82,7 +103,7 @@ fn to_folder(world: &World, ask: &Ask, place: &Path) -> Manifest {
     manifest
 }
 
-fn lines(text: &[u8]) -> Vec<Value> {
+pub fn lines(text: &[u8]) -> Vec<Value> {
     text.split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).unwrap())
@@ -96,7 +117,7 @@ fn unpacked(bytes: &[u8]) -> Value {
 }
 
 /// All records of an export of CloudTrail.
-fn records(files: &BTreeMap<String, Vec<u8>>) -> Vec<Value> {
+pub fn records(files: &BTreeMap<String, Vec<u8>>) -> Vec<Value> {
     let logs = files.iter().filter(|(path, _)| path.contains("/CloudTrail/"));
     let mut records: Vec<Value> = logs
         .flat_map(|(_, bytes)| unpacked(bytes)["Records"].take().as_array().unwrap().clone())

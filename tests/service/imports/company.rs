@@ -2,7 +2,13 @@
 
 use serde_json::{Value, json};
 
+use std::collections::BTreeSet;
+
+use domesday::service::exports::Kind;
+
 use super::{Import, oldest_first};
+use crate::exports::{given_to, lines, records};
+use crate::ocsf_schema;
 
 const DIGITS: &str = "210987654321";
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/trail");
@@ -73,4 +79,60 @@ fn the_trail_of_a_company_tells_what_happened() {
         format!("arn:aws:iam::{DIGITS}:user/contractors/cora")
     );
     assert_eq!(ask("show", &cora, None)["kind"], "gone");
+}
+
+/// Every eventID below a folder of trails.
+fn ids_below(folder: &std::path::Path, ids: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            ids_below(&path, ids);
+            continue;
+        }
+        let mut text = String::new();
+        let file = std::fs::File::open(&path).unwrap();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut text).unwrap();
+        let trail: Value = serde_json::from_str(&text).unwrap();
+        let records = trail["Records"].as_array().unwrap().iter();
+        ids.extend(records.map(|record| record["eventID"].as_str().unwrap().to_owned()));
+    }
+}
+
+#[test]
+fn what_came_in_goes_out_again_as_what_it_was() {
+    let import = Import::new(2);
+    let file = |name: &str| json!(format!("{FOLDER}/{name}"));
+    let body = json!({ "path": file("before.json"), "at": "2026-03-01" });
+    import.act("import-authorization-details", body).unwrap();
+    import.act("import-cloudtrail", json!({ "paths": [file("AWSLogs")] })).unwrap();
+    let operator = import.operator(DIGITS);
+    let given = |kind| given_to(&import.world, &operator, kind);
+    // Half a history is no state of an account.
+    let refused = given(Kind::AuthorizationDetails).unwrap_err();
+    assert_eq!((refused.code, refused.status), ("ImportIncomplete", 409));
+    let body = json!({ "path": file("after.json") });
+    import.act("import-authorization-details", body).unwrap();
+    given(Kind::AuthorizationDetails).unwrap();
+
+    let mut known = BTreeSet::new();
+    ids_below(std::path::Path::new(&format!("{FOLDER}/AWSLogs")), &mut known);
+    let records = records(&given(Kind::CloudTrail).unwrap());
+    let named = |name: &str| records.iter().filter(|one| one["eventName"] == name).count();
+    assert_eq!(named("CompleteImport"), 1);
+    let (own, others): (Vec<&Value>, Vec<&Value>) =
+        records.iter().partition(|one| one["eventSource"] == "iam.amazonaws.com");
+    let names: Vec<&Value> = own.iter().map(|one| &one["eventName"]).collect();
+    assert_eq!(own.len(), 14, "{names:?}");
+    for record in own {
+        assert!(known.contains(record["eventID"].as_str().unwrap()), "{record:#}");
+        assert_eq!(record.get("requestID"), None, "{record:#}");
+    }
+    for record in others {
+        assert_eq!(record["eventType"], "AwsServiceEvent", "{record:#}");
+    }
+    let events = lines(&given(Kind::Ocsf).unwrap()["events.ocsf.ndjson"]);
+    assert!(events.len() > 14);
+    for event in events {
+        assert_eq!(ocsf_schema::problems(&event), Vec::<String>::new(), "{event:#}");
+    }
 }

@@ -97,7 +97,11 @@ const OTHERS: &[(&str, &str, &str, &str)] = &[
     ("RecoverRoot", SIGN_IN, "PasswordRecoveryRequested", "AwsConsoleSignIn"),
     ("RedeemRootRecovery", SIGN_IN, "PasswordRecoveryCompleted", "AwsConsoleSignIn"),
     ("CloseAccount", "account.amazonaws.com", "CloseAccount", "AwsApiCall"),
+    ("BeginImport", OPERATOR, "BeginImport", "AwsServiceEvent"),
+    ("CompleteImport", OPERATOR, "CompleteImport", "AwsServiceEvent"),
+    ("DropImport", OPERATOR, "DropImport", "AwsServiceEvent"),
     ("FoundAccount", OPERATOR, "FoundAccount", "AwsServiceEvent"),
+    ("ImportAuthorizationDetails", OPERATOR, "ImportAuthorizationDetails", "AwsServiceEvent"),
     ("RecoverAdmin", OPERATOR, "RecoverAdmin", "AwsServiceEvent"),
     ("ReopenAccount", OPERATOR, "ReopenAccount", "AwsServiceEvent"),
     ("SetOrganizationPolicies", OPERATOR, "SetOrganizationPolicies", "AwsServiceEvent"),
@@ -117,9 +121,25 @@ pub fn uuid(hash: &[u8; 32]) -> String {
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
-/// The id of an event's record: it follows from the event's digest, so that every export bears the same.
+/// The id of the record that an event came in as, if its history is from elsewhere.
+fn imported<'a>(told: &'a Told<'_>) -> Option<&'a str> {
+    told.event.changes.iter().find_map(|change| match change {
+        Change::RecordReplayed(one) => Some(one.record.as_str()),
+        Change::LateEvidence(one) => Some(one.record.as_str()),
+        _ => None,
+    })
+}
+
+/// The id of an event's record: its own, or one that follows from the event's digest, so that every export
+/// bears the same.
 fn event_id(told: &Told<'_>) -> String {
-    uuid(&told.frame.digest)
+    imported(told).map_or_else(|| uuid(&told.frame.digest), str::to_owned)
+}
+
+/// The id of the request; of an imported record none is known.
+fn request_id<'a>(told: &'a Told<'_>) -> Option<&'a str> {
+    let request = told.event.origin.request.as_str();
+    (!request.is_empty() && imported(told).is_none()).then_some(request)
 }
 
 /// The record of an event.
@@ -162,7 +182,7 @@ pub fn of_event<'a>(
         request_parameters: response::parameters(teller, told)?,
         response_elements: response::elements(teller, told)?,
         additional_event_data: Data::Event(data),
-        request_id: Some(&origin.request).filter(|id| !id.is_empty()).map(String::as_str),
+        request_id: request_id(told),
         event_id: event_id(told),
         read_only: false,
         resources: None,
