@@ -116,7 +116,7 @@ pub enum Command {
         /// Where to write the proof; stdout, if it is left out
         file: Option<PathBuf>,
     },
-    /// Check a proof or evidence by a key alone, without ledger and server (exit 1: it does not hold)
+    /// Check a proof, evidence or an export by a key alone, without ledger and server (exit 1: it does not hold)
     Check(CheckOptions),
     /// A report for auditors, as of any moment
     Report(ReportOptions),
