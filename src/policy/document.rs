@@ -351,6 +351,11 @@ impl Statement {
         }
     }
 
+    /// The patterns of its actions, in lower case, whether it is about them or about all others.
+    pub fn distinguished_actions(&self) -> impl Iterator<Item = String> {
+        self.actions.iter().map(Glob::written)
+    }
+
     /// The patterns of its resources; `*` for all but some, and where none is written.
     pub fn written_resources(&self) -> Vec<String> {
         match &self.resources {

@@ -109,15 +109,8 @@ impl PolicySet {
         allows
     }
 
-    /// Whether some statement allows the action on whatever resource, under whatever conditions.
-    pub fn may_allow_somewhere(&self, action: &str) -> bool {
-        let action = action.to_ascii_lowercase();
-        self.each()
-            .any(|(_, statement)| statement.effect() == Effect::Allow && statement.names(&action))
-    }
-
-    /// The same of some resource whose ARN begins so, as far as what its patterns begin with can tell: a yes may be
-    /// mistaken, a no is not.
+    /// Whether some statement allows the action, under whatever conditions, on some resource whose ARN begins so: as
+    /// far as what its patterns begin with can tell, so that a yes may be mistaken; a no is not.
     pub fn may_allow_within(&self, action: &str, beginning: &str) -> bool {
         let action = action.to_ascii_lowercase();
         let fits = |pattern: &String| {

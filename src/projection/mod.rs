@@ -7,6 +7,7 @@
 //! - [`row`]: tables, keys and the encoding of rows.
 //! - [`view`]: [`Reader`], what can be read, and [`View`], which reads a store at a cut.
 //! - [`projections`]: what views are made from; [`recent`]: the newest rows, kept in memory.
+//! - [`whole`]: a reader of all that an account has, for questions about everybody.
 //! - [`history`]: a reader that moves through time, and knows until when what it read holds.
 //! - [`tables`]: the tables and what their rows hold.
 //! - [`fold`]: the one function that turns changes into rows.
@@ -28,11 +29,13 @@ pub mod sealing;
 pub mod tables;
 pub mod transaction;
 pub mod view;
+pub mod whole;
 
 pub use history::History;
 pub use projections::Projections;
 pub use transaction::{Answered, Overlay, Transaction};
 pub use view::{Cut, Reader, View};
+pub use whole::Whole;
 
 use crate::identity::change::ChangeError;
 use crate::identity::codec::CodecError;

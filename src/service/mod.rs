@@ -27,6 +27,7 @@ pub mod exports;
 pub mod fault;
 pub mod fields;
 pub mod founding;
+pub mod grounds;
 pub mod guesses;
 pub mod imports;
 pub mod limits;

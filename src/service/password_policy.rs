@@ -7,12 +7,14 @@
 //! Source: IAM User Guide, "Set an account password policy for IAM users", "Default password policy" among it;
 //! API reference, `UpdateAccountPasswordPolicy` and `PasswordPolicy`.
 
+use std::sync::Arc;
+
 use super::documents::Documents;
 use super::fault::{self, Fault};
 use crate::base::time::Timestamp;
 use crate::identity::change::Commitment;
 use crate::identity::id::UniqueId;
-use crate::policy::{Attached, Label};
+use crate::policy::{Attached, Document, Label};
 use crate::projection::ProjectionError;
 use crate::projection::directory::Directory;
 use crate::projection::tables::{
@@ -193,7 +195,12 @@ pub fn grant(
         return Ok(None);
     }
     let label = Label::new("password policy", "", "account");
-    Ok(Some(Attached::new(documents.own(OWN_PASSWORD)?, label)))
+    Ok(Some(Attached::new(own_password(documents)?, label)))
+}
+
+/// What lets a user change its own password.
+pub fn own_password(documents: &Documents) -> Result<Arc<Document>, Fault> {
+    documents.own(OWN_PASSWORD)
 }
 
 #[cfg(test)]

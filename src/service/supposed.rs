@@ -86,19 +86,22 @@ impl Supposed {
         digits: &str,
         found: &Found,
     ) -> Result<Option<Self>, Fault> {
-        let kind = match Kind::of(found.kind) {
-            Some(kind @ (Kind::User | Kind::Role)) => kind,
-            _ => return Ok(None),
-        };
-        Ok(Some(Supposed {
+        let Some(untagged) = Supposed::untagged(digits, found) else { return Ok(None) };
+        Ok(Some(Supposed { tags: directory.tags(&found.id)?, ..untagged }))
+    }
+
+    /// The same where no policy asks for its tags.
+    pub fn untagged(digits: &str, found: &Found) -> Option<Self> {
+        let kind = Kind::of(found.kind).filter(|kind| *kind != Kind::Group)?;
+        Some(Supposed {
             kind,
             digits: digits.to_owned(),
             id: Some(found.id.clone()),
             name: found.name.clone(),
             arn: found.arn.clone(),
             session_arn: arn::assumed_role(digits, &found.name, "session"),
-            tags: directory.tags(&found.id)?,
-        }))
+            tags: Vec::new(),
+        })
     }
 
     /// `user/alice`, `role/deploy`, `root`.

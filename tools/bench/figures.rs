@@ -112,7 +112,7 @@ pub struct Figures {
 impl Figures {
     /// Adds a figure, and says so, since a run takes its time.
     pub fn add(&mut self, figure: Figure) {
-        eprintln!("measured: {}", figure.what);
+        eprintln!("measured: {}: {}", figure.what, figure.unit.show_rounds(&figure.ours));
         self.figures.push(figure);
     }
 

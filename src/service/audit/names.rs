@@ -28,6 +28,12 @@ pub struct Found {
 }
 
 impl Found {
+    /// The root user of an account.
+    pub fn root(digits: &str) -> Self {
+        let (kind, name) = ("root", "root".to_owned());
+        Found { kind, id: UniqueId::root(), name, arn: arn::root(digits) }
+    }
+
     /// `user/alice`; `root` for the root user.
     pub fn called(&self) -> String {
         if self.kind == self.name {
@@ -78,12 +84,7 @@ pub fn by_id(directory: Directory<'_>, id: &UniqueId) -> Result<Option<Found>, P
                 arn: device.serial,
             }))
         }
-        None if *id == UniqueId::root() => Ok(Some(Found {
-            kind: "root",
-            id: id.clone(),
-            name: "root".into(),
-            arn: arn::root(&directory.digits()?),
-        })),
+        None if *id == UniqueId::root() => Ok(Some(Found::root(&directory.digits()?))),
         _ => Ok(None),
     }
 }

@@ -9,10 +9,13 @@
 //! With a range, the question is of all who could within it ([`super::access::everybody`]); with escalation, also
 //! of those who could after granting themselves more ([`super::escalation`]).
 //!
-//! Cost: the policies of every principal are gathered once. Whether one can assume a role is only asked of
-//! those whom the role's trust policy names, and of those whose own policies allow `sts:AssumeRole` on it.
+//! Cost: what every principal stands on is gathered once, and every document is asked once whether it could allow
+//! what is asked; policies are compiled only of those who have one that could. Whether one can assume a role is only
+//! asked of those whom the role's trust policy names, and of those whose own policies allow `sts:AssumeRole` on it.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -20,14 +23,17 @@ use super::access::everybody;
 use super::can::known;
 use super::escalation::{self, Goal};
 use super::names::Found;
+use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
-use crate::policy::PolicySet;
-use crate::projection::View;
+use crate::policy::{Document, Label, PolicySet};
 use crate::projection::directory::Directory;
 use crate::projection::tables::{RoleRow, UserRow};
+use crate::projection::{View, Whole};
 use crate::service::Service;
 use crate::service::authorize::{Grants, trust_of};
+use crate::service::documents::Documents;
 use crate::service::fault::Fault;
+use crate::service::grounds::{Gathering, Ground, Grounds};
 use crate::service::moment::Range;
 use crate::service::supposed::{Could, Kind, Supposed, set_tags, tags_of, trust_on};
 
@@ -50,14 +56,47 @@ const ASSUME: &str = "sts:AssumeRole";
 
 /// Somebody of the account.
 struct Member {
-    supposed: Supposed,
+    found: Found,
+    grounds: Grounds,
     /// Of a role.
     trust: Option<Trust>,
+    judged: OnceCell<Judged>,
+}
+
+impl Member {
+    fn new(found: Found, grounds: Grounds, trust: Option<Trust>) -> Self {
+        Member { found, grounds, trust, judged: OnceCell::new() }
+    }
+
+    /// With its tags and its policies compiled, which most are never asked for.
+    fn judged(&self, gathering: &Gathering<'_>) -> Result<&Judged, Fault> {
+        if let Some(judged) = self.judged.get() {
+            return Ok(judged);
+        }
+        let digits = gathering.digits();
+        let supposed = match self.is_root() {
+            true => Supposed::root(digits),
+            false => Supposed::of_found(gathering.directory(), digits, &self.found)?
+                .ok_or_else(|| Fault::internal("a group is no principal"))?,
+        };
+        let grants = gathering.grants(&self.grounds)?;
+        Ok(self.judged.get_or_init(|| Judged { supposed, grants }))
+    }
+
+    fn is_root(&self) -> bool {
+        self.found.id == UniqueId::root()
+    }
+}
+
+/// What judging somebody takes.
+struct Judged {
+    supposed: Supposed,
+    grants: Grants,
 }
 
 /// Whom a role trusts.
 struct Trust {
-    policy: PolicySet,
+    document: Arc<Document>,
     /// The unique ids that it names.
     named: HashSet<String>,
     /// Whether it names others by more than their account.
@@ -65,9 +104,59 @@ struct Trust {
 }
 
 impl Trust {
+    fn of(document: Arc<Document>) -> Self {
+        let named = document.named_ids().map(str::to_owned).collect();
+        Trust { named, others: document.names_others(), document }
+    }
+
     /// Whether somebody might be trusted who has no permission of its own to assume the role.
-    fn may_name(&self, supposed: &Supposed) -> bool {
-        self.others || supposed.id.as_ref().is_some_and(|id| self.named.contains(id.as_str()))
+    fn may_name(&self, id: &UniqueId) -> bool {
+        self.others || self.named.contains(id.as_str())
+    }
+}
+
+/// What a document says to the question, under whatever conditions.
+#[derive(Clone, Copy, Default)]
+struct Says {
+    /// That it is allowed.
+    yes: bool,
+    /// That some role may be assumed.
+    assume: bool,
+}
+
+/// What all documents say that somebody stands on, each asked once.
+struct Sayings<'a> {
+    gathering: &'a Gathering<'a>,
+    asked: (&'a str, &'a str),
+    known: HashMap<Ground, Says>,
+}
+
+impl Sayings<'_> {
+    fn of(&mut self, grounds: &Grounds) -> Result<Says, Fault> {
+        let mut all = Says::default();
+        for ground in &grounds.identity {
+            let says = match self.known.get(ground) {
+                Some(says) => *says,
+                None => {
+                    let says = self.ask(ground)?;
+                    self.known.insert(ground.clone(), says);
+                    says
+                }
+            };
+            all.yes |= says.yes;
+            all.assume |= says.assume;
+        }
+        Ok(all)
+    }
+
+    fn ask(&self, ground: &Ground) -> Result<Says, Fault> {
+        let Some(document) = self.gathering.document(ground)? else { return Ok(Says::default()) };
+        let set = PolicySet::of(document, Label::default());
+        let (action, resource) = self.asked;
+        Ok(Says {
+            yes: set.may_allow(action, resource),
+            assume: set.may_allow_within(ASSUME, "arn:aws:iam::"),
+        })
     }
 }
 
@@ -80,19 +169,6 @@ struct Asking {
 }
 
 impl Asking {
-    fn of(members: &[Member], all: &[Grants]) -> Self {
-        let id = |(number, member): (usize, &Member)| {
-            Some((member.supposed.id.as_ref()?.to_string(), number))
-        };
-        let permits = |grants: &Grants| grants.identity.may_allow_within(ASSUME, "arn:aws:iam::");
-        let permitted = all.iter().enumerate().filter(|(_, grants)| permits(grants));
-        Asking {
-            by_id: members.iter().enumerate().filter_map(id).collect(),
-            permitted: permitted.map(|(number, _)| number).collect(),
-            everybody: members.len(),
-        }
-    }
-
     /// In the order of the members.
     fn about(&self, trust: &Trust) -> Vec<usize> {
         if trust.others {
@@ -127,7 +203,9 @@ pub fn who_can(
     if ask.range != Range::default() {
         return everybody::who_could(service, account, view, ask);
     }
-    let search = Search { service, directory: Directory::new(view, account), ask };
+    let whole = Whole::new(view, account);
+    let gathering = Gathering::new(service.documents(), Directory::new(&whole, account))?;
+    let search = Search { documents: service.documents(), gathering: &gathering, ask };
     let members = search.members()?;
     let found = search.run(&members)?;
     let mut principals: Vec<(usize, Value)> = found
@@ -150,10 +228,12 @@ pub fn who_can(
         let goal = Goal::of(&ask.action, &ask.resource);
         let documents = service.documents();
         let ways = escalation::paths(documents, view, account, &goal, &ask.context)?;
+        let arn = |number: &usize| members.get(*number).map(|member| member.found.arn.as_str());
+        let by_arn: HashMap<&str, &Way> =
+            found.iter().filter_map(|(number, way)| Some((arn(number)?, way))).collect();
         // Who could anyway, as surely, needs no steps to be told.
         let already = |way: &escalation::Way| {
-            let number = members.iter().position(|member| member.supposed.arn == way.who.arn);
-            let known = number.and_then(|number| found.get(&number));
+            let known = by_arn.get(way.who.arn.as_str());
             known.is_some_and(|known| !known.conditional || !way.missing().is_empty())
         };
         let could = ways.ways.iter().filter(|way| !already(way)).map(escalation::Way::shown);
@@ -168,7 +248,7 @@ fn shown(member: &Member, way: &Way, members: &[Member], found: &HashMap<usize, 
     let (mut via, mut missing) = (Vec::new(), way.missing.clone());
     let mut next = way.through;
     while let Some((number, role)) = next.and_then(|number| Some((number, members.get(number)?))) {
-        via.push(role.supposed.called());
+        via.push(role.found.called());
         let step = found.get(&number);
         missing.extend(step.into_iter().flat_map(|step| step.missing.clone()));
         next = step.and_then(|step| step.through);
@@ -176,8 +256,8 @@ fn shown(member: &Member, way: &Way, members: &[Member], found: &HashMap<usize, 
     missing.sort();
     missing.dedup();
     json!({
-        "principal": member.supposed.arn,
-        "name": member.supposed.called(),
+        "principal": member.found.arn,
+        "name": member.found.called(),
         "via": via,
         "conditional": way.conditional,
         "missing_context": missing,
@@ -186,52 +266,54 @@ fn shown(member: &Member, way: &Way, members: &[Member], found: &HashMap<usize, 
 
 /// A search in one account at one moment.
 struct Search<'a> {
-    service: &'a Service,
-    directory: Directory<'a>,
+    documents: &'a Documents,
+    gathering: &'a Gathering<'a>,
     ask: &'a Ask,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     /// The root user, all users, all roles.
     fn members(&self) -> Result<Vec<Member>, Fault> {
-        let digits = self.directory.digits()?;
-        let mut members = vec![Member { supposed: Supposed::root(&digits), trust: None }];
-        for user in self.directory.all::<UserRow>()? {
+        let directory = self.gathering.directory();
+        let mut members =
+            vec![Member::new(Found::root(self.gathering.digits()), Grounds::default(), None)];
+        for user in directory.all::<UserRow>()? {
+            let grounds = self.gathering.of_user(&user.row, &mut Vec::new())?;
             let found = Found { kind: "user", id: user.row.id, name: user.name, arn: user.arn };
-            let supposed = Supposed::of_found(self.directory, &digits, &found)?;
-            members.extend(supposed.map(|supposed| Member { supposed, trust: None }));
+            members.push(Member::new(found, grounds, None));
         }
-        for role in self.directory.all::<RoleRow>()? {
-            let document =
-                self.service.documents().trust(self.directory.reader, &role.row.trust)?;
-            let (named, others) =
-                (document.named_ids().map(str::to_owned).collect(), document.names_others());
-            let policy = trust_of(&role.arn, Some(document));
-            let trust = policy.map(|policy| Trust { policy, named, others });
+        for role in directory.all::<RoleRow>()? {
+            let grounds = self.gathering.of_role(&role.row, &mut Vec::new())?;
+            let trust = Trust::of(self.documents.trust(directory.reader, &role.row.trust)?);
             let found = Found { kind: "role", id: role.row.id, name: role.name, arn: role.arn };
-            let supposed = Supposed::of_found(self.directory, &digits, &found)?;
-            members.extend(supposed.map(|supposed| Member { supposed, trust }));
+            members.push(Member::new(found, grounds, Some(trust)));
         }
         Ok(members)
     }
 
     fn run(&self, members: &[Member]) -> Result<HashMap<usize, Way>, Fault> {
         let mut found: HashMap<usize, Way> = HashMap::new();
-        let mut all: Vec<Grants> = Vec::with_capacity(members.len());
-        let documents = self.service.documents();
-        let trust = trust_on(documents, self.directory, &self.ask.action, &self.ask.resource)?;
-        let tags = tags_of(self.directory, &self.ask.resource)?;
+        let directory = self.gathering.directory();
+        let asked = (self.ask.action.as_str(), self.ask.resource.as_str());
+        let trust = trust_on(self.documents, directory, asked.0, asked.1)?;
+        let tags = tags_of(directory, asked.1)?;
+        let mut sayings = Sayings { gathering: self.gathering, asked, known: HashMap::new() };
+        let mut permitted = Vec::new();
         for (number, member) in members.iter().enumerate() {
-            let grants = member.supposed.grants(documents, &self.directory)?;
-            let asked = (self.ask.action.as_str(), self.ask.resource.as_str());
-            let (given, tags) = (self.ask.context.as_slice(), tags.as_deref());
-            let could = could(&member.supposed, &grants, asked, trust.as_ref(), given, tags);
+            let says = sayings.of(&member.grounds)?;
+            permitted.extend(says.assume.then_some(number));
+            if !says.yes && trust.is_none() && !member.is_root() {
+                continue;
+            }
+            let judged = member.judged(self.gathering)?;
+            let could = could(judged, asked, trust.as_ref(), &self.ask.context, tags.as_deref());
             if let Some((conditional, missing)) = could {
                 found.insert(number, Way { through: None, missing, conditional });
             }
-            all.push(grants);
         }
-        let asking = Asking::of(members, &all);
+        let by_id = members.iter().map(|member| member.found.id.to_string());
+        let by_id = by_id.enumerate().map(|(number, id)| (id, number)).collect();
+        let asking = Asking { by_id, permitted, everybody: members.len() };
         for certain in [true, false] {
             // Behind a role that is certain there may be others who could assume it under conditions.
             let mut queue: Vec<usize> = (0..members.len())
@@ -240,9 +322,7 @@ impl Search<'_> {
             let mut at = 0;
             while let Some(role) = queue.get(at).copied() {
                 at += 1;
-                for number in self.assumers((members, &all, &asking), role, certain, &mut found) {
-                    queue.push(number);
-                }
+                queue.extend(self.assumers((members, &asking), role, certain, &mut found)?);
             }
         }
         Ok(found)
@@ -251,29 +331,29 @@ impl Search<'_> {
     /// Who could assume a role and was not found by as sure a way.
     fn assumers(
         &self,
-        (members, all, asking): (&[Member], &[Grants], &Asking),
+        (members, asking): (&[Member], &Asking),
         role: usize,
         certain: bool,
         found: &mut HashMap<usize, Way>,
-    ) -> Vec<usize> {
-        let Some(target) = members.get(role) else { return Vec::new() };
-        let Some(trust) = &target.trust else { return Vec::new() };
-        let asked = (ASSUME, target.supposed.arn.as_str());
+    ) -> Result<Vec<usize>, Fault> {
+        let Some(target) = members.get(role) else { return Ok(Vec::new()) };
+        let Some(trust) = &target.trust else { return Ok(Vec::new()) };
+        let asked = (ASSUME, target.found.arn.as_str());
+        let policy = trust_of(asked.1, Some(trust.document.clone()));
+        let tags = self.gathering.directory().tags(&target.found.id)?;
         let mut new = Vec::new();
         for number in asking.about(trust) {
-            let (Some(member), Some(grants)) = (members.get(number), all.get(number)) else {
-                continue;
-            };
+            let Some(member) = members.get(number) else { continue };
             let better = found.get(&number).is_none_or(|way| certain && way.conditional);
-            if number == role || member.supposed.kind == Kind::Root || !better {
+            if number == role || member.is_root() || !better {
                 continue;
             }
-            if !trust.may_name(&member.supposed) && !grants.identity.may_allow(ASSUME, asked.1) {
+            let judged = member.judged(self.gathering)?;
+            let may_allow = || judged.grants.identity.may_allow(ASSUME, asked.1);
+            if !trust.may_name(&member.found.id) && !may_allow() {
                 continue;
             }
-            let (given, tags) = (self.ask.context.as_slice(), Some(&target.supposed.tags[..]));
-            let could = could(&member.supposed, grants, asked, Some(&trust.policy), given, tags);
-            match could {
+            match could(judged, asked, policy.as_ref(), &self.ask.context, Some(&tags)) {
                 // What is certain in itself is no more so than the role behind it.
                 Some((conditional, missing)) if !certain || !conditional => {
                     let conditional = !certain;
@@ -283,14 +363,13 @@ impl Search<'_> {
                 _ => {}
             }
         }
-        new
+        Ok(new)
     }
 }
 
 /// Whether somebody could, for certain or under conditions, and the keys that it hangs on.
 fn could(
-    supposed: &Supposed,
-    grants: &Grants,
+    Judged { supposed, grants }: &Judged,
     (action, resource): (&str, &str),
     trust: Option<&PolicySet>,
     given: &[(String, String)],

@@ -3,7 +3,7 @@
 //!
 //! The two states are two readers: two moments of the ledger, or the present and what a change would make of
 //! it ([`crate::service::dry_run`]). A principal is looked at if anything that judges it is not the same on
-//! both sides (`footing`). What it is asked are the actions that its changed statements are about, each on
+//! both sides ([`grounds`](crate::service::grounds)). What it is asked are the actions that its changed statements are about, each on
 //! the resources that its statements name (`probes`): a resource pattern is asked for as it is written, so
 //! that an answer speaks of all that it stands for. What comes out is put together again to patterns
 //! (`patterns`).
@@ -12,34 +12,32 @@
 //! a gain under conditions, from conditional to certain is a gain. Roles that somebody could assume are
 //! principals of their own, and `sts:AssumeRole` on them is an action like others.
 
-mod footing;
 mod patterns;
 mod probes;
+mod responsible;
+mod vocabulary;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
-use self::footing::Footing;
 use self::patterns::Patterns;
-use self::probes::{Held, Side};
-use super::{log, names};
+use self::probes::{Compared, Held, Side};
+use self::responsible::Responsible;
+use self::vocabulary::{Actions, Vocabulary};
+use super::names;
 use crate::identity::id::UniqueId;
-use crate::ledger::{AccountId, Frame};
+use crate::ledger::AccountId;
 use crate::projection::directory::Directory;
-use crate::projection::tables::{RoleRow, UserRow};
-use crate::projection::{ProjectionError, Reader, View};
+use crate::projection::tables::{ORGANIZATION, OrganizationRow, RoleRow, UserRow};
+use crate::projection::view::ReadTables;
+use crate::projection::{Reader, View, Whole};
 use crate::service::Service;
 use crate::service::audit::names::Found;
 use crate::service::documents::Documents;
 use crate::service::fault::Fault;
+use crate::service::grounds::{Gathering, Grounds};
 use crate::service::moment::Moment;
-use crate::service::overview::timeline::is_privileged;
-
-/// Events between the two moments that are searched for those responsible.
-const SEARCHED: u64 = 50_000;
-/// Events that one principal is shown with.
-const EVENTS: usize = 50;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,87 +96,99 @@ pub fn between(
     after: &dyn Reader,
     only: Option<&UniqueId>,
 ) -> Result<Differences, Fault> {
-    let sides = [before, after].map(|reader| Directory::new(reader, account));
+    let wholes = [before, after].map(|reader| Whole::new(reader, account));
+    let [before, after] = &wholes;
+    let of = |reader| Gathering::new(documents, Directory::new(reader, account));
+    let sides = [of(before)?, of(after)?];
     // A renamed principal is one principal, under its newest name.
-    let mut members: HashMap<UniqueId, [Option<Found>; 2]> = HashMap::new();
-    for (side, directory) in sides.into_iter().enumerate() {
-        for found in members_of(directory)? {
-            if only.is_none_or(|only| *only == found.id) {
-                let both = members.entry(found.id.clone()).or_default();
-                if let Some(place) = both.get_mut(side) {
-                    *place = Some(found);
-                }
+    let mut members: HashMap<UniqueId, [Option<Member>; 2]> = HashMap::new();
+    for (side, gathering) in sides.iter().enumerate() {
+        for member in members_of(gathering, only)? {
+            let both = members.entry(member.found.id.clone()).or_default();
+            if let Some(place) = both.get_mut(side) {
+                *place = Some(member);
             }
         }
     }
-    let mut members: Vec<(UniqueId, [Option<Found>; 2])> = members.into_iter().collect();
-    members.sort_by_cached_key(|(_, [earlier, later])| {
-        later.as_ref().or(earlier.as_ref()).map(|found| (found.kind, found.name.to_lowercase()))
+    let mut members: Vec<[Option<Member>; 2]> = members.into_values().collect();
+    members.sort_by_cached_key(|[earlier, later]| {
+        let member = later.as_ref().or(earlier.as_ref());
+        member.map(|member| (member.found.kind, member.found.name.to_lowercase()))
     });
-    let organization = [footing::organization(sides[0])?, footing::organization(sides[1])?];
+    let organization = [organization(before, account)?, organization(after, account)?];
     let is_same_organization = organization[0] == organization[1];
-    let mut differences = Differences::default();
-    let mut budget = probes::BUDGET;
-    for (id, both) in members {
-        differences.examined += 1;
-        let of = |side: usize| -> Result<Option<Footing>, Fault> {
-            match (both.get(side), sides.get(side)) {
-                (Some(Some(_)), Some(directory)) => Ok(Some(Footing::of(*directory, &id)?)),
-                _ => Ok(None),
-            }
-        };
-        let footings = [of(0)?, of(1)?];
-        if footings[0] == footings[1] && is_same_organization {
+    let mut differences = Differences { examined: members.len(), ..Differences::default() };
+    let (mut vocabulary, mut budget) = (Vocabulary::default(), probes::BUDGET);
+    for both in members {
+        let [earlier, later] = &both;
+        let held = [Side::of(&sides[0], earlier.as_ref())?, Side::of(&sides[1], later.as_ref())?];
+        if is_same_organization && held[0].decides_as(&held[1]) {
             continue;
         }
-        let held = [
-            Side::of(documents, sides[0], both[0].as_ref())?,
-            Side::of(documents, sides[1], both[1].as_ref())?,
-        ];
-        let (found, is_whole) = probes::compare(&held, is_same_organization, &mut budget);
-        differences.truncated |= !is_whole;
-        let [gained, lost] = permissions(found);
-        let [earlier, later] = both;
-        let Some(principal) = later.or(earlier) else { continue };
+        let compared = probes::compare(&held, is_same_organization, &mut vocabulary, &mut budget)?;
+        differences.truncated |= compared.truncated;
+        let [gained, lost] = permissions(compared, &mut vocabulary);
         if gained.is_empty() && lost.is_empty() {
             continue;
         }
-        let mut closure: Vec<UniqueId> =
-            footings.into_iter().flatten().flat_map(Footing::closure).collect();
-        closure.push(id);
+        let mut closure = Vec::new();
+        let mut principal = None;
+        for member in both.into_iter().flatten() {
+            closure.extend(member.closure);
+            principal = Some(member.found);
+        }
         closure.sort();
         closure.dedup();
+        let Some(principal) = principal else { continue };
         differences.principals.push(Difference { principal, gained, lost, closure });
     }
     Ok(differences)
 }
 
-fn members_of(directory: Directory<'_>) -> Result<Vec<Found>, Fault> {
-    let users = directory.all::<UserRow>()?.into_iter();
-    let users = users.map(|named| ("user", named.row.id, named.name, named.arn));
-    let roles = directory.all::<RoleRow>()?.into_iter();
-    let roles = roles.map(|named| ("role", named.row.id, named.name, named.arn));
-    let found = |(kind, id, name, arn)| Found { kind, id, name, arn };
-    Ok(users.chain(roles).map(found).collect())
+/// A user or role on one side.
+struct Member {
+    found: Found,
+    grounds: Grounds,
+    closure: Vec<UniqueId>,
+}
+
+fn members_of(gathering: &Gathering<'_>, only: Option<&UniqueId>) -> Result<Vec<Member>, Fault> {
+    let directory = gathering.directory();
+    let is_asked = |id: &UniqueId| only.is_none_or(|only| only == id);
+    let mut members = Vec::new();
+    for user in directory.all::<UserRow>()?.into_iter().filter(|user| is_asked(&user.row.id)) {
+        let mut closure = Vec::new();
+        let grounds = gathering.of_user(&user.row, &mut closure)?;
+        let found = Found { kind: "user", id: user.row.id, name: user.name, arn: user.arn };
+        members.push(Member { found, grounds, closure });
+    }
+    for role in directory.all::<RoleRow>()?.into_iter().filter(|role| is_asked(&role.row.id)) {
+        let mut closure = Vec::new();
+        let grounds = gathering.of_role(&role.row, &mut closure)?;
+        let found = Found { kind: "role", id: role.row.id, name: role.name, arn: role.arn };
+        members.push(Member { found, grounds, closure });
+    }
+    Ok(members)
+}
+
+/// The organisation's policies over an account.
+fn organization(reader: &dyn Reader, account: AccountId) -> Result<OrganizationRow, Fault> {
+    Ok(reader.get(account, &ORGANIZATION, &())?.unwrap_or_default())
 }
 
 /// What was held before and after, put together to permissions gained and lost.
-fn permissions(found: Vec<probes::Answer>) -> [Vec<Permission>; 2] {
-    let mut gained: BTreeMap<(String, bool), BTreeSet<String>> = BTreeMap::new();
+fn permissions(compared: Compared, vocabulary: &mut Vocabulary) -> [Vec<Permission>; 2] {
+    let mut gained: BTreeMap<(String, bool), Actions> = BTreeMap::new();
     let mut lost = gained.clone();
-    let mut written = BTreeSet::new();
-    for answer in found {
-        let (into, conditional) = match (answer.before, answer.after) {
-            (before, after) if before == after => continue,
-            (before, after) if after > before => (&mut gained, after == Held::Conditionally),
+    for answer in compared.answers {
+        let (into, conditional) = match answer.after > answer.before {
+            true => (&mut gained, answer.after == Held::Conditionally),
             // What was certain and hangs on conditions since is lost under conditions.
-            (_, after) => (&mut lost, after == Held::Conditionally),
+            false => (&mut lost, answer.after == Held::Conditionally),
         };
-        into.entry((answer.resource, conditional)).or_default().insert(answer.action);
-        written.extend(answer.patterns);
+        into.entry((answer.resource, conditional)).or_default().union_with(&answer.actions);
     }
-    let written: Vec<String> = written.into_iter().collect();
-    let patterns = Patterns::new(&written);
+    let patterns = Patterns::new(compared.patterns, vocabulary);
     [gained, lost].map(|all| {
         // What holds for every resource is not said again of some.
         let everywhere = |conditional| all.get(&("*".to_owned(), conditional)).cloned();
@@ -187,11 +197,11 @@ fn permissions(found: Vec<probes::Answer>) -> [Vec<Permission>; 2] {
         for ((resource, conditional), mut actions) in all {
             if resource != "*" {
                 for known in everywhere.iter().flatten() {
-                    actions.retain(|action| !known.contains(action));
+                    actions.difference_with(known);
                 }
             }
-            if !actions.is_empty() {
-                let actions = patterns.of(&actions);
+            if !actions.is_clear() {
+                let actions = patterns.of(&actions, vocabulary);
                 permissions.push(Permission { actions, resource, conditional });
             }
         }
@@ -215,21 +225,13 @@ pub fn diff(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Re
         }
     };
     let found = between(service.documents(), account, &before, after, only.as_ref())?;
-    let (events, is_whole) = events_between(account, &before, after)?;
-    let shown = found.principals.iter().map(|one| {
-        let responsible: Vec<u64> = events
-            .iter()
-            .filter(|(_, event)| is_of_all(event) || log::concerns(event, &one.closure))
-            .map(|(position, _)| *position)
-            .take(EVENTS)
-            .collect();
-        shown(one, &responsible)
-    });
+    let responsible = Responsible::between(account, &before, after)?;
+    let shown = found.principals.iter().map(|one| shown(one, &responsible.of(&one.closure)));
     Ok(json!({
         "from": ask.from.to_string(),
         "to": ask.to.map_or_else(|| format!("@{}", after.cut().position), |to| to.to_string()),
         "examined": found.examined,
-        "truncated": found.truncated || !is_whole,
+        "truncated": found.truncated || responsible.truncated,
         "principals": shown.collect::<Vec<_>>(),
     }))
 }
@@ -254,64 +256,3 @@ pub fn shown(one: &Difference, events: &[u64]) -> Value {
         "events": events,
     })
 }
-
-type Dated = (u64, crate::identity::Event);
-
-/// The events between two views that change who may do what, and whether those are all.
-fn events_between(
-    account: AccountId,
-    before: &View,
-    after: &View,
-) -> Result<(Vec<Dated>, bool), Fault> {
-    let ledger = after.ledger();
-    let first = ledger.events_of(account, before.position_of(account)?)?;
-    let last = ledger.events_of(account, after.position_of(account)?)?;
-    let (first, last) = (first.min(last), first.max(last));
-    let mut events = Vec::new();
-    for sequence in first + 1..=last.min(first + SEARCHED) {
-        let Some(position) = ledger.position(account, sequence)? else { break };
-        let bytes = ledger.event(position)?;
-        let frame = Frame::read(position, &bytes)?;
-        let event = crate::identity::Event::decode(frame.body).map_err(ProjectionError::from)?;
-        if is_privileged(&event) || makes_or_ends(&event) || is_of_all(&event) {
-            events.push((position, event));
-        }
-    }
-    Ok((events, last <= first + SEARCHED))
-}
-
-/// Whether an event has a say in what everybody may do.
-fn is_of_all(event: &crate::identity::Event) -> bool {
-    use crate::identity::change::Change::*;
-    event.changes.iter().any(|change| {
-        matches!(
-            change,
-            OrganizationPoliciesSet(_) | PasswordPolicySet(_) | PasswordPolicyDeleted(_)
-        )
-    })
-}
-
-/// Whether an event makes, renames, tags or ends a principal: policies may go by either.
-fn makes_or_ends(event: &crate::identity::Event) -> bool {
-    use crate::identity::change::Change::*;
-    event.changes.iter().any(|change| {
-        matches!(
-            change,
-            UserCreated(_)
-                | UserRenamed(_)
-                | UserDeleted(_)
-                | RoleDeleted(_)
-                | GroupDeleted(_)
-                | PolicyDeleted(_)
-                | Tagged(_)
-                | Untagged(_)
-                // Whoever must change its password may.
-                | LoginProfileCreated(_)
-                | LoginProfileUpdated(_)
-                | LoginProfileDeleted(_)
-        )
-    })
-}
-
-/// The statements' own patterns by document are many and alike; what each stands for is looked up once.
-type Expanded = HashMap<String, BTreeSet<String>>;

@@ -2,61 +2,65 @@
 //! everything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use super::probes::expand;
-use crate::policy::catalogue;
+use super::vocabulary::{Actions, Vocabulary};
 
 /// The patterns that policies wrote, and what each stands for.
-pub struct Patterns<'a>(Vec<(&'a str, BTreeSet<String>)>);
+pub struct Patterns(Vec<(String, Rc<Actions>)>);
 
-impl<'a> Patterns<'a> {
+impl Patterns {
     /// Looks up what patterns stand for; the widest first.
-    pub fn new(written: &'a [String]) -> Self {
-        let with_wildcards = written.iter().filter(|pattern| pattern.contains(['*', '?']));
-        let mut known: Vec<(&str, BTreeSet<String>)> =
-            with_wildcards.map(|pattern| (pattern.as_str(), expand(pattern))).collect();
-        known.sort_by_key(|(_, actions)| std::cmp::Reverse(actions.len()));
+    pub fn new(written: BTreeSet<String>, vocabulary: &mut Vocabulary) -> Self {
+        let with_wildcards = written.into_iter().filter(|pattern| pattern.contains(['*', '?']));
+        let mut known: Vec<(String, Rc<Actions>)> = with_wildcards
+            .map(|pattern| {
+                let actions = vocabulary.stands_for(&pattern);
+                (pattern, actions)
+            })
+            .collect();
+        known.sort_by_cached_key(|(_, actions)| std::cmp::Reverse(actions.count_ones(..)));
         Patterns(known)
     }
 
     /// The fewest patterns that stand for exactly these actions, as far as the written ones and whole
     /// services do.
-    pub fn of(&self, actions: &BTreeSet<String>) -> Vec<String> {
+    pub fn of(&self, actions: &Actions, vocabulary: &Vocabulary) -> Vec<String> {
         let mut left = actions.clone();
         let mut patterns = Vec::new();
         for (pattern, stands_for) in &self.0 {
-            if stands_for.is_subset(&left) && !stands_for.is_empty() {
-                left.retain(|action| !stands_for.contains(action));
-                patterns.push(spelled(pattern, stands_for));
+            if stands_for.is_subset(&left) {
+                left.difference_with(stands_for);
+                let first = stands_for.minimum().map(|first| vocabulary.name(first));
+                patterns.push(spelled(pattern, first.as_deref()));
             }
         }
-        let mut services: BTreeMap<&str, usize> = BTreeMap::new();
-        for action in &left {
-            let service = action.split_once(':').map_or("", |(service, _)| service);
-            *services.entry(service).or_default() += 1;
+        let mut services: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for action in left.ones() {
+            match vocabulary.service(action) {
+                Some((service, _)) => services.entry(service).or_default().push(action),
+                None => patterns.push(vocabulary.name(action).into_owned()),
+            }
         }
-        let whole: Vec<String> = services
-            .into_iter()
-            .filter(|(service, count)| {
-                let known = catalogue::service(service).map_or(0, |known| known.actions.len());
-                *count > 1 && *count == known
-            })
-            .map(|(service, _)| service.to_owned())
-            .collect();
-        for service in whole {
-            left.retain(|action| action.split_once(':').map_or("", |(of, _)| of) != service);
-            patterns.push(format!("{service}:*"));
+        for (service, actions) in services {
+            let all = actions.first().and_then(|action| vocabulary.service(*action));
+            match actions.len() > 1 && all.is_some_and(|(_, all)| all == actions.len()) {
+                true => patterns.push(format!("{service}:*")),
+                false => {
+                    let names = actions.into_iter().map(|action| vocabulary.name(action));
+                    patterns.extend(names.map(|name| name.into_owned()));
+                }
+            }
         }
-        patterns.extend(left);
         patterns.sort();
         patterns
     }
 }
 
 /// A pattern as people write it: documents keep actions in lower case, the catalogue knows them better.
-fn spelled(pattern: &str, stands_for: &BTreeSet<String>) -> String {
+fn spelled(pattern: &str, first: Option<&str>) -> String {
     let literal = pattern.split(['*', '?']).next().unwrap_or_default();
-    let first = stands_for.first().and_then(|action| action.get(..literal.len()));
+    let first = first.and_then(|action| action.get(..literal.len()));
     match first.filter(|first| first.eq_ignore_ascii_case(literal)) {
         Some(first) => format!("{first}{}", pattern.get(literal.len()..).unwrap_or_default()),
         None => pattern.to_owned(),
@@ -69,15 +73,18 @@ mod tests {
 
     #[test]
     fn actions_are_put_together_to_what_was_written() {
-        let written = ["s3:get*".to_owned(), "sts:*".to_owned(), "*".to_owned()];
-        let patterns = Patterns::new(&written);
-        let mut actions = expand("s3:get*");
-        actions.insert("s3:PutObject".into());
-        assert_eq!(patterns.of(&actions), ["s3:Get*", "s3:PutObject"]);
-        actions.remove("s3:GetObject");
-        assert!(patterns.of(&actions).len() > 5);
-        assert_eq!(patterns.of(&expand("sts:*")), ["sts:*"]);
-        assert_eq!(Patterns::new(&[]).of(&expand("sts:*")), ["sts:*"]);
-        assert_eq!(patterns.of(&expand("*")), ["*"]);
+        let mut words = Vocabulary::default();
+        let written = ["s3:get*", "sts:*", "*"].map(str::to_owned);
+        let patterns = Patterns::new(BTreeSet::from(written), &mut words);
+        let mut actions = Actions::clone(&words.stands_for("s3:get*"));
+        actions.union_with(&words.stands_for("s3:PutObject"));
+        assert_eq!(patterns.of(&actions, &words), ["s3:Get*", "s3:PutObject"]);
+        actions.difference_with(&words.stands_for("s3:GetObject"));
+        assert!(patterns.of(&actions, &words).len() > 5);
+        let (sts, all) = (words.stands_for("sts:*"), words.stands_for("*"));
+        assert_eq!(patterns.of(&sts, &words), ["sts:*"]);
+        let none = Patterns::new(BTreeSet::new(), &mut words);
+        assert_eq!(none.of(&sts, &words), ["sts:*"]);
+        assert_eq!(patterns.of(&all, &words), ["*"]);
     }
 }

@@ -1,16 +1,13 @@
 //! What a changed principal is asked on both sides, and what it answers.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use super::Expanded;
-use crate::policy::catalogue;
-use crate::policy::{Context, Document, Outcome, Request, decide, explore};
-use crate::projection::directory::Directory;
-use crate::service::audit::names::Found;
+use super::Member;
+use super::vocabulary::{Actions, Vocabulary};
+use crate::policy::{Context, Outcome, Request, decide, explore};
 use crate::service::authorize::Grants;
-use crate::service::documents::Documents;
 use crate::service::fault::Fault;
+use crate::service::grounds::{Gathering, Ground, Grounds};
 use crate::service::supposed::Supposed;
 
 /// Questions of one answer, both sides counted once.
@@ -32,79 +29,121 @@ pub enum Held {
 /// What came out of one question.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// `s3:GetObject`
-    pub action: String,
+    /// Actions that no policy on either side tells apart.
+    pub actions: Actions,
     /// A resource pattern.
     pub resource: String,
     /// What was held before.
     pub before: Held,
     /// What is held after.
     pub after: Held,
-    /// The action patterns of statements that the question came from.
-    pub patterns: Vec<String>,
 }
 
-/// A principal on one side.
-pub struct Side {
+/// What came out of comparing a principal.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// Where it holds something else.
+    pub answers: Vec<Answer>,
+    /// The action patterns of the statements that it was asked about.
+    pub patterns: BTreeSet<String>,
+    /// Whether there was more to ask.
+    pub truncated: bool,
+}
+
+/// A principal on one side; of one that does not exist there, nothing.
+pub struct Side<'a> {
+    gathering: &'a Gathering<'a>,
+    grounds: Grounds,
     supposed: Option<Supposed>,
-    grants: Grants,
-    context: Context<'static>,
-    /// Whether any policy has conditions or variables, so that exploring pays.
+    /// Whether any policy has conditions or variables, or may name principals: so that it matters who asks.
     hangs: bool,
 }
 
-impl Side {
-    /// Of a user or role; `None` for one that does not exist on this side.
+impl<'a> Side<'a> {
+    /// Of a user or role.
     ///
     /// # Errors
-    /// Whatever keeps its policies from being read.
-    pub fn of(
-        documents: &Documents,
-        directory: Directory<'_>,
-        found: Option<&Found>,
-    ) -> Result<Self, Fault> {
-        let digits = directory.digits()?;
-        let supposed = match found {
-            None => None,
-            Some(found) => Supposed::of_found(directory, &digits, found)?,
+    /// Whatever keeps its policies or tags from being read.
+    pub fn of(gathering: &'a Gathering<'a>, member: Option<&Member>) -> Result<Self, Fault> {
+        let Some(Member { found, grounds, .. }) = member else {
+            let grounds = Grounds::default();
+            return Ok(Side { gathering, grounds, supposed: None, hangs: false });
         };
-        let grants = match &supposed {
-            None => Grants::default(),
-            Some(supposed) => supposed.grants(documents, &directory)?,
+        let hangs = gathering.hangs(grounds)?;
+        let digits = gathering.digits();
+        let supposed = match hangs {
+            true => Supposed::of_found(gathering.directory(), digits, found)?,
+            false => Supposed::untagged(digits, found),
         };
-        let context = supposed.as_ref().map(Supposed::context).unwrap_or_default();
-        let organization = &grants.organization;
-        let sets = [&grants.identity].into_iter().chain(&grants.boundary);
-        let hangs = sets
-            .chain(&organization.scp)
-            .chain(&organization.rcp)
-            .flat_map(|set| set.attached())
+        Ok(Side { gathering, grounds: grounds.clone(), supposed, hangs })
+    }
+
+    /// Whether it is decided upon as another one is, under the same organization.
+    pub fn decides_as(&self, other: &Side<'_>) -> bool {
+        self.supposed.is_some() == other.supposed.is_some()
+            && self.grounds == other.grounds
+            && self.is_named_as(other)
+    }
+
+    /// Whether names and tags make no difference.
+    fn is_named_as(&self, other: &Side<'_>) -> bool {
+        let named = |side: &Side<'_>| {
+            let supposed = side.supposed.as_ref();
+            supposed.map(|one| (one.arn.clone(), one.tags.clone()))
+        };
+        !self.hangs && !other.hangs || named(self) == named(other)
+    }
+
+    /// A resource pattern with what is known of the principal put in.
+    fn resource(&self, pattern: &str) -> Option<String> {
+        if !pattern.contains("${") {
+            return Some(pattern.to_owned());
+        }
+        let name = self.supposed.as_ref().map_or("", |supposed| supposed.name.as_str());
+        let filled = pattern.replace("${aws:username}", name);
+        (!filled.contains("${")).then_some(filled)
+    }
+}
+
+/// A side with its policies compiled.
+struct Judged<'a> {
+    side: &'a Side<'a>,
+    grants: Grants,
+    context: Context<'static>,
+}
+
+impl<'a> Judged<'a> {
+    fn new(side: &'a Side<'a>) -> Result<Self, Fault> {
+        let grants = match side.supposed.is_some() {
+            true => side.gathering.grants(&side.grounds)?,
+            false => Grants::default(),
+        };
+        let context = side.supposed.as_ref().map(Supposed::context).unwrap_or_default();
+        Ok(Judged { side, grants, context })
+    }
+
+    /// The action patterns of all that judges it, whether written as such or as all but these.
+    fn distinguished(&self) -> impl Iterator<Item = String> {
+        let Grants { identity, boundary, organization, .. } = &self.grants;
+        let sets = [identity].into_iter().chain(boundary);
+        let sets = sets.chain(&organization.scp).chain(&organization.rcp);
+        sets.flat_map(|set| set.attached())
             .flat_map(|attached| attached.document.statements())
-            .any(|statement| statement.is_conditional());
-        Ok(Side { supposed, grants, context, hangs })
-    }
-
-    fn documents(&self) -> impl Iterator<Item = &Arc<Document>> {
-        self.grants.identity.attached().iter().map(|attached| &attached.document)
-    }
-
-    fn bounds(&self) -> Vec<*const Document> {
-        let attached = self.grants.boundary.iter().flat_map(|set| set.attached());
-        attached.map(|attached| Arc::as_ptr(&attached.document)).collect()
+            .flat_map(|statement| statement.distinguished_actions())
     }
 
     fn may(&self, action: &str, resource: &str) -> bool {
-        self.supposed.is_some() && self.grants.identity.may_allow(action, resource)
+        self.grants.identity.may_allow(action, resource)
     }
 
     fn held(&self, action: &str, resource: &str) -> Held {
-        let Some(supposed) = &self.supposed else { return Held::No };
+        let Some(supposed) = &self.side.supposed else { return Held::No };
         if !self.may(action, resource) {
             return Held::No;
         }
         let policies = self.grants.policies_on(action, None);
         let request = Request::new(supposed.principal(), action, resource, &self.context);
-        if !self.hangs {
+        if !self.side.hangs {
             return match decide(&request, &policies).outcome {
                 Outcome::Allowed => Held::Yes,
                 _ => Held::No,
@@ -117,93 +156,73 @@ impl Side {
             _ => Held::No,
         }
     }
-
-    /// A resource pattern with what is known of the principal put in.
-    fn resource(&self, pattern: &str) -> Option<String> {
-        let name = self.supposed.as_ref().map_or("", |supposed| supposed.name.as_str());
-        let filled = pattern.replace("${aws:username}", name);
-        (!filled.contains("${")).then_some(filled)
-    }
 }
 
-/// Compares what a principal holds on both sides. `false` beside it says that not everything was asked.
+/// Compares what a principal holds on both sides.
+///
+/// # Errors
+/// Whatever keeps its policies from being read.
 pub fn compare(
-    sides: &[Side; 2],
+    sides: &[Side<'_>; 2],
     is_same_organization: bool,
+    vocabulary: &mut Vocabulary,
     budget: &mut usize,
-) -> (Vec<Answer>, bool) {
+) -> Result<Compared, Fault> {
     let [before, after] = sides;
     // Where what bounds it changed, or who it is, all its statements may mean something else.
     let is_same_frame = is_same_organization
-        && before.bounds() == after.bounds()
-        && before.supposed.as_ref().map(|one| (&one.arn, &one.tags))
-            == after.supposed.as_ref().map(|one| (&one.arn, &one.tags));
-    let holds = |side: &Side, document: &Arc<Document>| {
-        side.documents().any(|other| Arc::ptr_eq(other, document))
-    };
-    let changed = |document: &Arc<Document>| {
-        !(is_same_frame && holds(before, document) && holds(after, document))
-    };
-    let mut patterns = BTreeSet::new();
+        && before.grounds.boundary == after.grounds.boundary
+        && before.grounds.is_service_linked == after.grounds.is_service_linked
+        && before.is_named_as(after);
+    let holds = |side: &Side<'_>, ground: &Ground| side.grounds.identity.contains(ground);
+    let is_changed =
+        |ground: &Ground| !(is_same_frame && holds(before, ground) && holds(after, ground));
+    let mut compared = Compared::default();
     let mut resources = BTreeSet::new();
-    let mut is_whole = true;
     for side in sides {
-        for document in side.documents() {
+        for ground in &side.grounds.identity {
+            let Some(document) = side.gathering.document(ground)? else { continue };
+            let is_changed = is_changed(ground);
             for statement in document.statements() {
-                if changed(document) {
-                    patterns.extend(statement.written_actions());
+                if is_changed {
+                    compared.patterns.extend(statement.written_actions());
                 }
-                let written = statement.written_resources();
-                resources.extend(written.iter().filter_map(|pattern| side.resource(pattern)));
+                let named = statement.written_resources();
+                resources.extend(named.iter().filter_map(|pattern| side.resource(pattern)));
             }
         }
     }
-    if resources.len() > RESOURCES {
-        is_whole = false;
-    }
-    let resources: Vec<String> = resources.into_iter().take(RESOURCES).collect();
-    let mut expanded = Expanded::new();
-    for pattern in patterns {
-        let actions = expand(&pattern);
-        expanded.insert(pattern, actions);
-    }
-    let actions: BTreeSet<&String> = expanded.values().flatten().collect();
-    let mut answers = Vec::new();
-    for action in actions {
-        for resource in &resources {
-            if !before.may(action, resource) && !after.may(action, resource) {
+    compared.truncated = resources.len() > RESOURCES;
+    let (before, after) = (Judged::new(before)?, Judged::new(after)?);
+    let written = before.distinguished().chain(after.distinguished()).collect();
+    let parts = vocabulary.parts(&compared.patterns, &written);
+    for part in parts.iter() {
+        let Some(one) = part.minimum() else { continue };
+        // What holds for one of them holds for all.
+        let action = vocabulary.name(one);
+        for resource in resources.iter().take(RESOURCES) {
+            if !before.may(&action, resource) && !after.may(&action, resource) {
                 continue;
             }
             match budget.checked_sub(1) {
-                None => return (answers, false),
+                None => {
+                    compared.truncated = true;
+                    return Ok(compared);
+                }
                 Some(left) => *budget = left,
             }
-            let (held, holds) = (before.held(action, resource), after.held(action, resource));
+            let (held, holds) = (before.held(&action, resource), after.held(&action, resource));
             if held != holds {
-                let of = |(pattern, actions): (&String, &BTreeSet<String>)| {
-                    actions.contains(action).then(|| pattern.clone())
-                };
-                answers.push(Answer {
-                    action: action.clone(),
+                compared.answers.push(Answer {
+                    actions: part.clone(),
                     resource: resource.clone(),
                     before: held,
                     after: holds,
-                    patterns: expanded.iter().filter_map(of).collect(),
                 });
             }
         }
     }
-    (answers, is_whole)
-}
-
-/// The actions that a pattern stands for, as far as the catalogue knows them; a pattern of a service that it
-/// does not know stands for itself.
-pub fn expand(pattern: &str) -> BTreeSet<String> {
-    let named = catalogue::expand(pattern);
-    if named.is_empty() {
-        return BTreeSet::from([pattern.to_owned()]);
-    }
-    named.iter().map(|one| format!("{}:{}", one.service.prefix, one.action.name)).collect()
+    Ok(compared)
 }
 
 #[cfg(test)]
@@ -211,10 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_stand_for_what_is_known() {
-        assert!(expand("s3:getobject").contains("s3:GetObject"));
-        assert!(expand("s3:get*").len() > 10);
-        assert_eq!(expand("notes:*"), BTreeSet::from(["notes:*".to_owned()]));
+    fn what_is_held_for_certain_is_most() {
         assert!(Held::Yes > Held::Conditionally && Held::Conditionally > Held::No);
     }
 }

@@ -21,6 +21,9 @@ use crate::service::authorize::Grants;
 use crate::service::fault::Fault;
 use crate::service::supposed::{Could, Kind};
 
+/// What the ARNs of users, groups, roles and policies begin with.
+const IAM: &str = "arn:aws:iam::";
+
 /// Questions for one principal.
 const BUDGET: usize = 100_000;
 
@@ -356,13 +359,13 @@ impl<'w, 'a> Climb<'w, 'a> {
         Ok(None)
     }
 
-    /// Whether a member has an action at all.
+    /// Whether a member has an action at all on what IAM keeps: every step is on a user, a role, a group or a policy.
     fn has(&mut self, member: usize, action: &str) -> Result<bool, Fault> {
         if self.member(member)?.supposed.kind == Kind::Root {
             return Ok(true);
         }
         for facts in self.tries(member)? {
-            if self.grants_after(member, &facts)?.identity.may_allow_somewhere(action) {
+            if self.grants_after(member, &facts)?.identity.may_allow_within(action, IAM) {
                 return Ok(true);
             }
         }

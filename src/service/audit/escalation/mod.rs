@@ -34,7 +34,7 @@ use self::climb::Climb;
 use self::world::{Deed, World};
 use crate::identity::arn;
 use crate::ledger::AccountId;
-use crate::projection::Reader;
+use crate::projection::{Reader, Whole};
 use crate::service::documents::Documents;
 use crate::service::fault::Fault;
 use crate::service::supposed::{Could, Supposed};
@@ -157,7 +157,8 @@ pub fn paths(
     goal: &Goal,
     given: &[(String, String)],
 ) -> Result<Ways, Fault> {
-    let world = World::read(documents, reader, account, given)?;
+    let whole = Whole::new(reader, account);
+    let world = World::read(documents, &whole, account, given)?;
     let deeds = goal.deeds();
     let reaches = |number: &usize| {
         world.members.get(*number).is_some_and(|member| {

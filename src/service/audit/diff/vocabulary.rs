@@ -1,0 +1,169 @@
+//! Sets of actions, by numbers.
+//!
+//! A pattern such as `ec2:*` stands for hundreds of actions, and most policies say the same of all of them. So
+//! actions are numbered, what a pattern stands for is a set of bits that is looked up once an answer, and
+//! actions that no policy in question tells apart are asked about as one ([`Vocabulary::parts`]).
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use fixedbitset::FixedBitSet;
+
+use crate::policy::catalogue::{self, Named};
+
+/// Actions, by their numbers in a [`Vocabulary`].
+pub type Actions = FixedBitSet;
+
+/// What the evaluator, and what judges besides policies, tells apart by name: both actions of STS need no policy,
+/// and resource control policies do not reach IAM.
+const TOLD_APART: [&str; 3] = ["sts:GetCallerIdentity", "sts:GetSessionToken", "iam:*"];
+
+/// The actions of the catalogue.
+struct Known {
+    all: Vec<Named>,
+    numbers: HashMap<(&'static str, &'static str), usize>,
+}
+
+fn known() -> &'static Known {
+    static KNOWN: OnceLock<Known> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let all = catalogue::expand("*");
+        let number =
+            |(number, named): (usize, &Named)| ((named.service.prefix, named.action.name), number);
+        Known { numbers: all.iter().enumerate().map(number).collect(), all }
+    })
+}
+
+/// Sets of patterns that parted the actions of others.
+type Asked = (BTreeSet<String>, BTreeSet<String>);
+
+/// The numbers of actions, for one answer: those of the catalogue, and patterns of services that it does not know,
+/// each of which stands for itself.
+#[derive(Default)]
+pub struct Vocabulary {
+    own: Vec<String>,
+    patterns: HashMap<String, Rc<Actions>>,
+    parted: HashMap<Asked, Rc<[Actions]>>,
+}
+
+impl Vocabulary {
+    /// What a pattern stands for; never nothing.
+    pub fn stands_for(&mut self, pattern: &str) -> Rc<Actions> {
+        if let Some(known) = self.patterns.get(pattern) {
+            return known.clone();
+        }
+        let named = catalogue::expand(pattern);
+        let numbers = &known().numbers;
+        let numbers = named
+            .iter()
+            .filter_map(|one| numbers.get(&(one.service.prefix, one.action.name)).copied());
+        let mut actions: Actions = numbers.collect();
+        if actions.is_clear() {
+            actions = std::iter::once(known().all.len() + self.own.len()).collect();
+            self.own.push(pattern.to_owned());
+        }
+        let actions = Rc::new(actions);
+        self.patterns.insert(pattern.to_owned(), actions.clone());
+        actions
+    }
+
+    /// `s3:GetObject`; a pattern as it was given, if it stands for itself.
+    pub fn name(&self, action: usize) -> Cow<'_, str> {
+        match known().all.get(action) {
+            Some(named) => format!("{}:{}", named.service.prefix, named.action.name).into(),
+            None => {
+                let own = self.own.get(action.saturating_sub(known().all.len()));
+                own.map_or("", String::as_str).into()
+            }
+        }
+    }
+
+    /// The prefix of an action's service, and how many actions that has; `None` for what stands for itself.
+    pub fn service(&self, action: usize) -> Option<(&'static str, usize)> {
+        let service = known().all.get(action)?.service;
+        Some((service.prefix, service.actions.len()))
+    }
+
+    /// The actions that some of the `asked` patterns stand for, parted so that of no part any of the `written`
+    /// patterns holds for some actions and not for others: policies of those patterns decide the same on all of it.
+    pub fn parts(&mut self, asked: &BTreeSet<String>, written: &BTreeSet<String>) -> Rc<[Actions]> {
+        let key = (asked.clone(), written.clone());
+        if let Some(parts) = self.parted.get(&key) {
+            return parts.clone();
+        }
+        let mut part_of: HashMap<usize, usize> = HashMap::new();
+        for pattern in asked {
+            part_of.extend(self.stands_for(pattern).ones().map(|action| (action, 0)));
+        }
+        let mut parts = 1;
+        let written = asked.iter().chain(written).map(String::as_str).chain(TOLD_APART);
+        for pattern in written {
+            // Of each part, what the pattern stands for leaves together.
+            let mut left: HashMap<usize, usize> = HashMap::new();
+            for action in self.stands_for(pattern).ones() {
+                if let Some(part) = part_of.get_mut(&action) {
+                    *part = *left.entry(*part).or_insert_with(|| {
+                        parts += 1;
+                        parts
+                    });
+                }
+            }
+        }
+        let mut together: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (action, part) in part_of {
+            together.entry(part).or_default().push(action);
+        }
+        let mut parts: Vec<Actions> =
+            together.into_values().map(|part| part.into_iter().collect()).collect();
+        parts.sort_by_key(Actions::minimum);
+        let parts: Rc<[Actions]> = parts.into();
+        self.parted.insert(key, parts.clone());
+        parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(patterns: &[&str]) -> BTreeSet<String> {
+        patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
+    }
+
+    #[test]
+    fn patterns_stand_for_what_is_known() {
+        let mut words = Vocabulary::default();
+        let get_object = words.stands_for("s3:getobject");
+        assert_eq!(get_object.count_ones(..), 1);
+        assert_eq!(words.name(get_object.minimum().unwrap()), "s3:GetObject");
+        assert!(get_object.is_subset(&words.stands_for("s3:get*")));
+        assert!(words.stands_for("s3:get*").is_subset(&words.stands_for("*")));
+        let notes = words.stands_for("notes:*");
+        assert_eq!(words.name(notes.minimum().unwrap()), "notes:*");
+        assert_eq!(words.service(notes.minimum().unwrap()), None);
+        assert_ne!(words.stands_for("notes:read"), notes);
+        assert_eq!(words.stands_for("notes:*"), notes);
+    }
+
+    #[test]
+    fn parts_are_what_no_pattern_tells_apart() {
+        let mut words = Vocabulary::default();
+        let parts = words.parts(&set(&["s3:*", "notes:read"]), &set(&["s3:Get*", "ec2:*", "*"]));
+        let sizes: Vec<usize> = parts.iter().map(|part| part.count_ones(..)).collect();
+        let [all, gets] = ["s3:*", "s3:Get*"].map(|of| words.stands_for(of).count_ones(..));
+        assert_eq!(sizes.iter().sum::<usize>(), all + 1);
+        let mut sorted = sizes.clone();
+        sorted.sort_unstable();
+        let mut expected = vec![1, gets, all - gets];
+        expected.sort_unstable();
+        assert_eq!(sorted, expected);
+        // The evaluator knows two actions of STS by name, and resource control policies do not reach IAM.
+        let parts = words.parts(&set(&["sts:*"]), &set(&[]));
+        assert_eq!(parts.len(), 3);
+        let parts = words.parts(&set(&["iam:Get*", "s3:Get*"]), &set(&["*:Get*"]));
+        assert_eq!(parts.len(), 2);
+        assert_eq!(words.parts(&set(&["*"]), &set(&[])).len(), 4);
+    }
+}
