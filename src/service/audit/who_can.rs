@@ -192,8 +192,11 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The root user, all users, all roles.
+    /// The root user, all users, all roles; nobody while the account is closed.
     fn members(&self) -> Result<Vec<Member>, Fault> {
+        if self.directory.account_row()?.is_some_and(|row| row.closed.is_some()) {
+            return Ok(Vec::new());
+        }
         let digits = self.directory.digits()?;
         let mut members = vec![Member { supposed: Supposed::root(&digits), trust: None }];
         for user in self.directory.all::<UserRow>()? {
