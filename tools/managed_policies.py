@@ -12,6 +12,8 @@ that the service needs. It writes
                          name or time, so that the same input gives the same bytes
     manifest.json        source and version, count, and SHA-256 and size of the lines uncompressed
 
+and leaves domesday.jsonl alone: our own policies, in the same form, written by hand.
+
 A line: {"arn", "name", "path", "default_version", "created", "updated", "document"}, the times in
 RFC 3339, UTC. AWS's policy ids (ANPA...) and earlier versions are not published there.
 """

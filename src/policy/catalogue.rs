@@ -29,9 +29,9 @@ A\tErase\tWrite\t3\t
 A\tEvaluate\tRead\t1\t
 A\tExport\tRead\t0\t
 A\tImport\tWrite\t1\t
-A\tReadLedger\tRead\t1\t
+A\tReadLedger\tRead\t1 2\t
 A\tReview\tWrite\t1\t
-A\tSearchAccess\tRead\t1 2\t
+A\tSearchAccess\tRead\t1\t
 A\tTimeTravel\tRead\t1\t
 ";
 

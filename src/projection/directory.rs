@@ -96,6 +96,11 @@ impl<'a> Directory<'a> {
         self.reader.get(self.account, &ACCOUNT, &())
     }
 
+    /// Whether the account is closed, so that nobody of it may do anything.
+    pub fn is_closed(self) -> Answer<bool> {
+        Ok(self.account_row()?.is_some_and(|row| row.closed.is_some()))
+    }
+
     /// The account's 12 digits; empty before it was founded.
     pub fn digits(self) -> Answer<String> {
         Ok(self.account_row()?.map(|row| row.digits).unwrap_or_default())

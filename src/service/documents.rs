@@ -1,5 +1,6 @@
 //! Policy documents, parsed once and kept by content hash; and the managed policies that every account
-//! shares, read from the catalogue that an event of the system account installed.
+//! shares: AWS's, read from the catalogue that an event of the system account installed, and our own, which the
+//! program itself holds ([`Catalogue::OWN`]).
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -252,10 +253,15 @@ impl Catalogue {
         include_bytes!("../../fixtures/managed-policies/policies.jsonl.gz");
     /// How many policies are in it (checked by a test).
     pub const SHIPPED_POLICIES: usize = 1582;
+    /// Our own managed policies, for auditors and reviewers, in the same form: one JSON object a line. They are in
+    /// every catalogue, also in one that an older release installed, so they are there at every moment and no event
+    /// tells of them. Nobody could have attached one before a release that has it, so no answer about the past
+    /// changes. Once released, a text stays as it is: receipts are decided again by it.
+    pub const OWN: &'static str = include_str!("../../fixtures/managed-policies/domesday.jsonl");
     /// Where it came from, in words.
     pub const SHIPPED_SOURCE: &'static str = "shipped with domesday 0.1.0-alpha";
 
-    /// Unpacks a catalogue.
+    /// Unpacks a catalogue, and puts our own policies among it.
     pub fn unpack(packed: &[u8]) -> Result<Self, Fault> {
         let mut text = String::new();
         flate2::read::GzDecoder::new(packed)
@@ -264,11 +270,12 @@ impl Catalogue {
             .map_err(Fault::internal)?;
         let mut policies = HashMap::new();
         let mut order = Vec::new();
-        for line in text.lines() {
+        for line in text.lines().chain(Self::OWN.lines()) {
             let policy: SharedPolicy = serde_json::from_str(line).map_err(Fault::internal)?;
             order.push(policy.arn.clone());
             policies.insert(policy.arn.clone(), policy);
         }
+        order.sort_unstable();
         Ok(Catalogue { policies, order })
     }
 
@@ -300,7 +307,8 @@ mod tests {
     #[test]
     fn every_shipped_policy_parses() {
         let catalogue = Catalogue::unpack(Catalogue::SHIPPED).unwrap();
-        assert_eq!(catalogue.len(), Catalogue::SHIPPED_POLICIES);
+        assert_eq!(catalogue.len(), Catalogue::SHIPPED_POLICIES + Catalogue::OWN.lines().count());
+        assert!(catalogue.iter().map(|policy| &policy.arn).is_sorted());
         assert!(catalogue.get("arn:aws:iam::aws:policy/ReadOnlyAccess").is_some());
         for policy in catalogue.iter() {
             let parsed = Document::parse(&policy.document, DocumentKind::Identity);

@@ -16,6 +16,7 @@ mod faults;
 mod flips;
 mod golden;
 mod golden_ledger;
+mod granted;
 mod histories;
 mod imports;
 mod life;

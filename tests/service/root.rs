@@ -260,8 +260,24 @@ fn nothing_of_a_closed_account_is_accepted_until_it_is_reopened() {
     for name in ["recover-admin", "recover-root", "account-close", "organization-set"] {
         assert_eq!(act(name), "AccessDenied", "{name}");
     }
+    // While it is closed nobody can do anything, whichever way one asks; before and afterwards they could.
+    let may = || {
+        let asked = [("action", "iam:ListUsers"), ("resource", "*")];
+        let ask = |name: &str, more: &[(&str, &str)]| {
+            let given = asked.iter().chain(more).map(|(k, v)| ((*k).into(), (*v).into()));
+            let question = Question::parse(name, &given.collect::<Vec<_>>()).unwrap();
+            audit::run(&world.service, &operator, question, None).unwrap()
+        };
+        let could = |who: &str| ask("can", &[("principal", who)])["decision"] == "allowed";
+        let everybody = ask("who-can", &[])["principals"].as_array().unwrap().len();
+        let of_admin = ask("access", &[("principal", "admin")]);
+        let last = of_admin["intervals"].as_array().unwrap().last().unwrap()["to"].is_null();
+        (could("admin"), could("root"), everybody > 0, last)
+    };
+    assert_eq!(may(), (false, false, false, false));
     world.clock.advance(89 * 86_400);
     assert_eq!(act("account-reopen"), "fine");
+    assert_eq!(may(), (true, true, true, true));
     assert_eq!(act("account-reopen"), "InvalidInput");
     world.ok(&admin, "GetCallerIdentity", &[]);
     world.ok(&stranger, "AssumeRole", &assume);

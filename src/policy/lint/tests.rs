@@ -294,6 +294,21 @@ fn the_number_of_findings_and_the_work_are_bounded() {
     assert_eq!(codes(&beyond), ["LimitExceeded"]);
 }
 
+/// Our own policies name actions that there are. They are every account's, so they can name no resources.
+#[test]
+fn our_own_policies_are_clean() {
+    let lines = include_str!("../../../fixtures/managed-policies/domesday.jsonl");
+    for line in lines.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        let found = lint(&record["document"].to_string(), &Options::default());
+        let codes: Vec<_> = found.into_iter().map(|finding| finding.code).collect();
+        let writes = record["name"] == "DomesdayReviewer";
+        let expected: &[&str] = if writes { &["write-on-all-resources"] } else { &[] };
+        assert_eq!(codes, expected, "{}", record["name"]);
+    }
+    assert_eq!(lines.lines().count(), 2);
+}
+
 /// AWS's own policies say much that could be said better, but hardly anything that is not so.
 #[test]
 fn the_policies_of_aws_are_mostly_understood() {

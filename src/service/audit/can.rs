@@ -46,6 +46,7 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
     check_action(&ask.action)?;
     let directory = Directory::new(view, account);
     let digits = directory.digits()?;
+    let closed = directory.is_closed()?;
     let root = ask.principal == "root" || ask.principal == arn::root(&digits);
     let found = if root { None } else { Some(names::one(directory, &ask.principal)?) };
     let supposed = match &found {
@@ -53,6 +54,11 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
         Some(found) => Supposed::of_found(directory, &digits, found)?
             .ok_or_else(|| Fault::validation("A group is no principal: ask of its members."))?,
     };
+    if closed {
+        let who = found.map_or_else(|| arn::root(&digits), |found| found.arn);
+        let why = "the account is closed: nothing that it asks for is allowed until it is reopened";
+        return Ok(without_policies(&who, ask, view, word(Outcome::ImplicitDeny), why));
+    }
     let grants = supposed.grants(service.documents(), &directory)?;
     let tags = tags_of(directory, &ask.resource)?;
     let mut context = supposed.context();
@@ -89,15 +95,20 @@ pub fn can(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Res
 
 /// The answer of what is not known: neither yes nor no.
 pub fn unknown(ask: &Ask, view: &View, why: &Unknown) -> Value {
+    without_policies(&ask.principal, ask, view, "unknown", &why.sentence())
+}
+
+/// An answer that no statement takes part in.
+fn without_policies(who: &str, ask: &Ask, view: &View, decision: &str, why: &str) -> Value {
     json!({
-        "principal": ask.principal,
+        "principal": who,
         "action": ask.action,
         "resource": ask.resource,
         "position": view.cut().position,
-        "decision": "unknown",
+        "decision": decision,
         "conditional": false,
         "missing_context": [],
-        "because": why.sentence(),
+        "because": why,
         "statements": [],
         "needs": [],
         "almost": [],

@@ -272,9 +272,12 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// The root user, all users, all roles.
+    /// The root user, all users, all roles; nobody while the account is closed.
     fn members(&self) -> Result<Vec<Member>, Fault> {
         let directory = self.gathering.directory();
+        if directory.is_closed()? {
+            return Ok(Vec::new());
+        }
         let mut members =
             vec![Member::new(Found::root(self.gathering.digits()), Grounds::default(), None)];
         for user in directory.all::<UserRow>()? {

@@ -127,7 +127,7 @@ pub fn find_role(
     let Some(account) = account else { return Ok(None) };
     let owner = Directory::new(directory.reader, account);
     // Nobody takes on a role of a closed account.
-    if owner.account_row()?.is_some_and(|row| row.closed.is_some()) {
+    if owner.is_closed()? {
         return Ok(None);
     }
     // Nor of one of which only a part is known.

@@ -27,7 +27,7 @@ use super::world::{Authenticator, Key, World};
 
 /// The files of an export, in memory; full after so many bytes.
 #[derive(Default)]
-struct Held {
+pub struct Held {
     files: BTreeMap<String, Vec<u8>>,
     open: String,
     room: Option<usize>,

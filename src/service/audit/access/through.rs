@@ -70,16 +70,21 @@ impl Member {
         })
     }
 
-    /// Whether it could ever have assumed a role; a yes may be mistaken.
-    fn may_assume(&self, arn: &str, trusts: &[Arc<Document>]) -> bool {
-        let is_trusted = |document: &Arc<Document>| {
+    /// Whether some of a role's trust policies names it, without regard to its own permissions; a yes may be mistaken.
+    fn is_trusted(&self, trusts: &[Arc<Document>]) -> bool {
+        let names = |document: &Arc<Document>| {
             document.names_others() || document.named_ids().any(|id| id == self.id.as_str())
         };
+        !self.is_root() && trusts.iter().any(names)
+    }
+
+    /// Whether its own permissions ever allowed to assume a role; a yes may be mistaken.
+    fn may_assume(&self, arn: &str) -> bool {
         let is_allowed = |epoch: &Epoch| {
             let grants = epoch.someone.as_ref().map(|someone| &someone.grants);
             grants.is_some_and(|grants| grants.identity.may_allow(ASSUME, arn))
         };
-        !self.is_root() && (self.epochs.iter().any(is_allowed) || trusts.iter().any(is_trusted))
+        !self.is_root() && self.epochs.iter().any(is_allowed)
     }
 }
 
@@ -152,7 +157,7 @@ pub fn reachable(line: &Line<'_>, from: &Member) -> Result<Vec<Member>, Fault> {
                 arns.insert(id.clone(), arn::iam(&digits, "role", &row.path, &name));
             }
             let arn = arns.get(id).map_or("", String::as_str);
-            if member.may_assume(arn, trusts) {
+            if by_name && member.may_assume(arn) || member.is_trusted(trusts) {
                 new.push(id.clone());
             }
         }
@@ -228,7 +233,8 @@ impl<'s, 'v> Search<'s, 'v> {
             let asked = Asked { action: ASSUME, resource: arn, given: self.asked.given };
             for number in self.candidates(target) {
                 let Some(member) = self.members.get(number) else { continue };
-                if number == role || !member.may_assume(arn, &target.trusts) {
+                let may = member.may_assume(arn) || member.is_trusted(&target.trusts);
+                if number == role || !may {
                     continue;
                 }
                 let assumes = self.line.spans(&member.epochs, &grounds, asked)?;

@@ -154,6 +154,9 @@ struct Member {
 
 fn members_of(gathering: &Gathering<'_>, only: Option<&UniqueId>) -> Result<Vec<Member>, Fault> {
     let directory = gathering.directory();
+    if directory.is_closed()? {
+        return Ok(Vec::new());
+    }
     let is_asked = |id: &UniqueId| only.is_none_or(|only| only == id);
     let mut members = Vec::new();
     for user in directory.all::<UserRow>()?.into_iter().filter(|user| is_asked(&user.row.id)) {

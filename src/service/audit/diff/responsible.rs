@@ -91,7 +91,11 @@ fn is_of_all(event: &Event) -> bool {
     event.changes.iter().any(|change| {
         matches!(
             change,
-            OrganizationPoliciesSet(_) | PasswordPolicySet(_) | PasswordPolicyDeleted(_)
+            OrganizationPoliciesSet(_)
+                | PasswordPolicySet(_)
+                | PasswordPolicyDeleted(_)
+                | AccountClosed(_)
+                | AccountReopened(_)
         )
     })
 }

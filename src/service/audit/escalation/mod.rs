@@ -34,6 +34,7 @@ use self::climb::Climb;
 use self::world::{Deed, World};
 use crate::identity::arn;
 use crate::ledger::AccountId;
+use crate::projection::directory::Directory;
 use crate::projection::{Reader, Whole};
 use crate::service::documents::Documents;
 use crate::service::fault::Fault;
@@ -157,6 +158,9 @@ pub fn paths(
     goal: &Goal,
     given: &[(String, String)],
 ) -> Result<Ways, Fault> {
+    if Directory::new(reader, account).is_closed()? {
+        return Ok(Ways::default());
+    }
     let whole = Whole::new(reader, account);
     let world = World::read(documents, &whole, account, given)?;
     let deeds = goal.deeds();

@@ -313,6 +313,19 @@ mod tests {
         assert!(matches!(check(&more.to_string(), &key()), Err(CheckError::Unreadable(_))));
     }
 
+    #[test]
+    fn a_file_with_too_many_events_is_none() {
+        let whole = file(&frame(2, &frame(1, &[0; 32]).1).0);
+        let outcome = |events: usize| {
+            let mut many = whole.clone();
+            many["events"] = vec![whole["events"][0].clone(); events].into();
+            check(&many.to_string(), &key()).unwrap_err().to_string()
+        };
+        // With as many as there may be it is read, and found wrong in another way: they are all the same.
+        assert!(!outcome(MOST_EVENTS).contains("more than"));
+        assert!(outcome(MOST_EVENTS + 1).contains("more than 10000 events"));
+    }
+
     proptest! {
         #[test]
         fn no_file_stops_the_check(

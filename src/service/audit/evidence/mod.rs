@@ -81,6 +81,18 @@ pub fn named(answer: &Value) -> BTreeSet<u64> {
     found
 }
 
+/// As [`named`], refused where evidence could not hold them all.
+fn held(answer: &Value) -> Result<BTreeSet<u64>, Fault> {
+    let named = named(answer);
+    if named.len() > MOST_EVENTS {
+        return Err(Fault::validation(format!(
+            "The answer names {} events, and evidence holds {MOST_EVENTS} at most: ask for less of it.",
+            named.len()
+        )));
+    }
+    Ok(named)
+}
+
 fn collect(value: &Value, found: &mut BTreeSet<u64>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
@@ -125,13 +137,7 @@ pub fn run(
 ) -> Result<Value, Fault> {
     let question = Question::parse(name, parameters)?;
     let (answer, cut) = answer(service, caller, question, moment)?;
-    let named = named(&answer);
-    if named.len() > MOST_EVENTS {
-        return Err(Fault::validation(format!(
-            "The answer names {} events, and evidence holds {MOST_EVENTS} at most: ask for less of it.",
-            named.len()
-        )));
-    }
+    let named = held(&answer)?;
     let cut = named.last().copied().unwrap_or(0).max(cut);
     let checkpoint = service.checkpoint_covering(cut)?;
     let (ledger, size) = (service.ledger(), checkpoint.checkpoint.size);
@@ -187,5 +193,13 @@ mod tests {
         });
         assert_eq!(named(&answer).into_iter().collect::<Vec<_>>(), [3, 5, 7, 9, 11, 12]);
         assert!(named(&json!([1, 2, "event"])).is_empty());
+    }
+    #[test]
+    fn an_answer_that_names_too_many_events_has_no_evidence() {
+        let naming = |most: usize| json!({ "events": (1..=most).collect::<Vec<_>>() });
+        assert_eq!(held(&naming(MOST_EVENTS)).unwrap().len(), MOST_EVENTS);
+        let refused = held(&naming(MOST_EVENTS + 1)).unwrap_err();
+        assert_eq!(refused.code, "ValidationError");
+        assert!(refused.message.contains("10001 events"), "{refused}");
     }
 }
