@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::{self, Section};
+use super::history;
 use super::parts::*;
 use super::visit::Visit;
 use super::words;
@@ -17,6 +18,8 @@ pub async fn page(visit: Visit) -> Response {
     let policy = visit.read("GetAccountPasswordPolicy", &[]).await;
     let summary = visit.read("GetAccountSummary", &[]).await;
     let figure = |name: &str| {
+    // What belongs to the account itself is said of its root user.
+    let history = history::of(&visit, "root").await;
         let path = format!("/SummaryMap/{name}");
         summary.as_ref().ok().and_then(|summary| summary.pointer(&path)).and_then(Value::as_u64)
     };
@@ -67,6 +70,7 @@ pub async fn page(visit: Visit) -> Response {
             }))
         }
     };
+        (history::show(&visit, "root", &history))
     frame::page(&visit, Section::Account, words::ACCOUNT, &body).await
 }
 

@@ -6,7 +6,9 @@
 //! | `visit` | who looks at a page, at which moment; asking the service on their behalf |
 //! | `frame`, `time_bar`, `parts` | what all pages have in common |
 //! | `dashboard`, `users`, `groups`, `roles`, `policies`, `account`, `access`, `me` | the pages |
-//! | `can`, `ledger`, `diff` | questions, and the history |
+//! | `can`, `ledger`, `diff` | questions, and the ledger |
+//! | `history` | the history of one thing, on its own page |
+//! | `reports` | reports by name |
 //! | `act` | every change that a page offers: an operation of the API, run as it stands in the form |
 //! | `sentence` | an event in words |
 //! | `since` | since when somebody could |
@@ -28,6 +30,7 @@ mod diff;
 mod entrance;
 mod frame;
 mod groups;
+mod history;
 mod ledger;
 mod me;
 mod parts;

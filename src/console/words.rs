@@ -318,6 +318,7 @@ pub const DIGEST: &str = "Digest";
 pub const CHAIN: &str = "Chain";
 pub const CHANGED: &str = "What it changed";
 pub const CHANGED_NOTHING: &str = "Nothing that could be seen; see the JSON.";
+pub const NOTHING: &str = "nothing";
 pub const CHANGED_THING: &str = "Thing";
 pub const CHANGED_FIELD: &str = "Field";
 pub const CHANGED_BEFORE: &str = "Before";
@@ -453,6 +454,44 @@ pub fn working_as(role: &str) -> String {
 
 pub fn wait(seconds: u64) -> String {
     format!("Too many tries. Wait {}, then try again.", many(seconds, "second"))
+}
+
+/// What somebody who was denied can do about it.
+pub fn what_to_do(action: &str, is_explicit: bool) -> String {
+    match is_explicit {
+        true => format!(
+            "A policy denies {action} explicitly, so that no other can allow it. Whoever administers the account \
+             can change that policy."
+        ),
+        false => format!(
+            "Nothing that you have allows {action}. Whoever administers the account can give it to you."
+        ),
+    }
+}
+
+pub fn no_stretch(typed: &str) -> String {
+    format!(
+        "{typed:?} is no stretch of time: write a day (friday, yesterday, 2026-03-01), a month (2026-03), a \
+             quarter (2026-Q1) or a year (2026)"
+    )
+}
+
+pub fn receipts(count: &str) -> String {
+    format!("{count} receipts")
+}
+
+/// How many lines of a document were put in and taken out.
+pub fn lines(put_in: usize, taken_out: usize) -> String {
+    let plural = if put_in == 1 { "" } else { "s" };
+    format!("{put_in} line{plural} in, {taken_out} out")
+}
+
+/// What a page has no room for; `0` fields are an unknown rest.
+pub fn more_changed(fields: usize) -> String {
+    match fields {
+        0 => "All that it changed".to_owned(),
+        _ => format!("All that it changed: {fields} more"),
+    }
 }
 
 pub fn ask_can(name: &str) -> String {
