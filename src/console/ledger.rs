@@ -9,10 +9,12 @@ use super::frame::{self, Section};
 use super::history;
 use super::parts::{difference, elements, field, or_refusal, refusal, text};
 use super::sentence;
+use super::typed_moment;
 use super::visit::{Visit, address};
 use super::words;
 use crate::service::audit::log::{Cursor, Filter};
 use crate::service::fault::Fault;
+use crate::service::moment::Range;
 
 /// Events of a page.
 const PAGE: usize = 50;
@@ -70,8 +72,6 @@ fn line(entry: &Value, beside: &Markup) -> Markup {
     }
 }
 
-/// A denial in words.
-fn denied(entry: &Value) -> String {
 /// The whole of an entry, folded away.
 pub fn json(entry: &Value) -> Markup {
     html! {
@@ -80,6 +80,8 @@ pub fn json(entry: &Value) -> Markup {
     }
 }
 
+/// A denial in words.
+fn denied(entry: &Value) -> String {
     let action = match text(entry, "/operation") {
         "" => text(entry, "/action"),
         operation => operation,
@@ -93,13 +95,11 @@ pub async fn page(visit: Visit) -> Response {
         Some(visit.param(name).trim()).filter(|text| !text.is_empty()).map(str::to_owned)
     };
     let is_denied = visit.param("outcome") == "denied";
-    let moment = |name: &str| match given(name) {
-        None => Ok(None),
-        Some(text) => super::typed_moment::read(&text, visit.arrival.at),
-    };
-    let entries = match (moment("from"), moment("to")) {
-        (Err(why), _) | (_, Err(why)) => Err(Fault::validation(why)),
-        (Ok(from), Ok(to)) => {
+    let now = visit.arrival.at;
+    let range = typed_moment::range(["from", "to", "during"].map(|name| visit.param(name)), now);
+    let entries = match range {
+        Err(why) => Err(Fault::validation(why)),
+        Ok(Range { from, to }) => {
             let filter = Filter {
                 principal: given("principal"),
                 person: given("person"),
@@ -124,6 +124,7 @@ pub async fn page(visit: Visit) -> Response {
         ("ticket", words::TICKET, ""),
         ("from", words::FROM, words::MOMENT_HINT),
         ("to", words::UNTIL, words::MOMENT_HINT),
+        ("during", words::DURING, words::DURING_HINT),
     ];
     let is_filtered = filters.iter().any(|(name, ..)| given(name).is_some());
     let body = html! {

@@ -36,6 +36,7 @@ mod me;
 mod parts;
 mod policies;
 mod policy_editor;
+mod reports;
 mod roles;
 mod sentence;
 mod since;
@@ -110,6 +111,9 @@ pub fn pages(service: Arc<Service>) -> Router {
         .route("/console/ledger", get(ledger::page))
         .route("/console/ledger/{position}", get(ledger::event))
         .route("/console/diff", get(diff::page))
+        .route("/console/reports", get(reports::list))
+        .route("/console/reports/{name}", get(reports::page))
+        .route("/console/reports/{name}/{form}", get(reports::file))
         .route("/console/do", post(act::submit))
         .fallback(|| async {
             (StatusCode::NOT_FOUND, frame::lone(words::NOT_HERE, words::NOT_HERE_WHY))
