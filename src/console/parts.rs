@@ -68,13 +68,15 @@ pub fn refusal(visit: &Visit, fault: &Fault) -> Markup {
             p { strong { (if is_denied { words::DENIED } else { words::FAILED }) } }
             p { (plain(&fault.message)) }
             @if let Some(action) = denied_action(&fault.message).filter(|_| is_denied) {
-                p {
+                p { (words::what_to_do(action, fault.message.contains("with an explicit deny"))) }
+                // Who may not ask the ledger gets no answer there, either.
+                @if !action.starts_with("domesday:") { p {
                     a href=(visit.link("/console/can", &[
                         ("principal", &principal_of(visit)),
                         ("action", action),
                         ("resource", denied_resource(&fault.message).unwrap_or("*")),
                     ])) { (words::WHY_DENIED) }
-                }
+                } }
             }
         }
     }

@@ -234,7 +234,7 @@ fn credentials(visit: &Visit, name: &str, user: &User) -> Markup {
                 Ok(profile) => {
                     p { (words::HAS_PASSWORD) " " (instant_text(text(profile, "/LoginProfile/CreateDate"), visit.arrival.at))
                         @if profile.pointer("/LoginProfile/PasswordResetRequired") == Some(&Value::Bool(true)) { " " strong { (words::MUST_CHANGE_NOW) } } }
-                    p { (words::SIGNS_IN_AT) " " code data-copy="" { (format!("/console/sign-in/{digits}")) } }
+                    p { (words::SIGNS_IN_AT) " " (sign_in_address(digits)) }
                     (opening(visit, words::RESET_PASSWORD, "UpdateLoginProfile", &[owner], &generated))
                     (danger(visit, words::REMOVE_PASSWORD, words::REMOVE_PASSWORD_WHY, "DeleteLoginProfile", &[owner]))
                 }
@@ -248,6 +248,12 @@ fn credentials(visit: &Visit, name: &str, user: &User) -> Markup {
             (devices(visit, owner, &user.devices))
         }
     }
+}
+
+/// Where people sign in: a link, whose address can be sent to them.
+pub fn sign_in_address(account: &str) -> Markup {
+    let path = format!("/console/sign-in/{account}");
+    html! { a href=(path) data-copy="" { (path) } }
 }
 
 /// Access keys of a user.
