@@ -286,7 +286,8 @@ pub fn pager(visit: &Visit, total: usize, page: usize, size: usize) -> Markup {
     let last = total.saturating_sub(1) / size.max(1);
     let to = |page: usize| {
         let page = page.to_string();
-        let kept = ["q", "sort", "order", "scope", "from", "to", "during", "days", "activity"];
+        let kept =
+            ["q", "sort", "order", "scope", "arn", "from", "to", "during", "days", "activity"];
         let mut query: Vec<(&str, &str)> =
             kept.iter().map(|name| (*name, visit.param(name))).collect();
         query.push(("page", &page));
