@@ -1,6 +1,7 @@
 //! What every layer may use and what imports none of ours: time, randomness, cryptography,
 //! secrets and text.
 
+pub mod cells;
 pub mod clock;
 pub mod crypto;
 pub mod form_tree;

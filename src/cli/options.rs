@@ -386,6 +386,14 @@ pub struct ServeOptions {
     /// all [variable DOMESDAY_RECEIPT_DAYS; 0]
     #[arg(long, value_name = "DAYS")]
     pub receipt_days: Option<u32>,
+    /// Minutes without use after which a session of the console ends, 5 to 1440
+    /// [variable DOMESDAY_CONSOLE_IDLE; 30]
+    #[arg(long, value_name = "MINUTES")]
+    pub console_idle: Option<u32>,
+    /// Minutes after which a session of the console ends in any case, up to 1440
+    /// [variable DOMESDAY_CONSOLE_LONGEST; 720]
+    #[arg(long, value_name = "MINUTES")]
+    pub console_longest: Option<u32>,
     /// What founding uses.
     #[command(flatten)]
     pub found: FoundOptions,
@@ -414,6 +422,8 @@ const KEYS: &[(&str, bool)] = &[
     ("public_url", false),
     ("ready_file", false),
     ("receipt_days", false),
+    ("console_idle", false),
+    ("console_longest", false),
     ("config", false),
     ("account_id", false),
     ("account_name", false),

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::Failure;
 use super::options::Output;
+pub use crate::base::cells::cell;
+use crate::base::cells::{csv_line, pretty, text};
 use crate::base::text::csv_cell;
 
 /// Prints text and a line end. A reader that has gone (`domesday log | head -1`) has read all it wanted.
@@ -55,11 +57,7 @@ pub fn csv_rows(rows: &[Value], columns: &[&str], with_names: bool) -> Result<()
     if with_names {
         line(&columns.join(","))?;
     }
-    rows.iter().try_for_each(|row| {
-        let cells: Vec<String> =
-            columns.iter().map(|column| csv_cell(&cell(row, column))).collect();
-        line(&cells.join(","))
-    })
+    rows.iter().try_for_each(|row| line(&csv_line(row, columns)))
 }
 
 /// `actor.name` stands under `ACTOR`.
@@ -107,53 +105,16 @@ fn is_document(object: &serde_json::Map<String, Value>) -> bool {
     object.contains_key("Statement")
 }
 
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
-/// A field of a row as a text.
-pub fn cell(row: &Value, path: &str) -> String {
-    let found = path.split('.').try_fold(row, |value, name| value.get(name));
-    found.map(text).unwrap_or_default()
-}
-
-/// Control characters are shown as escapes: names and agents come from strangers.
-fn text(value: &Value) -> String {
-    let plain = match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    };
-    plain
-        .chars()
-        .map(|character| {
-            if character.is_control() {
-                character.escape_default().to_string()
-            } else {
-                character.to_string()
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_safe_for_terminals_and_spreadsheets() {
-        let row = serde_json::json!({ "a": { "b": "x\u{1b}[31m" }, "list": ["p", "q"] });
-        assert_eq!(cell(&row, "a.b"), "x\\u{1b}[31m");
-        assert_eq!(cell(&row, "list"), "p, q");
-        assert_eq!(cell(&row, "none.such"), "");
-        assert_eq!(csv_cell("=1+1"), "'=1+1");
-        assert_eq!(csv_cell("\t=1+1"), "'\t=1+1");
-        assert_eq!(csv_cell("\r=1"), "\"'\r=1\"");
+    fn columns_have_headings() {
         assert_eq!(heading("recorded_at"), "RECORDED AT");
         assert_eq!(heading("actor.name"), "ACTOR");
-        assert_eq!(csv_cell("a,\"b\""), "\"a,\"\"b\"\"\"");
     }
+
     #[test]
     fn objects_are_flat_and_documents_whole() {
         let value = serde_json::json!({

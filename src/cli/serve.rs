@@ -23,6 +23,7 @@ use crate::projection::view::ReadTables;
 use crate::service::Service;
 use crate::service::fault::Fault;
 use crate::service::founding::{Founded, Founding, Place};
+use crate::service::signin::session::Lengths;
 
 /// What ends the serving.
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -100,7 +101,9 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     if let Some(path) = &ready {
         unready(path)?;
     }
-    let days = receipt_days(options, &settings)?;
+    let days = number(options.receipt_days, &settings, "receipt_days", "days, 0 for all")?;
+    let days = days.unwrap_or(0);
+    let lengths = session_lengths(options, &settings)?;
     let front = Front::of(options, &settings)?;
     let tls = front.certificate()?;
     let listener = front.listen()?;
@@ -108,6 +111,7 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     open_files::raise();
     let service = open_folder(&place)?;
     service.activity().keep_days(days);
+    service.set_session_lengths(lengths);
     let founded = match service.is_empty() {
         true => Some(service.found(founding, &operator())?),
         false => None,
@@ -155,15 +159,46 @@ pub fn serve(common: &Common, options: &ServeOptions, wire: ServeWire) -> Result
     Ok(0)
 }
 
-/// The retention of receipts that was given; what is no number of days is refused, not taken for "all".
-fn receipt_days(options: &ServeOptions, settings: &Settings) -> Result<u32, Failure> {
-    match (options.receipt_days, settings.get("receipt_days")) {
-        (Some(days), _) => Ok(days),
-        (None, None) => Ok(0),
-        (None, Some(text)) => text.parse().map_err(|_| {
-            Failure::new(format!("receipt_days is a number of days, 0 for all; not {text}"))
-        }),
+/// A number that was given; what is none is refused, not taken for what holds without it.
+fn number(
+    option: Option<u32>,
+    settings: &Settings,
+    name: &str,
+    of: &str,
+) -> Result<Option<u32>, Failure> {
+    match (option, settings.get(name)) {
+        (Some(number), _) => Ok(Some(number)),
+        (None, None) => Ok(None),
+        (None, Some(text)) => match text.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(Failure::new(format!("{name} is a number of {of}; not {text}"))),
+        },
     }
+}
+
+/// The shortest time without use that ends a session of the console, and the longest that one lasts, in minutes:
+/// uses are kept to the minute, and whoever comes to work the next day signs in.
+const SESSION_MINUTES: std::ops::RangeInclusive<i64> = 5..=1_440;
+
+fn session_lengths(options: &ServeOptions, settings: &Settings) -> Result<Lengths, Failure> {
+    let seconds = |option, name, usual: i64| -> Result<i64, Failure> {
+        let Some(minutes) = number(option, settings, name, "minutes")? else { return Ok(usual) };
+        let minutes = i64::from(minutes);
+        if !SESSION_MINUTES.contains(&minutes) {
+            let (least, most) = (SESSION_MINUTES.start(), SESSION_MINUTES.end());
+            return Err(Failure::new(format!(
+                "{name} is a number of minutes from {least} to {most}; not {minutes}"
+            )));
+        }
+        Ok(minutes * 60)
+    };
+    let usual = Lengths::default();
+    let longest = seconds(options.console_longest, "console_longest", usual.longest)?;
+    let idle = seconds(options.console_idle, "console_idle", usual.idle.min(longest))?;
+    if idle > longest {
+        return Err(Failure::new("console_idle is no longer than console_longest"));
+    }
+    Ok(Lengths { longest, idle })
 }
 
 /// Waits until the operator's socket takes connections, or the server has ended, for at most ten seconds.
@@ -278,6 +313,22 @@ mod tests {
         let half = [("DOMESDAY_ROOT_ACCESS_KEY_ID", "AKIA")];
         let refused = founding(&settings(&half)).err().unwrap();
         assert!(refused.message.contains("together"), "{}", refused.message);
+    }
+
+    #[test]
+    fn sessions_last_as_long_as_is_said() {
+        let lengths = |pairs: &[(&str, &str)]| {
+            session_lengths(&ServeOptions::default(), &settings(pairs))
+                .map_err(|failure| failure.message)
+        };
+        assert_eq!(lengths(&[]), Ok(Lengths { longest: 43_200, idle: 1_800 }));
+        let (idle, longest) = ("DOMESDAY_CONSOLE_IDLE", "DOMESDAY_CONSOLE_LONGEST");
+        assert_eq!(lengths(&[(idle, "15")]), Ok(Lengths { longest: 43_200, idle: 900 }));
+        assert_eq!(lengths(&[(longest, "20")]), Ok(Lengths { longest: 1_200, idle: 1_200 }));
+        for wrong in [(idle, "4"), (idle, "0"), (idle, "never"), (idle, "-1"), (longest, "1441")] {
+            assert!(lengths(&[wrong]).is_err(), "{wrong:?}");
+        }
+        assert!(lengths(&[(idle, "60"), (longest, "30")]).unwrap_err().contains("no longer"));
     }
 
     #[test]

@@ -5,11 +5,14 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::{self, Section};
-use super::parts::{elements, instant_text, or_refusal, segment, text};
+use super::parts::{elements, instant_text, or_refusal, pager, segment, text};
 use super::visit::{Visit, form};
 use super::words;
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
+
+/// Services of a page: who may do everything, may do it in hundreds of them.
+const PAGE: usize = 50;
 
 /// `GET /console/access?arn=`
 pub async fn page(visit: Visit) -> Response {
@@ -57,11 +60,13 @@ fn services(visit: &Visit, details: &Value) -> Markup {
         (std::cmp::Reverse(text(one, "/LastAuthenticated")), text(one, "/ServiceName"))
     });
     let now = visit.arrival.at;
+    let last = services.len().saturating_sub(1) / PAGE;
+    let page = visit.param("page").parse::<usize>().unwrap_or(0).min(last);
     html! {
         @if services.is_empty() { p.quiet { (words::NOTHING_ALLOWED) } }
         @else { div.scroll tabindex="0" { table.list {
             thead { tr { th scope="col" { (words::SERVICE) } th scope="col" { (words::LAST_ACTIVITY) } th scope="col" { (words::ACTIONS) } } }
-            tbody { @for service in services {
+            tbody { @for service in services.iter().skip(page * PAGE).take(PAGE) {
                 @let last = text(service, "/LastAuthenticated");
                 @let actions = elements(service, "/TrackedActionsLastAccessed");
                 tr {
@@ -77,7 +82,7 @@ fn services(visit: &Visit, details: &Value) -> Markup {
                     } }
                 }
             } }
-        } } }
+        } } (pager(visit, services.len(), page, PAGE)) }
     }
 }
 

@@ -5,7 +5,9 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::{self, Section};
+use super::history;
 use super::parts::*;
+use super::users::sign_in_address;
 use super::visit::Visit;
 use super::words;
 use crate::projection::tables::PasswordPolicyRow;
@@ -16,6 +18,8 @@ pub async fn page(visit: Visit) -> Response {
     let aliases = visit.list("ListAccountAliases", &[], "AccountAliases").await;
     let policy = visit.read("GetAccountPasswordPolicy", &[]).await;
     let summary = visit.read("GetAccountSummary", &[]).await;
+    // What belongs to the account itself is said of its root user.
+    let history = history::of(&visit, "root").await;
     let figure = |name: &str| {
         let path = format!("/SummaryMap/{name}");
         summary.as_ref().ok().and_then(|summary| summary.pointer(&path)).and_then(Value::as_u64)
@@ -24,14 +28,14 @@ pub async fn page(visit: Visit) -> Response {
     let body = html! {
         dl {
             dt { (words::ACCOUNT_ID) } dd { code data-copy="" { (digits) } }
-            dt { (words::SIGN_IN_ADDRESS) } dd { code data-copy="" { (format!("/console/sign-in/{digits}")) } }
+            dt { (words::SIGN_IN_ADDRESS) } dd { (sign_in_address(digits)) }
         }
         section {
             h2 { (words::ALIAS) }
             (or_refusal(&visit, &aliases, |aliases| html! {
                 @if aliases.is_empty() { p.quiet { (words::NO_ALIAS) } }
                 @for alias in aliases.iter().filter_map(Value::as_str) {
-                    p { strong { (alias) } " · " code data-copy="" { (format!("/console/sign-in/{alias}")) } " "
+                    p { strong { (alias) } " · " (sign_in_address(alias)) " "
                         (danger(&visit, words::REMOVE, words::REMOVE_ALIAS_WHY, "DeleteAccountAlias", &[("AccountAlias", alias)])) }
                 }
             }))
@@ -66,6 +70,7 @@ pub async fn page(visit: Visit) -> Response {
                 } } }
             }))
         }
+        (history::show(&visit, "root", &history))
     };
     frame::page(&visit, Section::Account, words::ACCOUNT, &body).await
 }

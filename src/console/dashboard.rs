@@ -6,10 +6,12 @@ use maud::{Markup, html};
 use super::frame::{self, Section};
 use super::ledger;
 use super::parts::{or_refusal, segment, text};
+use super::reports;
 use super::sentence;
 use super::visit::{Visit, address};
 use super::words;
 use crate::service::overview::findings::{Finding, Wrong};
+use crate::service::reports::named::Name;
 
 /// `GET /console/`
 pub async fn page(visit: Visit) -> Response {
@@ -73,6 +75,17 @@ pub async fn page(visit: Visit) -> Response {
     frame::page(&visit, Section::Dashboard, words::DASHBOARD, &body).await
 }
 
+/// The report that has all of what a finding is about.
+fn report_on(wrong: Wrong) -> Name {
+    match wrong {
+        Wrong::RootUsed | Wrong::RootWithoutMfa | Wrong::RootKeys => Name::RootUsage,
+        Wrong::UsersWithoutMfa => Name::MfaCoverage,
+        Wrong::OldKeys => Name::Keys,
+        Wrong::UnusedUsers => Name::Dormant,
+        Wrong::WidePolicies => Name::Privileged,
+    }
+}
+
 /// A finding, and the one click to where it is mended.
 fn one(visit: &Visit, finding: &Finding) -> Markup {
     let users =
@@ -104,7 +117,7 @@ fn one(visit: &Visit, finding: &Finding) -> Markup {
             span.mark aria-hidden="true" { (if is_grave { "▲" } else { "●" }) }
             div {
                 a href=(to) { strong { (title) } }
-                p { (why) }
+                p { (why) " " a.report href=(visit.link(&reports::path(report_on(finding.wrong)), &[])) { (words::REPORT) } }
                 @if !finding.names.is_empty() && finding.wrong != Wrong::RootUsed {
                     p.quiet {
                         @for name in &finding.names {

@@ -125,7 +125,7 @@ async fn taken(service: &Arc<Service>, step: Step, to: &str, secure: bool) -> Re
         Step::In(cookie) => {
             response = Redirect::to(next(to).unwrap_or("/console/")).into_response();
             set_cookie(&mut response, STEP, None, 0, secure);
-            keep(&mut response, &cookie, secure);
+            keep(service, &mut response, &cookie, secure);
         }
         Step::Code(token) => {
             response = code_page(to, None);
@@ -409,7 +409,7 @@ pub async fn switch(mut visit: Visit, headers: HeaderMap, body: Bytes) -> Respon
     let token = Secret::new(text(&answer, "/Credentials/SessionToken").to_owned());
     let cookie = Cookie { role: Some(Pass { key, token }), ..visit.visitor.cookie.clone() };
     let mut response = Redirect::to("/console/").into_response();
-    keep(&mut response, &cookie, visit.arrival.source.secure);
+    keep(&visit.service, &mut response, &cookie, visit.arrival.source.secure);
     response
 }
 
@@ -420,6 +420,6 @@ pub async fn switch_back(visit: Visit, headers: HeaderMap, body: Bytes) -> Respo
     }
     let mut response = Redirect::to("/console/").into_response();
     let cookie = Cookie { role: None, ..visit.visitor.cookie.clone() };
-    keep(&mut response, &cookie, visit.arrival.source.secure);
+    keep(&visit.service, &mut response, &cookie, visit.arrival.source.secure);
     response
 }

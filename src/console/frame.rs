@@ -29,6 +29,8 @@ pub enum Section {
     Can,
     /// What changed between two moments.
     Diff,
+    /// Reports by name.
+    Reports,
     /// The account's settings.
     Account,
     /// The person's own credentials.
@@ -44,6 +46,7 @@ const NAVIGATION: &[(Section, &str, &str)] = &[
     (Section::Can, "/console/can", words::CAN),
     (Section::Ledger, "/console/ledger", words::LEDGER),
     (Section::Diff, "/console/diff", words::DIFF),
+    (Section::Reports, "/console/reports", words::REPORTS),
     (Section::Account, "/console/account", words::ACCOUNT),
 ];
 

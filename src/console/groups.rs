@@ -5,7 +5,7 @@ use axum::response::Response;
 use maud::html;
 
 use super::frame::{self, Section};
-use super::ledger;
+use super::history;
 use super::parts::*;
 use super::users::{attached, inline};
 use super::visit::Visit;
@@ -57,13 +57,13 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
         Ok(group) => group,
         Err(fault) => {
             let body =
-                html! { (refusal(&visit, &fault)) (ledger::once_there(&visit, "group", &name)) };
+                html! { (refusal(&visit, &fault)) (history::once_there(&visit, "group", &name)) };
             return frame::page_with(fault.status, &visit, Section::Groups, &name, &body).await;
         }
     };
     let managed = visit.list("ListAttachedGroupPolicies", &of, "AttachedPolicies").await;
     let own = visit.list("ListGroupPolicies", &of, "PolicyNames").await;
-    let history = ledger::history_of(&visit, &format!("group/{name}")).await;
+    let history = history::of(&visit, &format!("group/{name}")).await;
     let owner = ("GroupName", name.as_str());
     let members = elements(&group, "/Users");
     let body = html! {
@@ -88,7 +88,7 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             (attached(&visit, "Group", owner, &managed))
             (inline(&visit, "group", owner, &own))
         }
-        (ledger::history(&visit, &format!("group/{name}"), &history))
+        (history::show(&visit, &format!("group/{name}"), &history))
         (danger(&visit, words::DELETE_GROUP, words::DELETE_GROUP_WHY, "DeleteGroup", &[owner]))
     };
     frame::page(&visit, Section::Groups, &name, &body).await

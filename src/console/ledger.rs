@@ -6,17 +6,18 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::{self, Section};
+use super::history;
 use super::parts::{difference, elements, field, or_refusal, refusal, text};
 use super::sentence;
+use super::typed_moment;
 use super::visit::{Visit, address};
 use super::words;
 use crate::service::audit::log::{Cursor, Filter};
 use crate::service::fault::Fault;
+use crate::service::moment::Range;
 
 /// Events of a page.
 const PAGE: usize = 50;
-/// Events in the history of one thing.
-const RECENT: usize = 10;
 
 /// The newest events of the account.
 ///
@@ -27,43 +28,13 @@ pub async fn newest(visit: &Visit, limit: usize) -> Result<Vec<Value>, Fault> {
     visit.glance(move |glance| Ok(glance.log(&filter)?.events)).await
 }
 
-/// The newest events about one thing.
-///
-/// # Errors
-/// Refusals, and whatever keeps the ledger from being read.
-pub async fn history_of(visit: &Visit, thing: &str) -> Result<Vec<Value>, Fault> {
-    let filter = Filter { target: Some(thing.to_owned()), limit: RECENT, ..Filter::default() };
-    visit.glance(move |glance| Ok(glance.log(&filter)?.events)).await
-}
-
-/// The history of one thing, as its page shows it.
-pub fn history(visit: &Visit, thing: &str, entries: &Result<Vec<Value>, Fault>) -> Markup {
-    html! {
-        section id="history" {
-            h2 { (words::HISTORY) }
-            (or_refusal(visit, entries, |entries| html! {
-                (days(entries))
-                p { a href=(visit.link("/console/ledger", &[("target", thing)])) { (words::WHOLE_HISTORY) } }
-            }))
-        }
-    }
-}
-
-/// Where to look for what is not there now.
-pub fn once_there(visit: &Visit, kind: &str, name: &str) -> Markup {
-    let thing = format!("{kind}/{name}");
-    html! {
-        p { (words::ONCE_THERE) " " a href=(visit.link("/console/ledger", &[("target", &thing)])) { (words::WHOLE_HISTORY) } }
-    }
-}
-
-/// Entries, newest first, by day.
-pub fn days(entries: &[Value]) -> Markup {
+/// Entries, newest first, by day, each with what else is told of it.
+pub fn days(entries: &[Value], mut beside: impl FnMut(&Value) -> Markup) -> Markup {
     let day = |entry: &Value| text(entry, "/happened_at").get(..10).unwrap_or("").to_owned();
     html! {
         @for chunk in entries.chunk_by(|one, other| day(one) == day(other)) {
             h3.day { (chunk.first().map(day).unwrap_or_default()) }
-            ol.events { @for entry in chunk { (line(entry)) } }
+            ol.events { @for entry in chunk { (line(entry, &beside(entry))) } }
         }
     }
 }
@@ -79,7 +50,7 @@ fn mark(entry: &Value) -> (&'static str, &'static str) {
     }
 }
 
-fn line(entry: &Value) -> Markup {
+fn line(entry: &Value, beside: &Markup) -> Markup {
     let (class, sign) = mark(entry);
     let position = entry.pointer("/position").map(ToString::to_string).unwrap_or_default();
     let is_denied = class == "denied";
@@ -95,10 +66,17 @@ fn line(entry: &Value) -> Markup {
                     @if !text(entry, "/address").is_empty() { " · " (text(entry, "/address")) }
                     @if !is_denied { " · @" (position) }
                 }
-                details { summary { (words::JSON) }
-                    pre.code tabindex="0" { (serde_json::to_string_pretty(entry).unwrap_or_default()) } }
+                (beside)
             }
         }
+    }
+}
+
+/// The whole of an entry, folded away.
+pub fn json(entry: &Value) -> Markup {
+    html! {
+        details { summary { (words::JSON) }
+            pre.code tabindex="0" { (serde_json::to_string_pretty(entry).unwrap_or_default()) } }
     }
 }
 
@@ -117,13 +95,11 @@ pub async fn page(visit: Visit) -> Response {
         Some(visit.param(name).trim()).filter(|text| !text.is_empty()).map(str::to_owned)
     };
     let is_denied = visit.param("outcome") == "denied";
-    let moment = |name: &str| match given(name) {
-        None => Ok(None),
-        Some(text) => super::typed_moment::read(&text, visit.arrival.at),
-    };
-    let entries = match (moment("from"), moment("to")) {
-        (Err(why), _) | (_, Err(why)) => Err(Fault::validation(why)),
-        (Ok(from), Ok(to)) => {
+    let now = visit.arrival.at;
+    let range = typed_moment::range(["from", "to", "during"].map(|name| visit.param(name)), now);
+    let entries = match range {
+        Err(why) => Err(Fault::validation(why)),
+        Ok(Range { from, to }) => {
             let filter = Filter {
                 principal: given("principal"),
                 person: given("person"),
@@ -148,6 +124,7 @@ pub async fn page(visit: Visit) -> Response {
         ("ticket", words::TICKET, ""),
         ("from", words::FROM, words::MOMENT_HINT),
         ("to", words::UNTIL, words::MOMENT_HINT),
+        ("during", words::DURING, words::DURING_HINT),
     ];
     let is_filtered = filters.iter().any(|(name, ..)| given(name).is_some());
     let body = html! {
@@ -170,7 +147,7 @@ pub async fn page(visit: Visit) -> Response {
                 p.quiet { @if page.next.is_some() { (words::NO_EVENTS_YET) } @else { (words::NO_EVENTS) } }
             }
             h2.hidden { (words::EVENTS) }
-            (days(&page.events))
+            (days(&page.events, json))
             @if let Some(next) = page.next {
                 p { a href=(older_address(&visit, next)) rel="next" { (words::OLDER) } }
             }
@@ -194,10 +171,9 @@ fn older_address(visit: &Visit, next: Cursor) -> String {
 /// What an event changed: field by field, documents line by line.
 fn changed(entry: &Value) -> Markup {
     let all = elements(entry, "/changed");
-    let value = |one: &Value, side: &str| match one.get(side) {
-        None | Some(Value::Null) => html! { span.quiet { "-" } },
-        Some(Value::String(text)) => html! { (text) },
-        Some(other) => html! { (other.to_string()) },
+    let value = |one: &Value, side: &str| match history::value(one, side) {
+        None => html! { span.quiet { (words::NOTHING) } },
+        Some(text) => html! { (text) },
     };
     let thing = |one: &Value| match text(one, "/entity/name") {
         "" => text(one, "/entity/id").to_owned(),
@@ -255,8 +231,7 @@ pub async fn event(visit: Visit, Path(position): Path<u64>) -> Response {
             h2 { (words::CHANGED) }
             (changed(&entry))
         }
-        details { summary { (words::JSON) }
-            pre.code tabindex="0" { (serde_json::to_string_pretty(&entry).unwrap_or_default()) } }
+        (json(&entry))
     };
     frame::page(&visit, Section::Ledger, &title, &body).await
 }

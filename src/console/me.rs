@@ -16,7 +16,6 @@ use crate::base::secret::Secret;
 use crate::service::caller::Identity;
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
-use crate::service::signin::session;
 
 /// `GET /console/me`
 pub async fn page(visit: Visit) -> Response {
@@ -43,7 +42,7 @@ async fn shown(visit: &Visit, refused: Option<&Fault>) -> Response {
             dt { (words::ARN) } dd { code data-copy="" { (caller.arn()) } }
             @if let Some(session) = &session {
                 dt { (words::SIGNED_IN) } dd { (instant(session.issued, visit.arrival.at)) }
-                dt { (words::UNTIL) } dd { (super::parts::minute(&session.expires.to_string())) " UTC, " (words::idle(session::IDLE / 60)) }
+                dt { (words::UNTIL) } dd { (super::parts::minute(&session.expires.to_string())) " UTC, " (words::idle(visit.service.session_lengths().idle / 60)) }
                 dt { (words::MFA) } dd { (if session.mfa == Some(true) { words::YES } else { words::NO }) }
             }
         }
@@ -162,11 +161,12 @@ pub async fn change_password(visit: Visit, headers: HeaderMap, body: Bytes) -> R
 /// The old session ended with the old password: this one goes on with a new token.
 async fn renewed(visit: Visit) -> Response {
     let secure = visit.arrival.source.secure;
+    let service = visit.service.clone();
     let renewing = move || visit.service.renew(&visit.visitor, &visit.arrival);
     match tokio::task::spawn_blocking(renewing).await.map_err(Fault::internal).and_then(|new| new) {
         Ok(cookie) => {
             let mut response = Redirect::to("/console/me?done=ChangePassword").into_response();
-            keep(&mut response, &cookie, secure);
+            keep(&service, &mut response, &cookie, secure);
             response
         }
         Err(fault) => frame::failed(&fault),

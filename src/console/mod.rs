@@ -6,7 +6,9 @@
 //! | `visit` | who looks at a page, at which moment; asking the service on their behalf |
 //! | `frame`, `time_bar`, `parts` | what all pages have in common |
 //! | `dashboard`, `users`, `groups`, `roles`, `policies`, `account`, `access`, `me` | the pages |
-//! | `can`, `ledger`, `diff` | questions, and the history |
+//! | `can`, `ledger`, `diff` | questions, and the ledger |
+//! | `history` | the history of one thing, on its own page |
+//! | `reports` | reports by name |
 //! | `act` | every change that a page offers: an operation of the API, run as it stands in the form |
 //! | `sentence` | an event in words |
 //! | `since` | since when somebody could |
@@ -28,11 +30,13 @@ mod diff;
 mod entrance;
 mod frame;
 mod groups;
+mod history;
 mod ledger;
 mod me;
 mod parts;
 mod policies;
 mod policy_editor;
+mod reports;
 mod roles;
 mod sentence;
 mod since;
@@ -107,6 +111,9 @@ pub fn pages(service: Arc<Service>) -> Router {
         .route("/console/ledger", get(ledger::page))
         .route("/console/ledger/{position}", get(ledger::event))
         .route("/console/diff", get(diff::page))
+        .route("/console/reports", get(reports::list))
+        .route("/console/reports/{name}", get(reports::page))
+        .route("/console/reports/{name}/{form}", get(reports::file))
         .route("/console/do", post(act::submit))
         .fallback(|| async {
             (StatusCode::NOT_FOUND, frame::lone(words::NOT_HERE, words::NOT_HERE_WHY))

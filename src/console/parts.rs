@@ -68,13 +68,15 @@ pub fn refusal(visit: &Visit, fault: &Fault) -> Markup {
             p { strong { (if is_denied { words::DENIED } else { words::FAILED }) } }
             p { (plain(&fault.message)) }
             @if let Some(action) = denied_action(&fault.message).filter(|_| is_denied) {
-                p {
+                p { (words::what_to_do(action, fault.message.contains("with an explicit deny"))) }
+                // Who may not ask the ledger gets no answer there, either.
+                @if !action.starts_with("domesday:") { p {
                     a href=(visit.link("/console/can", &[
                         ("principal", &principal_of(visit)),
                         ("action", action),
                         ("resource", denied_resource(&fault.message).unwrap_or("*")),
                     ])) { (words::WHY_DENIED) }
-                }
+                } }
             }
         }
     }
@@ -284,7 +286,8 @@ pub fn pager(visit: &Visit, total: usize, page: usize, size: usize) -> Markup {
     let last = total.saturating_sub(1) / size.max(1);
     let to = |page: usize| {
         let page = page.to_string();
-        let kept = ["q", "sort", "order", "scope", "from", "to"];
+        let kept =
+            ["q", "sort", "order", "scope", "arn", "from", "to", "during", "days", "activity"];
         let mut query: Vec<(&str, &str)> =
             kept.iter().map(|name| (*name, visit.param(name))).collect();
         query.push(("page", &page));

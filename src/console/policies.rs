@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::{self, Section};
+use super::history;
 use super::parts::*;
 use super::visit::Visit;
 use super::words;
@@ -61,7 +62,8 @@ pub async fn page(visit: Visit) -> Response {
     let policy = match visit.read("GetPolicy", &of).await {
         Ok(policy) => policy,
         Err(fault) => {
-            let body = refusal(&visit, &fault);
+            let name = arn.rsplit('/').next().unwrap_or(&arn);
+            let body = html! { (refusal(&visit, &fault)) @if !arn.is_empty() { (history::once_there(&visit, "policy", name)) } };
             let title = if arn.is_empty() { words::POLICIES } else { &arn };
             return frame::page_with(fault.status, &visit, Section::Policies, title, &body).await;
         }
@@ -88,6 +90,8 @@ pub async fn page(visit: Visit) -> Response {
         false => Ok(Vec::new()),
     };
     let name = text(&policy, "/Policy/PolicyName").to_owned();
+    let thing = format!("policy/{name}");
+    let history = if is_own { history::of(&visit, &thing).await } else { Ok(Vec::new()) };
     let now = visit.arrival.at;
     let here = |version: &str, compare: &str| {
         visit.link(
@@ -141,6 +145,7 @@ pub async fn page(visit: Visit) -> Response {
         }
         @if is_own {
             (tags(&visit, &policy_tags, "Policy", of[0]))
+            (history::show(&visit, &thing, &history))
             (danger(&visit, words::DELETE_POLICY, words::DELETE_POLICY_WHY, "DeletePolicy", &[of[0]]))
         }
     };

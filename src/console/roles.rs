@@ -5,7 +5,7 @@ use axum::response::Response;
 use maud::html;
 
 use super::frame::{self, Section};
-use super::ledger;
+use super::history;
 use super::parts::*;
 use super::users::{attached, boundary_of, inline};
 use super::visit::Visit;
@@ -77,14 +77,14 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
         Ok(role) => role,
         Err(fault) => {
             let body =
-                html! { (refusal(&visit, &fault)) (ledger::once_there(&visit, "role", &name)) };
+                html! { (refusal(&visit, &fault)) (history::once_there(&visit, "role", &name)) };
             return frame::page_with(fault.status, &visit, Section::Roles, &name, &body).await;
         }
     };
     let managed = visit.list("ListAttachedRolePolicies", &of, "AttachedPolicies").await;
     let own = visit.list("ListRolePolicies", &of, "PolicyNames").await;
     let role_tags = visit.list("ListRoleTags", &of, "Tags").await;
-    let history = ledger::history_of(&visit, &format!("role/{name}")).await;
+    let history = history::of(&visit, &format!("role/{name}")).await;
     let owner = ("RoleName", name.as_str());
     let arn = text(&role, "/Role/Arn");
     let trust = pretty(&document(text(&role, "/Role/AssumeRolePolicyDocument")));
@@ -121,7 +121,7 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             (boundary_of(&visit, "Role", owner, text(&role, "/Role/PermissionsBoundary/PermissionsBoundaryArn")))
         }
         (tags(&visit, &role_tags, "Role", owner))
-        (ledger::history(&visit, &format!("role/{name}"), &history))
+        (history::show(&visit, &format!("role/{name}"), &history))
         (danger(&visit, words::DELETE_ROLE, words::DELETE_ROLE_WHY, "DeleteRole", &[owner]))
     };
     frame::page(&visit, Section::Roles, &name, &body).await

@@ -77,7 +77,13 @@ const SENTENCES: &[(&str, &str)] = &[
     ("DeleteServiceSpecificCredential", "deleted credential {ServiceSpecificCredentialId}"),
     ("SetOrganizationPolicies", "set the organisation's policies over the account"),
     ("RecoverAdmin", "gave the administrator a new access key"),
-    ("RecoverRoot", "recovered the root user"),
+    ("RecoverRoot", "made a one-time code for the root user"),
+    ("RedeemRootRecovery", "gave the root user a new password with a one-time code"),
+    ("ChangeRootPassword", "changed the root user's password"),
+    ("ChangeRootEmail", "changed the root user's e-mail address"),
+    ("CloseAccount", "closed the account"),
+    ("ReopenAccount", "reopened the account"),
+    ("RegisterAccount", "registered the account"),
 ];
 
 /// An entry of the log in words.

@@ -154,8 +154,14 @@ fn histogram(bar: &Bar) -> Markup {
 pub fn show(visit: &Visit, bar: &Bar) -> Markup {
     let first = bar.stretches.first().map_or(bar.now, |one| one.from);
     let last = bar.stretches.last().map_or(bar.now, |one| one.to);
-    let step =
-        last.seconds().saturating_sub(first.seconds()).checked_div(1_000).unwrap_or(1).max(1);
+    let length = last.seconds().saturating_sub(first.seconds());
+    let step = length.checked_div(1_000).unwrap_or(1).max(1);
+    // Whole steps, since a handle stops nowhere else: its right end can be reached, and is the present.
+    let end = first.seconds() + length.div_ceil(step) * step;
+    let handle = match visit.at {
+        None => end,
+        Some(_) => bar.shown.seconds().clamp(first.seconds(), end),
+    };
     let moment = |position: u64| visit.here_at(&format!("@{position}"));
     let after = match (bar.after, visit.at) {
         (Some(position), _) => Some(moment(position)),
@@ -180,10 +186,11 @@ pub fn show(visit: &Visit, bar: &Bar) -> Markup {
             } @else {
                 form method="get" action="/console/go" {
                     input type="hidden" name="to" value=(visit.here_at(""));
+                    input type="hidden" name="end" value=(end);
                     div.track {
                         (histogram(bar))
-                        input.handle type="range" name="t" min=(first.seconds()) max=(last.seconds())
-                            step=(step) value=(bar.shown.seconds().clamp(first.seconds(), last.seconds()))
+                        input.handle type="range" name="t" min=(first.seconds()) max=(end)
+                            step=(step) value=(handle)
                             aria-label=(words::MOMENT) aria-valuetext={ (shown) " UTC" } list="none";
                     }
                     div.ends aria-hidden="true" {
@@ -221,11 +228,16 @@ pub fn show(visit: &Visit, bar: &Bar) -> Markup {
 pub struct Handle {
     to: String,
     t: u64,
+    /// The right end of the bar, where it stood when the page was made.
+    end: Option<u64>,
 }
 
 /// Goes to the moment that the handle points at.
 pub async fn go(Query(handle): Query<Handle>) -> Response {
     let to = next(&handle.to).unwrap_or("/console/");
+    if handle.end.is_some_and(|end| handle.t >= end) {
+        return Redirect::to(to).into_response();
+    }
     let at = Timestamp::from_seconds(handle.t).to_string();
     let joint = if to.contains('?') { '&' } else { '?' };
     Redirect::to(&format!("{to}{joint}{}", address("", &[("at", &at)]).trim_start_matches('?')))

@@ -3,7 +3,7 @@
 
 use super::words;
 use crate::base::time::Timestamp;
-use crate::service::moment::Moment;
+use crate::service::moment::{Moment, Range};
 
 const DAY: u64 = 86_400;
 const DAYS: [&str; 7] =
@@ -27,6 +27,34 @@ pub fn read(text: &str, now: Timestamp) -> Result<Option<Moment>, String> {
         true => Err(words::not_yet(&moment.to_string())),
         false => Ok(Some(moment)),
     }
+}
+
+/// Reads the two ends of a range, or the stretch of time that stands instead of them. What is empty bounds nothing.
+///
+/// # Errors
+/// A sentence that says what may be typed.
+pub fn range([from, to, during]: [&str; 3], now: Timestamp) -> Result<Range, String> {
+    let end = |text: &str| if text.trim().is_empty() { Ok(None) } else { read(text, now) };
+    match (end(from)?, end(to)?, during.trim()) {
+        (from, to, "") => Ok(Range { from, to }),
+        (None, None, during) => stretch(during, now),
+        _ => Err(words::DURING_ALONE.to_owned()),
+    }
+}
+
+/// Reads a stretch of time: a day by its name or date, a month, a quarter, a year.
+///
+/// # Errors
+/// A sentence that says what may be typed.
+fn stretch(text: &str, now: Timestamp) -> Result<Range, String> {
+    let text = text.trim();
+    if let Some(range) = Range::during(text) {
+        return Ok(range);
+    }
+    let day = by_name(&text.to_lowercase(), now).filter(|day| day.seconds() % DAY == 0);
+    let day = day.ok_or_else(|| words::no_stretch(text))?;
+    let moment = |time| Some(Moment { time: Some(time), position: None });
+    Ok(Range { from: moment(day), to: moment(Timestamp::from_seconds(day.seconds() + DAY)) })
 }
 
 /// `2026-03-01 17:00` and `2026-03-01T17:00`, as browsers send it.
@@ -97,6 +125,28 @@ mod tests {
             ["", "2999-01-01", "today 23:59", "someday", "friday 25:00", "last", "2026-13-01"]
         {
             assert_eq!(at(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_stretch_stands_instead_of_its_ends() {
+        let now = Timestamp::parse("2026-11-24T18:00:00Z").unwrap();
+        let of = |typed| {
+            let Range { from, to } = range(typed, now).ok()?;
+            Some([from, to].map(|end| end.map_or_else(String::new, |end| end.to_string())))
+        };
+        let day = |from: &str, to: &str| {
+            Some([from, to].map(|day| format!("2026-11-{day}T00:00:00.000000Z")))
+        };
+        assert_eq!(of(["", "", "last friday"]), day("20", "21"));
+        assert_eq!(of(["", "", "today"]), day("24", "25"));
+        assert_eq!(of(["", "", "2026-11-03"]), day("03", "04"));
+        assert_eq!(of(["@3", "", ""]), Some(["@3".to_owned(), String::new()]));
+        assert_eq!(of(["", "", ""]), Some([String::new(), String::new()]));
+        for wrong in
+            [["@3", "", "today"], ["", "", "friday 9:00"], ["", "", "soon"], ["soon", "", ""]]
+        {
+            assert_eq!(of(wrong), None, "{wrong:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::act;
 use super::entrance::not_from_here;
 use super::frame::{self, Section};
-use super::ledger;
+use super::history;
 use super::parts::*;
 use super::visit::{Visit, address, form, pairs};
 use super::words;
@@ -113,11 +113,11 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
         Ok(user) => user,
         Err(fault) => {
             let body =
-                html! { (refusal(&visit, &fault)) (ledger::once_there(&visit, "user", &name)) };
+                html! { (refusal(&visit, &fault)) (history::once_there(&visit, "user", &name)) };
             return frame::page_with(fault.status, &visit, Section::Users, &name, &body).await;
         }
     };
-    let history = ledger::history_of(&visit, &format!("user/{name}")).await;
+    let history = history::of(&visit, &format!("user/{name}")).await;
     let arn = text(&user.user, "/User/Arn");
     let boundary = text(&user.user, "/User/PermissionsBoundary/PermissionsBoundaryArn");
     let owner = ("UserName", name.as_str());
@@ -151,7 +151,7 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
         }
         (credentials(&visit, &name, &user))
         (tags(&visit, &user.tags, "User", owner))
-        (ledger::history(&visit, &format!("user/{name}"), &history))
+        (history::show(&visit, &format!("user/{name}"), &history))
         (danger(&visit, words::DELETE_USER, words::DELETE_USER_WHY, "DeleteUser", &[owner]))
     };
     frame::page(&visit, Section::Users, &name, &body).await
@@ -234,7 +234,7 @@ fn credentials(visit: &Visit, name: &str, user: &User) -> Markup {
                 Ok(profile) => {
                     p { (words::HAS_PASSWORD) " " (instant_text(text(profile, "/LoginProfile/CreateDate"), visit.arrival.at))
                         @if profile.pointer("/LoginProfile/PasswordResetRequired") == Some(&Value::Bool(true)) { " " strong { (words::MUST_CHANGE_NOW) } } }
-                    p { (words::SIGNS_IN_AT) " " code data-copy="" { (format!("/console/sign-in/{digits}")) } }
+                    p { (words::SIGNS_IN_AT) " " (sign_in_address(digits)) }
                     (opening(visit, words::RESET_PASSWORD, "UpdateLoginProfile", &[owner], &generated))
                     (danger(visit, words::REMOVE_PASSWORD, words::REMOVE_PASSWORD_WHY, "DeleteLoginProfile", &[owner]))
                 }
@@ -248,6 +248,12 @@ fn credentials(visit: &Visit, name: &str, user: &User) -> Markup {
             (devices(visit, owner, &user.devices))
         }
     }
+}
+
+/// Where people sign in: a link, whose address can be sent to them.
+pub fn sign_in_address(account: &str) -> Markup {
+    let path = format!("/console/sign-in/{account}");
+    html! { a href=(path) data-copy="" { (path) } }
 }
 
 /// Access keys of a user.

@@ -92,9 +92,10 @@ pub const SESSION: &str = "domesday";
 /// The cookie between two steps of signing in.
 pub const STEP: &str = "domesday-step";
 
-/// Puts a session into the browser.
-pub fn keep(response: &mut Response, cookie: &Cookie, secure: bool) {
-    set_cookie(response, SESSION, Some(&cookie.value()), session::LONGEST, secure);
+/// Puts a session into the browser, which keeps it no longer than we do.
+pub fn keep(service: &Service, response: &mut Response, cookie: &Cookie, secure: bool) {
+    let seconds = service.session_lengths().longest;
+    set_cookie(response, SESSION, Some(&cookie.value()), seconds, secure);
 }
 
 /// The parameters of an address or a form, in their order.

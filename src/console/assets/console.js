@@ -37,7 +37,8 @@ for (const text of document.querySelectorAll("[data-copy]")) {
   button.className = "copy";
   button.textContent = "Copy";
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text.textContent.trim());
+    // Of a link its whole address, which can be sent to somebody.
+    await navigator.clipboard.writeText(text.href || text.textContent.trim());
     button.textContent = "Copied";
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });

@@ -153,6 +153,11 @@ impl Name {
     pub fn has_range(self) -> bool {
         matches!(self, Name::RootUsage | Name::JoinerMoverLeaver | Name::PasswordPolicy)
     }
+
+    /// Whether it takes a number of days from which on something is old or not used.
+    pub fn has_days(self) -> bool {
+        matches!(self, Name::Keys | Name::Dormant)
+    }
 }
 
 /// What is asked.
@@ -320,7 +325,7 @@ pub fn generate(
         false => Ok(()),
     };
     takes(ask.range != Range::default(), ask.name.has_range(), "range of time: give `at`")?;
-    takes(ask.days.is_some(), matches!(ask.name, Name::Keys | Name::Dormant), "days")?;
+    takes(ask.days.is_some(), ask.name.has_days(), "days")?;
     let kept = service.activity().number()?;
     let number = ask.activity.unwrap_or(kept);
     if number > kept {

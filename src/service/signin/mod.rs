@@ -21,9 +21,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
-use self::session::Cookie;
+use self::session::{Cookie, Lengths};
 use self::throttle::Throttle;
 use super::Service;
 use super::activity::receipt::{EVALUATOR, Kind, Receipt};
@@ -34,6 +34,7 @@ use super::mfa::{self, Accepted, NotAccepted};
 use super::operation::Api;
 use super::password::{self, HASHERS};
 use super::password_policy::{self, Standing, standing_of};
+use super::target::Target;
 use crate::base::crypto::content_hash;
 use crate::base::form_tree::Form;
 use crate::base::random::{Random, random_bytes};
@@ -145,6 +146,7 @@ pub struct Gate {
     tickets: Mutex<HashMap<[u8; 32], Ticket>>,
     throttle: Throttle,
     waiting: AtomicUsize,
+    lengths: RwLock<Lengths>,
     failures: Mutex<HashMap<AccountId, (u64, u32)>>,
 }
 
@@ -387,6 +389,11 @@ impl Service {
         let directory = Directory::new(now, ticket.account);
         match standing_of(directory, &ticket.principal, arrival.at)?.unwrap_or(Standing::Good) {
             Standing::Good => self.enter(&ticket, arrival),
+            // Nobody is asked for a new password who may not set one: only an administrator can help.
+            Standing::Expired if !self.may_change_password(now, &ticket, arrival)? => {
+                self.note_failure(ticket.account, Some(&ticket.principal), arrival)?;
+                Err(Refusal::Expired)
+            }
             Standing::ResetRequired | Standing::Expired => {
                 let until = arrival.at.plus_seconds(STEP_TIME);
                 let ticket = Ticket { tries: 0, until, ..ticket };
@@ -397,6 +404,18 @@ impl Service {
                 Err(Refusal::Expired)
             }
         }
+    }
+
+    fn may_change_password(
+        &self,
+        now: &View,
+        ticket: &Ticket,
+        arrival: &Arrival,
+    ) -> Result<bool, Fault> {
+        let caller = self.unsigned(ticket, arrival)?;
+        let target = Target::on(caller.arn(), &ticket.principal);
+        let judge = self.judge(now, now.cut().position);
+        Ok(judge.judge(&caller, "iam:ChangePassword", &target)?.refusal.is_none())
     }
 
     fn enter(&self, ticket: &Ticket, arrival: &Arrival) -> Result<Step, Refusal> {

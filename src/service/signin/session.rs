@@ -4,7 +4,7 @@
 //! switched to a role. The session itself lies in the activity book like those of STS; nobody is given its
 //! secret, so that it signs no requests. It ends:
 //!
-//! - [`LONGEST`] after it began, and [`IDLE`] after it was last used;
+//! - so long after it began, and so long after it was last used, as [`Lengths`] say;
 //! - by signing out, here or everywhere;
 //! - when the user's password is set or removed, or the user is deleted.
 
@@ -32,10 +32,27 @@ use crate::service::caller::Caller;
 use crate::service::fault::Fault;
 use crate::service::sts::new_secret;
 
-/// Seconds that a session lasts.
+/// Seconds that a session lasts, if nothing else is said.
 pub const LONGEST: i64 = 12 * 3_600;
-/// Seconds after which an unused session has ended.
+/// Seconds after which an unused session has ended, if nothing else is said.
 pub const IDLE: i64 = 30 * 60;
+
+/// How long sessions last. As [`LONGEST`] and [`IDLE`] they are what NIST SP 800-63B asks for at its second level
+/// of assurance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// Seconds from their beginning, for those that begin from now on.
+    pub longest: i64,
+    /// Seconds from their last use.
+    pub idle: i64,
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Lengths { longest: LONGEST, idle: IDLE }
+    }
+}
+
 /// The region of requests that come by the console.
 pub const REGION: &str = "us-east-1";
 
@@ -124,7 +141,7 @@ pub(super) fn new(
         secret: new_secret(random)?,
         token_hash: content_hash(token.expose().as_bytes()),
         issued: at,
-        expires: at.plus_seconds(LONGEST),
+        expires: at.plus_seconds(service.session_lengths().longest),
         inline_policy: None,
         managed_policies: Vec::new(),
         tags: Vec::new(),
@@ -172,7 +189,8 @@ pub fn visitor(
     arrival: &Arrival,
 ) -> Result<Visitor, NoCredential> {
     let (session, person) = open(service, now, &cookie.own, arrival)?;
-    let stands = session.console && is_in_use(service.activity(), &session, arrival.at)?;
+    let idle = service.session_lengths().idle;
+    let stands = session.console && is_in_use(service.activity(), &session, idle, arrival.at)?;
     if !stands || service.activity().is_ended(&session)? || !password_stands(now, &session)? {
         return Err(NoCredential::Expired);
     }
@@ -202,9 +220,14 @@ fn open(
 }
 
 /// Every request of the console notes that its session was used.
-fn is_in_use(facts: &dyn Facts, session: &Session, at: Timestamp) -> Result<bool, NoCredential> {
+fn is_in_use(
+    facts: &dyn Facts,
+    session: &Session,
+    idle: i64,
+    at: Timestamp,
+) -> Result<bool, NoCredential> {
     let last = facts.last_used(&session.key, at)?.map_or(session.issued, |used| used.at);
-    Ok(last.plus_seconds(IDLE) > at)
+    Ok(last.plus_seconds(idle) > at)
 }
 
 /// A password that was set since ends what began with the one before.
@@ -226,6 +249,16 @@ fn password_set(
 }
 
 impl Service {
+    /// How long sessions of the console last.
+    pub fn session_lengths(&self) -> Lengths {
+        *self.gate.lengths.read()
+    }
+
+    /// Says how long they last. Those that began already keep their latest end.
+    pub fn set_session_lengths(&self, lengths: Lengths) {
+        *self.gate.lengths.write() = lengths;
+    }
+
     /// Ends the session behind a cookie.
     ///
     /// # Errors
