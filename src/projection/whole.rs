@@ -54,6 +54,9 @@ impl Rows {
     }
 }
 
+/// A row of some account that was asked for.
+type Asked = (AccountId, Vec<u8>);
+
 /// What is known of a table.
 enum Table {
     /// How often it was asked.
@@ -67,7 +70,7 @@ pub struct Whole<'a> {
     account: AccountId,
     tables: RefCell<HashMap<u8, Table>>,
     /// Single rows of other accounts, such as the catalogue of shared policies, which all principals ask for.
-    others: RefCell<HashMap<(AccountId, Vec<u8>), Option<Vec<u8>>>>,
+    others: RefCell<HashMap<Asked, Option<Vec<u8>>>>,
 }
 
 impl<'a> Whole<'a> {
@@ -110,7 +113,7 @@ impl Reader for Whole<'_> {
         if account == self.account {
             return self.reader.row(account, key);
         }
-        let asked = (account, key.to_vec());
+        let asked: Asked = (account, key.to_vec());
         if let Some(row) = self.others.borrow().get(&asked) {
             return Ok(row.clone());
         }
