@@ -1,6 +1,7 @@
 //! Questions of auditors over one account with a long history: many users and roles, groups, managed policies,
 //! and years of small changes. In this process, by the service's own functions, without the wire.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,6 +30,9 @@ const COMMIT: u64 = 2_000;
 const GROUPS: u64 = 100;
 const POLICIES: u64 = 200;
 
+/// The quota of policies attached to one user or role.
+const ATTACHED: usize = 10;
+
 /// The account that is asked about.
 struct Size {
     events: u64,
@@ -52,6 +56,30 @@ struct There {
     roles: Vec<UniqueId>,
     groups: Vec<UniqueId>,
     policies: Vec<UniqueId>,
+    /// What is attached to whom, the oldest first.
+    attached: HashMap<UniqueId, VecDeque<PolicyRef>>,
+}
+
+impl There {
+    /// Attaches a policy, the oldest one making room where the quota is reached.
+    fn attach(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        owner: UniqueId,
+        policy: PolicyRef,
+    ) -> Result<(), Fault> {
+        let has = self.attached.entry(owner.clone()).or_default();
+        if has.contains(&policy) {
+            return Ok(());
+        }
+        if has.len() >= ATTACHED
+            && let Some(policy) = has.pop_front()
+        {
+            tx.record(PolicyDetached { owner: owner.clone(), policy })?;
+        }
+        has.push_back(policy.clone());
+        Ok(tx.record(PolicyAttached { owner, policy })?)
+    }
 }
 
 /// The figures of this part.
@@ -222,20 +250,28 @@ fn one(
             max_session: 3_600,
         })?;
         let policy = PolicyRef(pick(&there.policies).to_string());
-        tx.record(PolicyAttached { owner: role.clone(), policy })?;
+        there.attach(tx, role.clone(), policy)?;
         there.roles.push(role);
     } else {
         let user = pick(&there.users);
         let policy = PolicyRef(pick(&there.policies).to_string());
         match number % 10 {
-            0 => tx.record(PolicyAttached { owner: user, policy })?,
-            1 => tx.record(PolicyDetached { owner: user, policy })?,
+            0 => there.attach(tx, user, policy)?,
+            1 => {
+                let has = there.attached.get_mut(&user).and_then(VecDeque::pop_front);
+                if let Some(policy) = has {
+                    tx.record(PolicyDetached { owner: user, policy })?;
+                }
+            }
             2 => {
                 let text = document(r#"["s3:Get*","sts:AssumeRole"]"#, number % 50);
                 let document = tx.keep_content(text.as_bytes());
                 tx.record(InlinePolicyPut { owner: user, name: "own".into(), document })?;
             }
-            3 => tx.record(PolicyAttached { owner: pick(&there.roles), policy })?,
+            3 => {
+                let role = pick(&there.roles);
+                there.attach(tx, role, policy)?;
+            }
             _ => {
                 let key = "team".to_owned();
                 let field = sealing::tag_field(&key);

@@ -7,6 +7,7 @@ use crate::identity::change::{Change, MemberAdded, MemberRemoved, PolicyAttached
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, Frame};
 use crate::projection::{ProjectionError, View};
+use crate::service::exports::range::Range;
 use crate::service::fault::Fault;
 use crate::service::overview::timeline::is_privileged;
 
@@ -37,9 +38,10 @@ impl Responsible {
         let (first, last) = (first.min(last), first.max(last));
         let truncated = last > first + SEARCHED;
         let mut responsible = Responsible { truncated, ..Responsible::default() };
-        for sequence in first + 1..=last.min(first + SEARCHED) {
-            let Some(position) = ledger.position(account, sequence)? else { break };
-            let bytes = ledger.event(position)?;
+        let searched = last.min(first + SEARCHED);
+        let range = Range { account, first: first + 1, last: searched, seen: searched };
+        let mut frames = range.frames(ledger);
+        while let Some((position, bytes)) = frames.pop()? {
             let frame = Frame::read(position, &bytes)?;
             responsible.add(position, &Event::decode(frame.body).map_err(ProjectionError::from)?);
         }
