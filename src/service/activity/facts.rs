@@ -143,6 +143,11 @@ impl Sessions {
         self.0.lock().get(key).cloned()
     }
 
+    /// Keeps none any more.
+    pub fn clear(&self) {
+        self.0.lock().clear();
+    }
+
     /// Keeps one.
     pub fn keep(&self, session: &Arc<Session>) {
         let mut sessions = self.0.lock();

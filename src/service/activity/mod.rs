@@ -20,6 +20,7 @@
 //! used up, too, requests are refused rather than left without a receipt.
 
 pub mod begun;
+mod dropped;
 pub mod facts;
 mod pen;
 mod queue;
@@ -191,6 +192,13 @@ impl ActivityBook {
         let row = session.key.as_str().as_bytes().to_vec();
         let begun = begun::row(&session.key, session.began_with.as_ref(), &session.began_by);
         self.send(Note { session: Some((row, bytes)), begun: Some(begun), ..Note::default() })
+    }
+
+    /// Forgets what an import told of an account, and returns once that is durable.
+    pub fn forget_import(&self, account: AccountId) -> Result<(), Fault> {
+        self.wait(Note { dropped: Some(account), ..Note::default() })?;
+        self.sessions.clear();
+        Ok(())
     }
 
     /// Returns once all that was noted before is durable.

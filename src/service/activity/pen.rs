@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::dropped;
 use super::queue::{Note, Queue};
 use super::receipt::Receipt;
 use super::segment::{self, Tip};
@@ -14,6 +15,7 @@ use super::{CLEAN, Shared};
 use crate::base::clock::Clock;
 use crate::base::time::Timestamp;
 use crate::identity::id::UniqueId;
+use crate::ledger::AccountId;
 use crate::projection::ProjectionError;
 use crate::store::head::{Head, HeadFile};
 use crate::store::reserve::Reserve;
@@ -134,7 +136,9 @@ impl Pen {
     fn commit(&mut self, group: &[Note]) {
         let outcome = loop {
             let receipts = group.iter().filter_map(|note| note.receipt.as_ref());
-            let outcome = self.beside(group).and_then(|(batch, first)| {
+            let dropped = group.iter().filter_map(|note| note.dropped);
+            let outcome = self.drop_all(dropped).and_then(|()| {
+                let (batch, first) = self.beside(group)?;
                 self.write(receipts, batch)?;
                 self.remember(first);
                 Ok(())
@@ -215,6 +219,19 @@ impl Pen {
                 eprintln!("domesday: old receipts were not removed: {error}");
             }
         }
+    }
+
+    /// Forgets what imports told of accounts.
+    fn drop_all(
+        &mut self,
+        mut accounts: impl Iterator<Item = AccountId>,
+    ) -> Result<(), ProjectionError> {
+        accounts.try_for_each(|account| {
+            dropped::forget(self.disk.store.as_ref(), account)?;
+            // Spans that were taken may be free.
+            self.used.clear();
+            Ok(())
+        })
     }
 
     /// What a group writes beside its receipts, and the spans that it is the first to use something in. A

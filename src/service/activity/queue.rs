@@ -7,6 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::receipt::Receipt;
 use super::usage::Use;
+use crate::ledger::AccountId;
 use crate::service::mfa::Accepted;
 use crate::store::StoreError;
 
@@ -30,6 +31,8 @@ pub struct Note {
     pub code: Option<Accepted>,
     /// What was used.
     pub used: Vec<Use>,
+    /// The account of which all is forgotten that an import told, before the rest is written.
+    pub dropped: Option<AccountId>,
     /// Told once all of it is durable, or why it is not.
     pub done: Option<std::sync::mpsc::SyncSender<Result<(), StoreError>>>,
 }

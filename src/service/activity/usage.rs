@@ -2,7 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | id, 0, complement of the second at which a span begins | [`LastUsed`]: the first use in that span; and the receipt by which it was kept |
+//! | id, 0, complement of the second at which a span begins | [`LastUsed`]: the first use in that span; the receipt by which it was kept; the account whose import tells of it |
 //! | principal, 1, service, 0, action, 0, the same complement | likewise, of requests for an action |
 //!
 //! Of several uses in one span the first is kept, as AWS does ("when an access key is used more than once in
@@ -11,7 +11,8 @@
 //!
 //! A use is kept a moment after it happened. The number of the last receipt that was kept with it, or of the
 //! next one where there was none, says from which length of the book on it counts: so a report as of a length
-//! of the book is the same whenever it is made.
+//! of the book is the same whenever it is made. What a history of elsewhere tells names its account, too, so that it
+//! can be forgotten with it.
 
 use super::receipt::{LastUsed, Receipt};
 use crate::base::time::Timestamp;
@@ -40,13 +41,20 @@ pub struct Use {
     /// For what a principal asked; `None` for a credential, role or password.
     action: Option<String>,
     last: LastUsed,
+    /// The account whose imported history tells of it; `None` for what was seen here.
+    told_by: Option<AccountId>,
 }
 
 impl Use {
     /// Of a credential or role by its id, or of a password by its owner's [`principal_key`] and with
     /// [`SIGN_IN`] as the service.
     pub fn of(what: UniqueId, last: LastUsed) -> Self {
-        Use { what, action: None, last }
+        Use { what, action: None, last, told_by: None }
+    }
+
+    /// As the imported history of an account tells.
+    pub fn told_by(self, account: AccountId) -> Self {
+        Use { told_by: Some(account), ..self }
     }
 
     /// A principal's request for an action. Whether it was allowed makes no difference: "the service last
@@ -64,6 +72,7 @@ impl Use {
                 service: service.to_ascii_lowercase(),
                 region: region.to_owned(),
             },
+            told_by: None,
         })
     }
 
@@ -91,13 +100,24 @@ impl Use {
 
     /// As it is stored with the receipts up to this number.
     pub fn value(&self, by: u64) -> Result<Vec<u8>, ProjectionError> {
-        Ok(codec::encode(&(self.last.clone(), by))?)
+        Ok(match self.told_by {
+            None => codec::encode(&(self.last.clone(), by))?,
+            Some(account) => codec::encode(&(self.last.clone(), by, account))?,
+        })
     }
 }
 
 /// A stored use, and by which receipt it was kept; those of before that was noted always were.
 fn stored(bytes: &[u8]) -> Result<(LastUsed, u64), CodecError> {
-    codec::decode(bytes).or_else(|_| Ok((codec::decode(bytes)?, 0)))
+    let told = |(last, by, _): (LastUsed, u64, AccountId)| (last, by);
+    codec::decode(bytes)
+        .or_else(|_| codec::decode(bytes).map(told))
+        .or_else(|_| Ok((codec::decode(bytes)?, 0)))
+}
+
+/// Whether a stored use is one that the imported history of an account tells of.
+pub fn is_told_by(bytes: &[u8], account: AccountId) -> bool {
+    codec::decode(bytes).is_ok_and(|(_, _, by): (LastUsed, u64, AccountId)| by == account)
 }
 
 /// Up to when, and up to which receipt, what was used counts.

@@ -588,14 +588,14 @@ fn bind_trust(
 ///
 /// # Errors
 /// Those of [`each`], and a book that is closed.
-pub fn note_uses(service: &Service, path: &Path) -> Result<(), Fault> {
+pub fn note_uses(service: &Service, account: AccountId, path: &Path) -> Result<(), Fault> {
     let mut uses = Vec::new();
     each(path, &mut |detail: RoleDetail| {
         let Some(used) = detail.role_last_used else { return Ok(()) };
         let at = used.last_used_date.as_deref().and_then(Timestamp::parse);
         if let (Some(at), Some(role)) = (at, UniqueId::parse(&detail.role_id)) {
             let (service, region) = (String::new(), used.region.unwrap_or_default());
-            uses.push(Use::of(role, LastUsed { at, service, region }));
+            uses.push(Use::of(role, LastUsed { at, service, region }).told_by(account));
         }
         if uses.len() >= GROUP {
             service.activity().note_used(std::mem::take(&mut uses))?;

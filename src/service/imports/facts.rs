@@ -3,17 +3,22 @@
 //! `log --person` follows chains of roles.
 //!
 //! All records of an account are looked at, reads and failures included; of several uses in one span of time the
-//! book keeps the first, and what was noted a moment ago is not noted again.
+//! book keeps the first, and what was noted a moment ago is not noted again. What was found is set aside, and told to
+//! the book once the trail is in: of a trail that is refused nothing stays. It names its account there, so that it
+//! goes when the import is dropped.
 
 use std::collections::HashSet;
 
+use bincode::{Decode, Encode};
 use serde_json::Value;
 
 use super::record::{Record, Source, date};
+use super::sorted::Aside;
 use crate::base::crypto;
 use crate::base::random::random_bytes;
 use crate::base::secret::Secret;
 use crate::base::text::hex;
+use crate::base::time::Timestamp;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;
 use crate::projection::View;
@@ -30,48 +35,64 @@ const AT_ONCE: usize = 1_000;
 /// Spans that are remembered.
 const REMEMBERED: usize = 50_000;
 
+/// What a record tells.
+#[derive(Encode, Decode)]
+enum Fact {
+    Used(UniqueId, LastUsed),
+    Began(Box<Began>),
+}
+
+/// A session that STS began: who began it, as whom, until when.
+#[derive(Encode, Decode)]
+struct Began {
+    key: UniqueId,
+    principal: UniqueId,
+    name: String,
+    issued: Timestamp,
+    expires: Timestamp,
+    source_identity: Option<String>,
+    with: Option<UniqueId>,
+    by: UniqueId,
+}
+
 /// Gathers what records of an account tell.
 pub struct Facts<'a> {
     service: &'a Service,
     account: AccountId,
-    view: View,
-    waiting: Vec<Use>,
+    aside: Aside<'a>,
     seen: HashSet<u64>,
     hasher: std::hash::RandomState,
-    /// Sessions that are known by now.
-    pub sessions: u64,
     /// Sign-ins, and those that failed.
-    pub sign_ins: [u64; 2],
+    sign_ins: [u64; 2],
 }
 
 impl<'a> Facts<'a> {
     /// Those of an account.
-    pub fn new(service: &'a Service, account: AccountId) -> Self {
-        Facts {
+    ///
+    /// # Errors
+    /// If there is no room to set them aside.
+    pub fn new(service: &'a Service, account: AccountId) -> Result<Self, Fault> {
+        Ok(Facts {
             service,
             account,
-            view: service.now().passing(),
-            waiting: Vec::new(),
+            aside: Aside::new(service.random())?,
             seen: HashSet::new(),
             hasher: std::hash::RandomState::new(),
-            sessions: 0,
             sign_ins: [0; 2],
-        }
+        })
     }
 
     /// Looks at a record.
     ///
     /// # Errors
-    /// If the activity book takes nothing.
+    /// If there is no room for what it tells.
     pub fn observe(&mut self, record: &Record) -> Result<(), Fault> {
         let service = match record.source {
             Source::Iam => "iam",
             Source::Sts => "sts",
             Source::SignIn => SIGN_IN,
         };
-        if let Some(key) = record.who.key.as_deref().and_then(UniqueId::parse)
-            && self.may_tell_of(&key)?
-        {
+        if let Some(key) = record.who.key.as_deref().and_then(UniqueId::parse) {
             self.used(key, record, service)?;
         }
         let actor = record.actor();
@@ -95,48 +116,51 @@ impl<'a> Facts<'a> {
         Ok(())
     }
 
-    /// Writes what is left.
+    /// Tells the activity book what was found. Returns how many sessions it did not know, and how many sign-ins there
+    /// were, and failed ones.
     ///
     /// # Errors
     /// If the activity book takes nothing.
-    pub fn finish(mut self) -> Result<(u64, [u64; 2]), Fault> {
-        self.flush()?;
-        self.service.activity().settle()?;
-        Ok((self.sessions, self.sign_ins))
-    }
-
-    /// A trail tells nothing of the keys of other accounts here.
-    fn may_tell_of(&self, key: &UniqueId) -> Result<bool, Fault> {
-        if key.kind() == Some(IdKind::SessionKey) {
-            let session = self.service.activity().session(key)?;
-            return Ok(session.is_none_or(|session| session.account == self.account));
-        }
-        let owner = self.view.get(AccountId::SYSTEM, &KEY_ACCOUNTS, key)?;
-        Ok(owner.is_none_or(|owner| owner == self.account))
+    pub fn tell(self) -> Result<(u64, [u64; 2]), Fault> {
+        let book = self.service.activity();
+        let teller = Teller {
+            service: self.service,
+            account: self.account,
+            view: self.service.now().passing(),
+        };
+        let (mut waiting, mut sessions) = (Vec::new(), 0);
+        self.aside.each(&mut |fact| {
+            match fact {
+                Fact::Used(what, last) if teller.may_tell_of(&what)? => {
+                    waiting.push(Use::of(what, last).told_by(self.account));
+                }
+                Fact::Used(..) => {}
+                Fact::Began(began) => sessions += u64::from(teller.session(*began)?),
+            }
+            if waiting.len() >= AT_ONCE {
+                book.note_used(std::mem::take(&mut waiting))?;
+            }
+            Ok(())
+        })?;
+        book.note_used(waiting)?;
+        book.settle()?;
+        Ok((sessions, self.sign_ins))
     }
 
     fn used(&mut self, what: UniqueId, record: &Record, service: &str) -> Result<(), Fault> {
         use std::hash::BuildHasher;
         let (service, region) = (service.to_owned(), record.region.clone());
-        let used = Use::of(what, LastUsed { at: record.at, service, region });
+        let last = LastUsed { at: record.at, service, region };
+        let span = Use::of(what.clone(), last.clone()).key();
         if self.seen.len() >= REMEMBERED {
             self.seen.clear();
         }
-        if self.seen.insert(self.hasher.hash_one(used.key())) {
-            self.waiting.push(used);
+        if self.seen.insert(self.hasher.hash_one(span)) {
+            self.aside.push(&Fact::Used(what, last))?;
         }
-        if self.waiting.len() >= AT_ONCE { self.flush() } else { Ok(()) }
+        Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), Fault> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
-        self.service.activity().note_used(std::mem::take(&mut self.waiting))
-    }
-
-    /// The session that STS began: who began it, as whom, until when. Nobody here can use it: neither its secret
-    /// nor its token is known.
     fn session(&mut self, record: &Record, actor: &UniqueId) -> Result<(), Fault> {
         let answer = record.answer();
         let credentials = answer.get("credentials");
@@ -156,33 +180,70 @@ impl<'a> Facts<'a> {
         else {
             return Ok(());
         };
+        self.aside.push(&Fact::Began(Box::new(Began {
+            key,
+            principal,
+            name,
+            issued: record.at,
+            expires: told("expiration").and_then(date).unwrap_or(record.at),
+            source_identity: record.who.source_identity.clone(),
+            with: record.who.key.as_deref().and_then(UniqueId::parse),
+            by: actor.clone(),
+        })))
+    }
+}
+
+/// Tells the activity book what was found.
+struct Teller<'a> {
+    service: &'a Service,
+    account: AccountId,
+    view: View,
+}
+
+impl Teller<'_> {
+    /// A trail tells nothing of the keys of other accounts here.
+    fn may_tell_of(&self, what: &UniqueId) -> Result<bool, Fault> {
+        match what.kind() {
+            Some(IdKind::SessionKey) => {
+                let session = self.service.activity().session(what)?;
+                Ok(session.is_none_or(|session| session.account == self.account))
+            }
+            Some(IdKind::AccessKey) => {
+                let owner = self.view.get(AccountId::SYSTEM, &KEY_ACCOUNTS, what)?;
+                Ok(owner.is_none_or(|owner| owner == self.account))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether a session is new. Nobody here can use it: neither its secret nor its token is known.
+    fn session(&self, began: Began) -> Result<bool, Fault> {
         let book = self.service.activity();
-        if book.session(&key)?.is_some() {
-            return Ok(());
+        if book.session(&began.key)?.is_some() {
+            return Ok(false);
         }
         let random = self.service.random();
         let nobodys = Secret::new(hex(&random_bytes::<32>(random)?));
         let session = Session {
-            key,
+            key: began.key,
             account: self.account,
-            principal,
-            name,
+            principal: began.principal,
+            name: began.name,
             secret: nobodys.clone(),
             token_hash: crypto::content_hash(nobodys.expose().as_bytes()),
-            issued: record.at,
-            expires: told("expiration").and_then(date).unwrap_or(record.at),
+            issued: began.issued,
+            expires: began.expires,
             inline_policy: None,
             managed_policies: Vec::new(),
             tags: Vec::new(),
             transitive: Vec::new(),
-            source_identity: record.who.source_identity.clone(),
-            began_with: record.who.key.as_deref().and_then(UniqueId::parse),
-            began_by: (self.account, actor.clone()),
+            source_identity: began.source_identity,
+            began_with: began.with,
+            began_by: (self.account, began.by),
             mfa: None,
             console: false,
         };
         book.note_session(&session, random)?;
-        self.sessions += 1;
-        Ok(())
+        Ok(true)
     }
 }

@@ -225,7 +225,7 @@ impl Asked<'_> {
     ) -> Result<Value, Fault> {
         let caller = self.operator(known.account);
         let written = baseline::write(self.service, known.account, &caller, path, at, contents)?;
-        baseline::note_uses(self.service, path)?;
+        baseline::note_uses(self.service, known.account, path)?;
         Ok(json!({
             "account": known.digits,
             "state": "based",
@@ -332,7 +332,7 @@ impl Asked<'_> {
                         ));
                     }
                 }
-                let mut facts = Facts::new(self.service, known.account);
+                let mut facts = Facts::new(self.service, known.account)?;
                 let (found, sorted) =
                     trail::gather(self.service, &paths, &known.digits, Some(&mut facts))?;
                 self.replayed(&known, found, sorted, facts)
@@ -352,7 +352,7 @@ impl Asked<'_> {
         })?;
         // Read again: what is sorted is read once.
         let known = self.begin(digits, None, first.at)?;
-        let mut facts = Facts::new(self.service, known.account);
+        let mut facts = Facts::new(self.service, known.account)?;
         let (found, sorted) = trail::gather(self.service, paths, digits, Some(&mut facts))?;
         self.replayed(&known, found, sorted, facts)
     }
@@ -364,7 +364,6 @@ impl Asked<'_> {
         sorted: sorted::Sorted,
         facts: Facts<'_>,
     ) -> Result<Value, Fault> {
-        let (sessions, [signed_in, refused]) = facts.finish()?;
         let scene = Scene {
             account: known.account,
             digits: known.digits.clone(),
@@ -372,6 +371,8 @@ impl Asked<'_> {
             known_until: self.newest(known.account)?,
         };
         let (tally, last) = trail::run(self.service, &scene, sorted)?;
+        // Only of a trail that came in; if the run was broken off, the same command tells them.
+        let (sessions, [signed_in, refused]) = facts.tell()?;
         let mut shown = json!({
             "account": known.digits,
             "found": found.shown(),
@@ -484,6 +485,8 @@ impl Asked<'_> {
             ImportStage::Begun | ImportStage::Based => {}
         }
         let (account, caller) = (known.account, self.operator(known.account));
+        // Before: what is dropped cannot be dropped again.
+        self.service.activity().forget_import(account)?;
         self.service.act(move |_, turn| {
             let act = Act { account, actor: caller.actor(), happened_at: None };
             turn.perform(&act, |tx| {

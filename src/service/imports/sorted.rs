@@ -1,4 +1,4 @@
-//! Any number of records in the order of their times, in a bounded memory.
+//! Any number of records in the order of their times, in a bounded memory; and other things as they came.
 //!
 //! What does not fit is sorted run by run and set aside in files, which are merged in the end. The files have no
 //! name from the moment on that they are open, and what is in them is sealed with a key that is nowhere else: they
@@ -10,6 +10,8 @@ use std::collections::BinaryHeap;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
+
+use bincode::{Decode, Encode};
 
 use super::record::Record;
 use crate::base::crypto::{self, SecretKey};
@@ -177,15 +179,15 @@ fn nameless(random: &dyn Random) -> Result<File, Fault> {
 /// A run that is being written.
 struct Run<'a> {
     random: &'a dyn Random,
-    key: &'a SecretKey,
+    key: SecretKey,
     file: BufWriter<File>,
     block: Vec<u8>,
 }
 
 impl<'a> Run<'a> {
-    fn new(random: &'a dyn Random, key: &'a SecretKey) -> Result<Self, Fault> {
+    fn new(random: &'a dyn Random, key: &SecretKey) -> Result<Self, Fault> {
         let file = BufWriter::new(nameless(random)?);
-        Ok(Run { random, key, file, block: Vec::with_capacity(BLOCK) })
+        Ok(Run { random, key: key.clone(), file, block: Vec::with_capacity(BLOCK) })
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
@@ -196,7 +198,7 @@ impl<'a> Run<'a> {
     }
 
     fn seal(&mut self) -> Result<(), Fault> {
-        let sealed = crypto::seal(self.key, b"records", &self.block, self.random);
+        let sealed = crypto::seal(&self.key, b"records", &self.block, self.random);
         let sealed = sealed.map_err(Fault::internal)?;
         let length = u32::try_from(sealed.len()).map_err(Fault::internal)?;
         self.block.clear();
@@ -223,6 +225,12 @@ struct Reading {
 
 impl Reading {
     fn next(&mut self, key: &SecretKey) -> Result<Option<Entry>, Fault> {
+        let Some(bytes) = self.bytes(key)? else { return Ok(None) };
+        let record: Record = codec::decode(&bytes).map_err(Fault::internal)?;
+        Ok(Some(((record.at, record.id), bytes)))
+    }
+
+    fn bytes(&mut self, key: &SecretKey) -> Result<Option<Vec<u8>>, Fault> {
         let broken = || Fault::internal("a sorted run is not as it was written");
         if self.at >= self.block.len() {
             let mut length = [0; 4];
@@ -241,8 +249,45 @@ impl Reading {
         let length = u32::from_be_bytes(*length) as usize;
         let bytes = rest.get(..length).ok_or_else(broken)?.to_vec();
         self.at += 4 + length;
-        let record: Record = codec::decode(&bytes).map_err(Fault::internal)?;
-        Ok(Some(((record.at, record.id), bytes)))
+        Ok(Some(bytes))
+    }
+}
+
+/// Things that are set aside as they come, to be read later.
+pub struct Aside<'a>(Run<'a>);
+
+impl<'a> Aside<'a> {
+    /// Of nothing yet.
+    ///
+    /// # Errors
+    /// If there is no room for what is set aside.
+    pub fn new(random: &'a dyn Random) -> Result<Self, Fault> {
+        Ok(Aside(Run::new(random, &crypto::new_key(random)?)?))
+    }
+
+    /// Sets something aside.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    pub fn push(&mut self, thing: &impl Encode) -> Result<(), Fault> {
+        self.0.push(&codec::encode(thing).map_err(Fault::internal)?)
+    }
+
+    /// Visits all, in the order in which they came.
+    ///
+    /// # Errors
+    /// If they cannot be read back, and what the visit fails with.
+    pub fn each<T: Decode<()>>(
+        self,
+        visit: &mut dyn FnMut(T) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let key = self.0.key.clone();
+        let file = BufReader::new(self.0.finish()?);
+        let mut reading = Reading { file, block: Vec::new(), at: 0 };
+        while let Some(bytes) = reading.bytes(&key)? {
+            visit(codec::decode(&bytes).map_err(Fault::internal)?)?;
+        }
+        Ok(())
     }
 }
 

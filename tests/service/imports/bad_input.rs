@@ -215,3 +215,74 @@ fn a_bad_snapshot_is_refused_whole() {
     assert!(fault.message.contains("began here"), "{fault}");
     import.snapshot(&good, "2026-02-01").unwrap();
 }
+
+#[test]
+fn what_was_used_is_told_of_a_trail_that_came_in_and_forgotten_with_it() {
+    let import = Import::new(4);
+    let details = json!({
+        "UserDetailList": [{
+            "Path": "/", "UserName": "ann", "UserId": "AIDAANN0000000000001",
+            "Arn": format!("arn:aws:iam::{DIGITS}:user/ann"), "CreateDate": "2026-01-01", "GroupList": [],
+        }],
+        "GroupDetailList": [], "Policies": [],
+        "RoleDetailList": [{
+            "Path": "/", "RoleName": "ops", "RoleId": "AROAOPS0000000000001",
+            "Arn": format!("arn:aws:iam::{DIGITS}:role/ops"), "CreateDate": "2026-01-01",
+            "AssumeRolePolicyDocument": { "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole",
+            }] },
+            "RoleLastUsed": { "LastUsedDate": "2026-01-20", "Region": "us-east-1" },
+        }],
+    });
+    import.snapshot(&details, "2026-02-01").unwrap();
+    let by_ann = |id: &str, name: &str, source: &str, answered: Value| {
+        let mut record = record(id, "2026-03-01T09:00:00Z", name, Value::Null, answered);
+        record["eventSource"] = format!("{source}.amazonaws.com").into();
+        record["userIdentity"] = json!({
+            "type": "IAMUser", "principalId": "AIDAANN0000000000001", "accountId": DIGITS, "userName": "ann",
+            "arn": format!("arn:aws:iam::{DIGITS}:user/ann"), "accessKeyId": "AKIAANN0000000000001",
+        });
+        record
+    };
+    let began = json!({
+        "credentials": { "accessKeyId": "ASIAANN0000000000001", "expiration": "Mar 1, 2026, 10:00:00 AM" },
+        "assumedRoleUser": { "assumedRoleId": "AROAOPS0000000000001:s" },
+    });
+    let trail = [
+        by_ann("a", "GetUser", "iam", Value::Null),
+        by_ann("b", "ConsoleLogin", "signin", json!({ "ConsoleLogin": "Success" })),
+        by_ann("c", "AssumeRole", "sts", began),
+    ];
+    let book = import.world.service.activity();
+    let id = |text: &str| domesday::identity::id::UniqueId::parse(text).unwrap();
+    let told = || {
+        book.settle().unwrap();
+        let now = import.world.service.clock().now();
+        let used = ["AKIAANN0000000000001", "AIDAANN0000000000001", "AROAOPS0000000000001"]
+            .map(|of| book.last_used(&id(of), now).unwrap().is_some());
+        (used, book.session(&id("ASIAANN0000000000001")).unwrap().is_some())
+    };
+    let role_alone = ([false, false, true], false);
+    assert_eq!(told(), role_alone);
+    // All is read before one bad record refuses it, again and again.
+    let mut bad = trail.to_vec();
+    bad.push(json!({ "eventTime": 5 }));
+    for _ in 0..2 {
+        import.trail(&bad).unwrap_err();
+        assert_eq!(told(), role_alone);
+    }
+    let report = import.trail(&trail).unwrap();
+    assert_eq!((&report["sessions"], &report["sign_ins"]), (&json!(1), &json!(1)), "{report:#}");
+    assert_eq!(told(), ([true; 3], true));
+    // What is dropped leaves nothing, and what was seen here stays.
+    let own = import.world.user("own");
+    import.world.allow("own", "iam:GetUser", "*");
+    import.world.ok(&own, "GetUser", &[]);
+    let account = import.operator(DIGITS).account;
+    import.act("import-drop", json!({})).unwrap();
+    assert_eq!(told(), ([false; 3], false));
+    let by = book.begun_by(account, &[id("AIDAANN0000000000001")], 10);
+    assert_eq!(by.unwrap().unwrap(), []);
+    let now = import.world.service.clock().now();
+    assert!(book.last_used(&id(&own.id), now).unwrap().is_some());
+}
