@@ -11,11 +11,14 @@ use parking_lot::RwLock;
 use super::fault::Fault;
 use crate::base::text::hex;
 use crate::base::time::Timestamp;
+use crate::identity::Arn;
 use crate::identity::change::{DocumentHash, PolicyRef, Trust};
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::policy::{Binding, Document, DocumentKind};
-use crate::projection::tables::{CATALOGUE, POLICIES, POLICY_VERSIONS, SHARED_POLICIES};
+use crate::projection::tables::{
+    CATALOGUE, POLICIES, POLICY_VERSIONS, SHARED_POLICIES, SharedPolicyRow,
+};
 use crate::projection::view::ReadTables;
 use crate::projection::{ProjectionError, Reader};
 
@@ -131,18 +134,27 @@ impl Documents {
             let catalogue = self.catalogue(reader)?;
             return Ok(catalogue.and_then(|catalogue| catalogue.get(&policy.0).cloned()));
         };
-        let parsed = crate::identity::Arn::parse(&policy.0);
-        let resource = parsed.map_or(policy.0.as_str(), |arn| arn.resource);
-        Ok(Some(SharedPolicy {
-            name: parsed.map_or(resource, |arn| arn.name()).to_owned(),
-            path: parsed.map_or("/", |arn| arn.path()).to_owned(),
-            arn: row.policy.0,
-            known_id: Some(row.id),
-            default_version: row.version,
-            created: row.created,
-            updated: row.updated,
-            document: text_of(reader, &row.document)?,
-        }))
+        Ok(Some(imported(reader, row)?))
+    }
+
+    /// All managed policies that every account shares, as [`shared`](Self::shared) has each, in the order of their
+    /// ARNs: the catalogue, and what came in with the account in its place or besides.
+    pub fn all_shared(
+        &self,
+        reader: &dyn Reader,
+        account: AccountId,
+    ) -> Result<Vec<SharedPolicy>, Fault> {
+        let mut all = self.catalogue(reader)?.map_or_else(Vec::new, |catalogue| {
+            catalogue.iter().cloned().collect::<Vec<SharedPolicy>>()
+        });
+        for row in reader.list(account, &SHARED_POLICIES, &())? {
+            let policy = imported(reader, row)?;
+            match all.binary_search_by(|known| known.arn.cmp(&policy.arn)) {
+                Ok(place) => all.splice(place..=place, [policy]).for_each(drop),
+                Err(place) => all.insert(place, policy),
+            }
+        }
+        Ok(all)
     }
 
     /// The default version of a managed policy: the parsed document, its version and its ARN.
@@ -186,6 +198,22 @@ pub struct ManagedDocument {
     pub version: String,
     /// The parsed document.
     pub document: Arc<Document>,
+}
+
+/// A shared policy as it came in with an account.
+fn imported(reader: &dyn Reader, row: SharedPolicyRow) -> Result<SharedPolicy, Fault> {
+    let parsed = Arn::parse(&row.policy.0);
+    let resource = parsed.map_or(row.policy.0.as_str(), |arn| arn.resource);
+    Ok(SharedPolicy {
+        name: parsed.map_or(resource, |arn| arn.name()).to_owned(),
+        path: parsed.map_or("/", |arn| arn.path()).to_owned(),
+        known_id: Some(row.id),
+        default_version: row.version,
+        created: row.created,
+        updated: row.updated,
+        document: text_of(reader, &row.document)?,
+        arn: row.policy.0,
+    })
 }
 
 /// The text of a document that is kept.

@@ -85,9 +85,10 @@ fn policy_named(
         let arn = policy_arn(directory, &policy)?;
         return Ok(Some((policy, arn)));
     }
-    let Some(catalogue) = service.documents().catalogue(directory.reader)? else { return Ok(None) };
-    let shared = catalogue.iter().find(|shared| shared.name == name);
-    Ok(shared.map(|shared| (PolicyRef(shared.arn.clone()), shared.arn.clone())))
+    let Directory { reader, account } = directory;
+    let shared = service.documents().all_shared(reader, account)?;
+    let found = shared.into_iter().find(|shared| shared.name == name);
+    Ok(found.map(|shared| (PolicyRef(shared.arn.clone()), shared.arn)))
 }
 
 /// What bore a name once and is not there at the moment of the view: its ids, and their events.

@@ -358,10 +358,9 @@ impl Read for ListPolicies {
             let rows = reader.list(account, &POLICIES, &())?;
             policies.extend(rows.into_iter().map(Managed::Own));
         }
-        if self.scope != Scope::Local
-            && let Some(catalogue) = at.documents.catalogue(reader)?
-        {
-            policies.extend(catalogue.iter().cloned().map(Managed::Shared));
+        if self.scope != Scope::Local {
+            let shared = at.documents.all_shared(reader, account)?;
+            policies.extend(shared.into_iter().map(Managed::Shared));
         }
         if let Some(prefix) = &self.path_prefix {
             policies.retain(|policy| policy.path().starts_with(prefix));

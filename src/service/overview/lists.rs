@@ -338,16 +338,14 @@ impl Glance<'_> {
                 }
             }
         }
-        if scope != "own"
-            && let Some(catalogue) = self.service.documents().catalogue(reader)?
-        {
-            for policy in catalogue.iter() {
+        if scope != "own" {
+            for policy in self.service.documents().all_shared(reader, account)? {
                 if policy.name.to_lowercase().contains(&search) {
                     lines.push(PolicyLine {
-                        name: policy.name.clone(),
-                        arn: policy.arn.clone(),
-                        is_shared: true,
                         attached: attached(&PolicyRef(policy.arn.clone()))?,
+                        name: policy.name,
+                        arn: policy.arn,
+                        is_shared: true,
                         updated: policy.updated,
                     });
                 }

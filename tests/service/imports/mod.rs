@@ -6,6 +6,7 @@ mod histories;
 mod order;
 mod real_records;
 pub mod recorder;
+mod shared;
 
 use domesday::service::audit::{self, Question};
 use domesday::service::caller::Caller;
