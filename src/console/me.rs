@@ -62,8 +62,8 @@ async fn shown(visit: &Visit, refused: Option<&Fault>) -> Response {
                     }
                 }
             }
-            section { (keys(visit, ("UserName", &name), &access_keys)) }
-            section { (devices(visit, ("UserName", if caller.is_root() { "root" } else { &name }), &mfa)) }
+            section { (keys(visit, ("UserName", &name), &access_keys, words::NO_KEYS)) }
+            section { (devices(visit, ("UserName", if caller.is_root() { "root" } else { &name }), &mfa, words::NO_MFA)) }
         }
     };
     let status = refused.map_or(200, |fault| fault.status);

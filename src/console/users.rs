@@ -51,6 +51,10 @@ pub async fn list(visit: Visit) -> Response {
     frame::page(&visit, Section::Users, words::USERS, &body).await
 }
 
+fn unknown() -> Markup {
+    html! { span.quiet { (words::UNKNOWN) } }
+}
+
 fn line(visit: &Visit, user: &UserLine, now: Timestamp) -> Markup {
     let withheld = || html! { span.quiet { "—" } };
     html! {
@@ -60,10 +64,11 @@ fn line(visit: &Visit, user: &UserLine, now: Timestamp) -> Markup {
                 None => { td { (withheld()) } td { (withheld()) } td { (withheld()) } td { (withheld()) } td { (withheld()) } },
                 Some(facts) => {
                     td { (facts.groups) }
-                    td { (maybe_instant(facts.last_activity, now)) }
-                    td { @if facts.mfa > 0 { (words::YES) } @else if facts.password { span.warn { (words::NO) } } @else { span.quiet { (words::NO) } } }
+                    td { @if facts.unknown && facts.last_activity.is_none() { (unknown()) } @else { (maybe_instant(facts.last_activity, now)) } }
+                    td { @if facts.mfa > 0 { (words::YES) } @else if facts.unknown { (unknown()) } @else if facts.password { span.warn { (words::NO) } } @else { span.quiet { (words::NO) } } }
                     td {
                         @match facts.oldest_key {
+                            None if facts.unknown => (unknown()),
                             None => span.quiet { (words::NO_KEY) },
                             Some(created) => {
                                 @let days = now.seconds().saturating_sub(created.seconds()) / 86_400;
@@ -71,7 +76,7 @@ fn line(visit: &Visit, user: &UserLine, now: Timestamp) -> Markup {
                             }
                         }
                     }
-                    td { (if facts.password { words::YES } else { words::NO }) }
+                    td { @if !facts.password && facts.unknown { (unknown()) } @else { (if facts.password { words::YES } else { words::NO }) } }
                 }
             }
             td { (instant(user.created, now)) }
@@ -89,11 +94,13 @@ struct User {
     keys: Result<Vec<Value>, Fault>,
     devices: Result<Vec<Value>, Fault>,
     password: Result<Value, Fault>,
+    /// Whether it may have credentials that are not known.
+    unknown: bool,
 }
 
 impl User {
     async fn read(visit: &Visit, name: &str) -> Result<Self, Fault> {
-        let of = [("UserName", name)];
+        let (of, called) = ([("UserName", name)], name.to_owned());
         Ok(User {
             user: visit.read("GetUser", &of).await?,
             groups: visit.list("ListGroupsForUser", &of, "Groups").await,
@@ -103,6 +110,7 @@ impl User {
             keys: visit.list("ListAccessKeys", &of, "AccessKeyMetadata").await,
             devices: visit.list("ListMFADevices", &of, "MFADevices").await,
             password: visit.read("GetLoginProfile", &of).await,
+            unknown: visit.glance(move |glance| glance.has_unknown_credentials(&called)).await?,
         })
     }
 }
@@ -127,7 +135,7 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             dt { (words::ARN) } dd { code data-copy="" { (arn) } }
             dt { (words::UNIQUE_ID) } dd { code { (text(&user.user, "/User/UserId")) } }
             dt { (words::CREATED) } dd { (instant_text(text(&user.user, "/User/CreateDate"), now)) }
-            dt { (words::PASSWORD_LAST_USED) } dd { (instant_text(text(&user.user, "/User/PasswordLastUsed"), now)) }
+            dt { (words::PASSWORD_LAST_USED) } dd { @let used = text(&user.user, "/User/PasswordLastUsed"); @if user.unknown && used.is_empty() { (unknown()) } @else { (instant_text(used, now)) } }
         }
         p {
             a href=(visit.link("/console/can", &[("principal", arn)])) { (words::ask_can(&name)) } " · "
@@ -229,6 +237,7 @@ fn credentials(visit: &Visit, name: &str, user: &User) -> Markup {
     html! {
         section id="credentials" {
             h2 { (words::CREDENTIALS) }
+            @if user.unknown { p.warn { (words::UNKNOWN_CREDENTIALS) } }
             h3 { (words::PASSWORD) }
             @match &user.password {
                 Ok(profile) => {
@@ -239,13 +248,13 @@ fn credentials(visit: &Visit, name: &str, user: &User) -> Markup {
                     (danger(visit, words::REMOVE_PASSWORD, words::REMOVE_PASSWORD_WHY, "DeleteLoginProfile", &[owner]))
                 }
                 Err(fault) if fault.status == 404 => {
-                    p.quiet { (words::NO_PASSWORD) }
+                    p.quiet { (if user.unknown { words::UNKNOWN } else { words::NO_PASSWORD }) }
                     (opening(visit, words::GIVE_PASSWORD, "CreateLoginProfile", &[owner], &generated))
                 }
                 Err(fault) => (refusal(visit, fault)),
             }
-            (keys(visit, owner, &user.keys))
-            (devices(visit, owner, &user.devices))
+            (keys(visit, owner, &user.keys, if user.unknown { words::UNKNOWN } else { words::NO_KEYS }))
+            (devices(visit, owner, &user.devices, if user.unknown { words::UNKNOWN } else { words::NO_MFA }))
         }
     }
 }
@@ -256,12 +265,17 @@ pub fn sign_in_address(account: &str) -> Markup {
     html! { a href=(path) data-copy="" { (path) } }
 }
 
-/// Access keys of a user.
-pub fn keys(visit: &Visit, owner: (&str, &str), keys: &Result<Vec<Value>, Fault>) -> Markup {
+/// Access keys of a user; `none` says that there are none.
+pub fn keys(
+    visit: &Visit,
+    owner: (&str, &str),
+    keys: &Result<Vec<Value>, Fault>,
+    none: &str,
+) -> Markup {
     html! {
         h3 { (words::ACCESS_KEYS) }
         (or_refusal(visit, keys, |keys| html! {
-            @if keys.is_empty() { p.quiet { (words::NO_KEYS) } }
+            @if keys.is_empty() { p.quiet { (none) } }
             @else { div.scroll tabindex="0" { table {
                 thead { tr { th scope="col" { (words::ACCESS_KEY_ID) } th scope="col" { (words::STATUS) } th scope="col" { (words::CREATED) } th { span.hidden { (words::ACTIONS) } } } }
                 tbody { @for key in keys {
@@ -286,12 +300,17 @@ pub fn keys(visit: &Visit, owner: (&str, &str), keys: &Result<Vec<Value>, Fault>
     }
 }
 
-/// MFA devices of a user.
-pub fn devices(visit: &Visit, owner: (&str, &str), devices: &Result<Vec<Value>, Fault>) -> Markup {
+/// MFA devices of a user; `none` says that there are none.
+pub fn devices(
+    visit: &Visit,
+    owner: (&str, &str),
+    devices: &Result<Vec<Value>, Fault>,
+    none: &str,
+) -> Markup {
     html! {
         h3 { (words::MFA_DEVICES) }
         (or_refusal(visit, devices, |devices| html! {
-            @if devices.is_empty() { p.warn { (words::NO_MFA) } }
+            @if devices.is_empty() { p.warn { (none) } }
             ul.plain { @for device in devices {
                 @let serial = text(device, "/SerialNumber");
                 li { code { (serial) } " " (instant_text(text(device, "/EnableDate"), visit.arrival.at)) " "

@@ -34,6 +34,9 @@ pub const VALUE: &str = "Value";
 pub const YES: &str = "yes";
 pub const NO: &str = "no";
 pub const NEVER: &str = "never";
+pub const UNKNOWN: &str = "unknown";
+/// Of users of before an imported account's history begins.
+pub const UNKNOWN_CREDENTIALS: &str = "This user is older than the account's history here: the snapshot that it began with tells nothing of passwords, access keys and MFA devices. Those that the trail tells of are shown; of others nobody knows here.";
 pub const ACTIVE: &str = "active";
 pub const INACTIVE: &str = "inactive";
 pub const DEFAULT: &str = "default";

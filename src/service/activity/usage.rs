@@ -102,7 +102,8 @@ impl Use {
     pub fn value(&self, by: u64) -> Result<Vec<u8>, ProjectionError> {
         Ok(match self.told_by {
             None => codec::encode(&(self.last.clone(), by))?,
-            Some(account) => codec::encode(&(self.last.clone(), by, account))?,
+            // The account answers nothing before it is all in: it counts from the first.
+            Some(account) => codec::encode(&(self.last.clone(), 0u64, account))?,
         })
     }
 }

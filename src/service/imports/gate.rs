@@ -87,8 +87,17 @@ pub fn has_unknown_credentials(
     account: AccountId,
     created: Timestamp,
 ) -> Result<bool, ProjectionError> {
+    Ok(credentials_known_since(reader, account)?.is_some_and(|since| created <= since))
+}
+
+/// Since when users are created with all that is known of their credentials, if the account's history begins with a
+/// snapshot: of those that are older it tells none.
+pub fn credentials_known_since(
+    reader: &dyn Reader,
+    account: AccountId,
+) -> Result<Option<Timestamp>, ProjectionError> {
     let row = reader.get(account, &IMPORT, &())?;
-    Ok(row.is_some_and(|row| row.baseline.is_some() && created <= row.since))
+    Ok(row.filter(|row| row.baseline.is_some()).map(|row| row.since))
 }
 
 /// Whether an account's history is still coming in, as a reader of the present sees it.

@@ -21,6 +21,7 @@ use crate::projection::view::ReadTables;
 use crate::service::activity::ActivityBook;
 use crate::service::documents::text_of;
 use crate::service::fault::Fault;
+use crate::service::imports::gate::has_unknown_credentials;
 use crate::service::mfa;
 
 /// Days after which a key is old and a credential unused.
@@ -134,7 +135,8 @@ impl Glance<'_> {
         if let Some(at) = root_used.filter(|at| *at > long_ago) {
             found.extend(one(&at.to_string()).finding(Wrong::RootUsed));
         }
-        if !mfa::has_any(&self.shown, account, &root)? {
+        let untold = has_unknown_credentials(reader, account, Timestamp::EPOCH)?;
+        if !untold && !mfa::has_any(&self.shown, account, &root)? {
             found.extend(Gathering { count: 1, names: Vec::new() }.finding(Wrong::RootWithoutMfa));
         }
         let mut keys = Gathering::default();
@@ -144,8 +146,9 @@ impl Glance<'_> {
         let credentials = Credentials::read(directory)?;
         let [mut bare, mut old, mut unused] = <[Gathering; 3]>::default();
         for user in directory.all::<UserRow>()? {
-            let facts = credentials.facts(book, directory, &user.row.id, until)?;
-            if facts.password && facts.mfa == 0 {
+            let facts = credentials.facts(book, directory, &user.row, until)?;
+            // Of an imported user nobody knows all devices.
+            if facts.password && facts.mfa == 0 && !facts.unknown {
                 bare.add(&user.name);
             }
             if facts.oldest_key.is_some_and(|created| created < long_ago) {

@@ -11,6 +11,7 @@ use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
 use crate::service::activity::ActivityBook;
 use crate::service::fault::Fault;
+use crate::service::imports::gate::{credentials_known_since, has_unknown_credentials};
 use crate::service::target::Target;
 
 /// Lines of a page.
@@ -70,6 +71,8 @@ pub struct UserFacts {
     pub active_keys: usize,
     /// When password or key was last used.
     pub last_activity: Option<Timestamp>,
+    /// Whether it may have credentials that are not known: it is of before its account's history begins.
+    pub unknown: bool,
 }
 
 /// A user group in a list.
@@ -119,6 +122,8 @@ pub struct Credentials {
     keys: HashMap<UniqueId, Vec<AccessKeyRow>>,
     devices: HashMap<UniqueId, usize>,
     groups: HashMap<UniqueId, usize>,
+    /// See [`credentials_known_since`].
+    known_since: Option<Timestamp>,
 }
 
 impl Credentials {
@@ -148,7 +153,8 @@ impl Credentials {
                 passwords.insert(user.row.id, row);
             }
         }
-        Ok(Credentials { passwords, keys, devices, groups })
+        let known_since = credentials_known_since(reader, account)?;
+        Ok(Credentials { passwords, keys, devices, groups, known_since })
     }
 
     /// Of one user; when it was last active is asked of the activity book.
@@ -159,15 +165,17 @@ impl Credentials {
         &self,
         book: &ActivityBook,
         directory: Directory<'_>,
-        user: &UniqueId,
+        row: &UserRow,
         until: Timestamp,
     ) -> Result<UserFacts, Fault> {
+        let user = &row.id;
+        let unknown = self.known_since.is_some_and(|since| row.created <= since);
         let keys = self.keys.get(user).map(Vec::as_slice).unwrap_or_default();
         let active: Vec<&AccessKeyRow> = keys.iter().filter(|key| key.active).collect();
         let password = self.passwords.contains_key(user);
         let mut last_activity = None;
         let person = ActivityBook::person(directory.account, user);
-        let used = keys.iter().map(|key| &key.id).chain(password.then_some(&person));
+        let used = keys.iter().map(|key| &key.id).chain((password || unknown).then_some(&person));
         for id in used {
             last_activity = last_activity.max(book.last_used(id, until)?.map(|used| used.at));
         }
@@ -178,6 +186,7 @@ impl Credentials {
             oldest_key: active.iter().map(|key| key.created).min(),
             active_keys: active.len(),
             last_activity,
+            unknown,
         })
     }
 }
@@ -224,7 +233,7 @@ impl Glance<'_> {
         let line = |user: &Named<UserRow>| {
             let facts = credentials
                 .as_ref()
-                .map(|credentials| credentials.facts(book, directory, &user.row.id, self.until()));
+                .map(|credentials| credentials.facts(book, directory, &user.row, self.until()));
             Ok(UserLine {
                 name: user.name.clone(),
                 path: user.row.path.clone(),
@@ -251,6 +260,18 @@ impl Glance<'_> {
         let Page { lines, total, page, withheld } = cut(found, wanted, withheld);
         let lines = lines.iter().map(line).collect::<Result<Vec<_>, Fault>>()?;
         Ok(Page { lines, total, page, withheld })
+    }
+
+    /// Whether a user may have credentials that are not known.
+    ///
+    /// # Errors
+    /// Whatever keeps the rows from being read.
+    pub fn has_unknown_credentials(&self, user: &str) -> Result<bool, Fault> {
+        let Directory { reader, account } = self.directory();
+        let found = self.directory().find::<UserRow>(user)?;
+        let unknown =
+            |user: Named<UserRow>| has_unknown_credentials(reader, account, user.row.created);
+        Ok(found.map(unknown).transpose()?.unwrap_or(false))
     }
 
     /// User groups.

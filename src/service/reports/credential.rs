@@ -6,6 +6,9 @@
 //! Source: IAM User Guide, "Generate credential reports for your AWS account". A further column of that
 //! page, `additional_credentials_info`, is for more than two keys of one user, which nobody can have; AWS's
 //! own reports have the 22 columns below.
+//!
+//! Of users of before an imported account's history begins, what nobody knows is `no_information`, a word that AWS has
+//! for it in `password_last_used`.
 
 use std::io::Write;
 
@@ -21,6 +24,7 @@ use crate::projection::tables::{
 use crate::service::activity::facts::Facts;
 use crate::service::activity::usage::principal_key;
 use crate::service::fault::Fault;
+use crate::service::imports::gate::{credentials_known_since, has_unknown_credentials};
 use crate::service::password_policy;
 
 /// The names of the columns.
@@ -76,6 +80,8 @@ struct User {
     password: Option<Password>,
     mfa: bool,
     keys: Keys,
+    /// Whether it may have credentials that are not known.
+    unknown: bool,
 }
 
 /// A password: when it was set, and from when on it is too old.
@@ -119,7 +125,9 @@ pub fn write(of: Of<'_>, out: &mut dyn Write) -> Result<(), Fault> {
         NOT_SUPPORTED.to_owned(),
         NOT_SUPPORTED.to_owned(),
     ];
-    lines.add_the_rest(&mut cells, root_mfa, root_keys)?;
+    let unknown =
+        has_unknown_credentials(of.directory.reader, of.directory.account, Timestamp::EPOCH)?;
+    lines.add_the_rest(&mut cells, root_mfa, root_keys, unknown)?;
     lines.put(cells)?;
     lines.pour(out)?;
     for user in users {
@@ -127,6 +135,11 @@ pub fn write(of: Of<'_>, out: &mut dyn Write) -> Result<(), Fault> {
         let arn = arn::iam(&account.digits, "user", path, &user.name);
         let mut cells = vec![user.name, arn, date(user.created)];
         cells.extend(match user.password {
+            None if user.unknown => {
+                let used = lines.password_last_used(&user.id)?;
+                let none = || NO_INFORMATION.to_owned();
+                [none(), used, none(), none()]
+            }
             None => ["false", NOT_APPLICABLE, NOT_APPLICABLE, NOT_APPLICABLE].map(str::to_owned),
             Some(Password { set, expires }) => [
                 "true".to_owned(),
@@ -135,7 +148,7 @@ pub fn write(of: Of<'_>, out: &mut dyn Write) -> Result<(), Fault> {
                 expires.map_or_else(|| NOT_APPLICABLE.to_owned(), date),
             ],
         });
-        lines.add_the_rest(&mut cells, user.mfa, user.keys)?;
+        lines.add_the_rest(&mut cells, user.mfa, user.keys, user.unknown)?;
         out.write_all(b"\n").map_err(Fault::internal)?;
         lines.put(cells)?;
         lines.pour(out)?;
@@ -144,13 +157,18 @@ pub fn write(of: Of<'_>, out: &mut dyn Write) -> Result<(), Fault> {
 }
 
 /// A signing certificate: `cert_1` or `cert_2`. There are none here.
-fn certificate() -> [String; 2] {
-    ["false".to_owned(), NOT_APPLICABLE.to_owned()]
+fn certificate(unknown: bool) -> [String; 2] {
+    match unknown {
+        true => [NO_INFORMATION, NO_INFORMATION],
+        false => ["false", NOT_APPLICABLE],
+    }
+    .map(str::to_owned)
 }
 
 /// The users, in the order of their ids.
 fn users(of: Of<'_>) -> Result<Vec<User>, Fault> {
     let Directory { reader, account } = of.directory;
+    let known_since = credentials_known_since(reader, account)?;
     let mut users = Vec::with_capacity(of.directory.how_many(Counted::Users)?);
     reader.scan(account, &USERS.prefix(&()), &mut |_, bytes| {
         let row: UserRow = codec::decode(bytes)?;
@@ -162,6 +180,7 @@ fn users(of: Of<'_>) -> Result<Vec<User>, Fault> {
             password: None,
             mfa: false,
             keys: [None, None],
+            unknown: known_since.is_some_and(|since| row.created <= since),
         });
         Ok(true)
     })?;
@@ -267,19 +286,31 @@ impl Lines<'_> {
     }
 
     /// The columns that are the same for everybody: second factor, keys, certificates.
-    fn add_the_rest(&self, cells: &mut Vec<String>, mfa: bool, keys: Keys) -> Result<(), Fault> {
-        cells.push(mfa.to_string());
+    fn add_the_rest(
+        &self,
+        cells: &mut Vec<String>,
+        mfa: bool,
+        keys: Keys,
+        unknown: bool,
+    ) -> Result<(), Fault> {
+        cells.push(match unknown && !mfa {
+            true => NO_INFORMATION.to_owned(),
+            false => mfa.to_string(),
+        });
         for key in keys {
-            cells.extend(self.key(key)?);
+            cells.extend(self.key(key, unknown)?);
         }
-        cells.extend(certificate());
-        cells.extend(certificate());
+        cells.extend(certificate(unknown));
+        cells.extend(certificate(unknown));
         Ok(())
     }
 
-    fn key(&self, key: Option<Key>) -> Result<[String; 5], Fault> {
+    fn key(&self, key: Option<Key>, unknown: bool) -> Result<[String; 5], Fault> {
         let none = || NOT_APPLICABLE.to_owned();
         let Some(key) = key else {
+            if unknown {
+                return Ok([NO_INFORMATION; 5].map(str::to_owned));
+            }
             return Ok(["false".to_owned(), none(), none(), none(), none()]);
         };
         let used = self.of.activity.last_used(&key.id, self.of.until)?;

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::named::{Act, DAY, Scene, Table};
-use super::people;
+use super::people::{self, UNKNOWN, or_unknown};
 use crate::identity::Event;
 use crate::identity::change::Change;
 use crate::identity::id::UniqueId;
@@ -48,20 +48,21 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
         // Of who has no credentials left, up to when they were taken away.
         let act = match person.has_credentials() {
             true => None,
+            false if person.unknown => None,
             false => taken_away(scene, &person.id)?,
         };
         if !person.has_credentials() && act.is_none() {
-            // It never had any, as far as its account's history goes back.
+            // It has none that are known, but may have others.
             if person.unknown {
                 unknown += 1;
                 rows.push(json!({
                     "user": person.called,
-                    "state": "unknown",
+                    "state": UNKNOWN,
                     "created": person.created.to_string(),
-                    "last_used": used.map(|at| at.to_string()),
-                    "idle_days": null,
-                    "password": null,
-                    "active_keys": null,
+                    "last_used": or_unknown(used.map(|at| at.to_string())),
+                    "idle_days": UNKNOWN,
+                    "password": or_unknown(person.signs_in),
+                    "active_keys": UNKNOWN,
                     "disabled": null,
                     "disabled_by": null,
                     "event": null,
@@ -85,7 +86,7 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             "created": person.created.to_string(),
             "last_used": used.map(|at| at.to_string()),
             "idle_days": idle,
-            "password": person.password.is_some(),
+            "password": or_unknown(person.signs_in),
             "active_keys": person.keys.iter().filter(|key| key.active).count(),
             "disabled": act.as_ref().map(|act| act.at.to_string()),
             "disabled_by": act.as_ref().map(|act| act.by.clone()),
@@ -93,7 +94,13 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             "days_over": idle - limit,
         }));
     }
-    let summary = json!({ "idle_after_days": limit, "dormant": dormant, "disabled_late": disabled, "unknown": unknown });
+    let summary = json!({
+        "idle_after_days": limit,
+        "dormant": dormant,
+        "disabled_late": disabled,
+        "unknown": unknown,
+        "note": (unknown > 0).then_some(people::WHY_UNKNOWN),
+    });
     Ok(Table { columns: COLUMNS, rows, summary })
 }
 

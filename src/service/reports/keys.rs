@@ -1,9 +1,9 @@
 //! Access keys: how old each is, whether it is overdue for rotation, and when it was last used.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::named::{Scene, Table};
-use super::people;
+use super::people::{self, UNKNOWN, or_unknown};
 use crate::service::activity::facts::Facts;
 use crate::service::fault::Fault;
 
@@ -22,7 +22,8 @@ const COLUMNS: &[&str] = &[
     "last_used_service",
 ];
 
-/// Makes the table; where days are given, of the keys that are older only.
+/// Makes the table; where days are given, of the keys that are older only. Whoever may have keys that are not known
+/// has a line for these.
 ///
 /// # Errors
 /// Whatever keeps account or activity book from being read.
@@ -31,7 +32,8 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
     let (mut rows, mut count, mut active, mut overdue) = (Vec::new(), 0u64, 0u64, 0u64);
     let mut unknown = 0u64;
     for person in people::all(scene)? {
-        unknown += u64::from(person.unknown);
+        let others = person.may_have_other_keys();
+        unknown += u64::from(others);
         let of_person = person.keys.iter().filter(|key| key.active).count();
         for key in &person.keys {
             let age = scene.days_since(key.created);
@@ -51,10 +53,16 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
                 "created": key.created.to_string(),
                 "age_days": age,
                 "overdue": key.active && is_old,
-                "other_active_keys": of_person - usize::from(key.active),
+                "other_active_keys": or_unknown((!others).then_some(of_person - usize::from(key.active))),
                 "last_used": used.as_ref().map(|used| used.at.to_string()),
                 "last_used_service": used.map(|used| used.service),
             }));
+        }
+        if others {
+            let mut row: Map<String, Value> =
+                COLUMNS.iter().map(|name| ((*name).to_owned(), UNKNOWN.into())).collect();
+            row.insert("user".to_owned(), person.called.into());
+            rows.push(row.into());
         }
     }
     let summary = json!({
@@ -63,6 +71,7 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
         "overdue": overdue,
         "overdue_after_days": old,
         "users_who_may_have_others": unknown,
+        "note": (unknown > 0).then_some(people::WHY_UNKNOWN),
     });
     Ok(Table { columns: COLUMNS, rows, summary })
 }

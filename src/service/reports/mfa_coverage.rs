@@ -3,22 +3,21 @@
 use serde_json::json;
 
 use super::named::{Scene, Table};
-use super::people;
+use super::people::{self, or_unknown};
 use crate::service::fault::Fault;
 
 const COLUMNS: &[&str] =
     &["user", "created", "password_set", "signs_in", "devices", "mfa_since", "covered"];
 
 /// Makes the table. Whoever cannot sign in needs no second factor, and is covered. Of users of before an imported
-/// account's history begins, nobody knows whether they have a password; where that matters, nothing is said.
+/// account's history begins, what the trail does not tell is `unknown`.
 ///
 /// # Errors
 /// Whatever keeps the account from being read.
 pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
     let (mut rows, mut sign_in, mut covered, mut unknown) = (Vec::new(), 0u64, 0u64, 0u64);
     for person in people::all(scene)? {
-        let is_known = person.password.is_some() || !person.unknown;
-        let signs_in = is_known.then_some(person.password.is_some());
+        let signs_in = person.signs_in;
         let is_covered = match (signs_in, person.devices.is_empty()) {
             (_, false) | (Some(false), _) => Some(true),
             // It may have a device that is not known, too.
@@ -28,14 +27,15 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
         sign_in += u64::from(signs_in == Some(true));
         covered += u64::from(signs_in == Some(true) && is_covered == Some(true));
         unknown += u64::from(signs_in.is_none() || is_covered.is_none());
+        let since = person.devices.first().map(|at| at.to_string());
         rows.push(json!({
             "user": person.called,
             "created": person.created.to_string(),
-            "password_set": person.password.map(|at| at.to_string()),
-            "signs_in": signs_in,
-            "devices": person.devices.len(),
-            "mfa_since": person.devices.first().map(|at| at.to_string()),
-            "covered": is_covered,
+            "password_set": person.password_set(),
+            "signs_in": or_unknown(signs_in),
+            "devices": or_unknown(person.device_count()),
+            "mfa_since": or_unknown(person.device_count().map(|_| since)),
+            "covered": or_unknown(is_covered),
         }));
     }
     let summary = json!({
@@ -43,6 +43,7 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
         "with_second_factor": covered,
         "without": rows.iter().filter(|row| row.get("covered") == Some(&false.into())).count(),
         "unknown": unknown,
+        "note": (unknown > 0).then_some(people::WHY_UNKNOWN),
     });
     Ok(Table { columns: COLUMNS, rows, summary })
 }

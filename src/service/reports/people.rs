@@ -2,16 +2,36 @@
 
 use std::collections::HashMap;
 
+use serde_json::{Value, json};
+
 use super::named::Scene;
 use crate::base::time::Timestamp;
+use crate::identity::Event;
 use crate::identity::id::UniqueId;
+use crate::ledger::Frame;
+use crate::projection::ProjectionError;
 use crate::projection::directory::{Directory, Named};
+use crate::projection::postings::{Of, Order, Sought, Term};
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
 use crate::service::activity::facts::Facts;
 use crate::service::activity::usage::principal_key;
 use crate::service::fault::Fault;
 use crate::service::imports::gate::has_unknown_credentials;
+
+/// Keys that one user can have.
+const KEYS: usize = 2;
+
+/// What reports say where nobody knows.
+pub const UNKNOWN: &str = "unknown";
+/// Why that is so, for those who read them.
+pub const WHY_UNKNOWN: &str = "the snapshot that the account's history begins with tells nothing of passwords, access \
+                               keys and multi-factor devices; what the trail tells of them is known";
+
+/// A value, or that it is not known.
+pub fn or_unknown<T: serde::Serialize>(known: Option<T>) -> Value {
+    known.map_or_else(|| UNKNOWN.into(), |known| json!(known))
+}
 
 /// A user, or the root user, and its credentials.
 pub struct Person {
@@ -23,6 +43,8 @@ pub struct Person {
     pub created: Timestamp,
     /// When its password was set; `None` if it has none.
     pub password: Option<Timestamp>,
+    /// Whether it has a password; `None` if that is not known.
+    pub signs_in: Option<bool>,
     /// Its access keys, active or not, by their age.
     pub keys: Vec<AccessKeyRow>,
     /// Since when it has each of its multi-factor devices.
@@ -34,7 +56,26 @@ pub struct Person {
 impl Person {
     /// Whether anything of it opens something.
     pub fn has_credentials(&self) -> bool {
-        self.password.is_some() || self.keys.iter().any(|key| key.active)
+        self.signs_in == Some(true) || self.keys.iter().any(|key| key.active)
+    }
+
+    /// Whether it may have access keys that are not known.
+    pub fn may_have_other_keys(&self) -> bool {
+        self.unknown && self.keys.len() < KEYS
+    }
+
+    /// How many multi-factor devices it has, if that is known.
+    pub fn device_count(&self) -> Option<usize> {
+        (!self.unknown || !self.devices.is_empty()).then_some(self.devices.len())
+    }
+
+    /// When its password was set: null if it has none.
+    pub fn password_set(&self) -> Value {
+        match (self.password, self.signs_in) {
+            (Some(at), _) => at.to_string().into(),
+            (None, Some(false)) => Value::Null,
+            (None, _) => UNKNOWN.into(),
+        }
     }
 
     /// When its password or one of its keys was last used.
@@ -77,6 +118,7 @@ pub fn all(scene: &Scene<'_>) -> Result<Vec<Person>, Fault> {
     let mut people = vec![Person {
         called: "root".to_owned(),
         created: row.as_ref().map(|row| row.created).unwrap_or_default(),
+        signs_in: None,
         password: row.and_then(|row| row.root_password_set),
         keys: keys.remove(&root).unwrap_or_default(),
         devices: devices.remove(&root).unwrap_or_default(),
@@ -88,6 +130,7 @@ pub fn all(scene: &Scene<'_>) -> Result<Vec<Person>, Fault> {
         people.push(Person {
             called: format!("user/{name}"),
             created: row.created,
+            signs_in: None,
             password: profile.map(|profile| profile.password_set),
             keys: keys.remove(&row.id).unwrap_or_default(),
             devices: devices.remove(&row.id).unwrap_or_default(),
@@ -95,5 +138,41 @@ pub fn all(scene: &Scene<'_>) -> Result<Vec<Person>, Fault> {
             id: row.id,
         });
     }
+    for person in &mut people {
+        person.signs_in = signs_in(scene, person)?;
+    }
     Ok(people)
+}
+
+/// Whether somebody has a password. Where nobody was told, whoever signed in had one, until it was taken away.
+fn signs_in(scene: &Scene<'_>, person: &Person) -> Result<Option<bool>, Fault> {
+    if person.password.is_some() || !person.unknown {
+        return Ok(Some(person.password.is_some()));
+    }
+    let key = principal_key(scene.account, &person.id);
+    let signed_in = scene.facts.last_used(&key, scene.at)?.map(|used| used.at);
+    let removed = password_removed(scene, &person.id)?;
+    Ok(match (signed_in, removed) {
+        (Some(at), removed) if removed.is_none_or(|removed| removed < at) => Some(true),
+        (_, Some(_)) => Some(false),
+        _ => None,
+    })
+}
+
+/// When a password was last taken from a user, known or not.
+fn password_removed(scene: &Scene<'_>, user: &UniqueId) -> Result<Option<Timestamp>, Fault> {
+    let all = [vec![Term::new(Of::About, user.as_str())]];
+    let last = scene.view.position_of(scene.account)?;
+    let sought = Sought { all: &all, first: 1, last, order: Order::Newest, steps: u64::MAX };
+    let mut removed = None;
+    scene.view.postings(scene.account, &sought, &mut |position| {
+        let bytes = scene.view.ledger().event(position)?;
+        let frame = Frame::read(position, &bytes)?;
+        let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
+        if event.origin.operation == "DeleteLoginProfile" && event.origin.target == *user {
+            removed = Some(frame.header.happened_at);
+        }
+        Ok(removed.is_none())
+    })?;
+    Ok(removed)
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::named::{Scene, Table};
-use super::people;
+use super::people::{self, or_unknown};
 use crate::identity::Event;
 use crate::identity::id::UniqueId;
 use crate::ledger::Frame;
@@ -42,9 +42,11 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
         "changes": made,
         "requests": rows.len() - made,
         "receipts_kept_from": kept_from,
-        "access_keys": root.as_ref().map(|root| root.keys.len()),
-        "mfa_devices": root.as_ref().map(|root| root.devices.len()),
-        "has_password": root.as_ref().map(|root| root.password.is_some()),
+        "access_keys": root.as_ref().map(|root| {
+            or_unknown((!root.unknown || !root.keys.is_empty()).then_some(root.keys.len()))
+        }),
+        "mfa_devices": root.as_ref().map(|root| or_unknown(root.device_count())),
+        "has_password": root.as_ref().map(|root| or_unknown(root.signs_in)),
         "last_used": last_used.map(|at| at.to_string()),
     });
     Ok(Table { columns: COLUMNS, rows, summary })

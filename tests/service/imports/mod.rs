@@ -7,6 +7,7 @@ mod order;
 mod real_records;
 pub mod recorder;
 mod shared;
+mod unknown;
 
 use domesday::service::audit::{self, Question};
 use domesday::service::caller::Caller;
