@@ -27,6 +27,7 @@ pub fn access(door: &Door, output: Output, options: &AccessOptions) -> Result<u8
     };
     let columns = ["name", "id", "via", "state", "from", "to", "opened", "closed"];
     print::rows(output, &all, &columns)?;
+    tell_assumed(&answer);
     Ok(0)
 }
 
@@ -52,6 +53,7 @@ pub fn who_can(door: &Door, output: Output, options: &WhoCanOptions) -> Result<u
         let all: Vec<Value> = list(&answer, "intervals").map(told).collect();
         let columns = ["name", "id", "via", "state", "from", "to", "opened", "closed"];
         print::rows(output, &all, &columns)?;
+        tell_assumed(&answer);
         return Ok(0);
     }
     let could = list(&answer, "could").map(|mut one| {
@@ -67,10 +69,26 @@ pub fn who_can(door: &Door, output: Output, options: &WhoCanOptions) -> Result<u
         columns.push("steps");
     }
     print::rows(output, &principals, &columns)?;
+    tell_assumed(&answer);
     if answer.get("truncated") == Some(&Value::Bool(true)) {
         eprintln!("domesday: not every way was followed: ask of a narrower action or resource");
     }
     Ok(0)
+}
+
+/// On which texts an answer stands that an import did not tell, in a sentence.
+pub fn assumed(answer: &Value) -> Option<String> {
+    let policies: Vec<Value> = list(answer, "assumed").collect();
+    let names: Vec<&str> = policies.iter().filter_map(Value::as_str).collect();
+    (!names.is_empty()).then(|| {
+        format!("assumed: {} as the catalogue has it; the import does not tell", names.join(", "))
+    })
+}
+
+fn tell_assumed(answer: &Value) {
+    if let Some(assumed) = assumed(answer) {
+        eprintln!("domesday: {assumed}");
+    }
 }
 
 fn list(value: &Value, name: &str) -> impl Iterator<Item = Value> + use<> {

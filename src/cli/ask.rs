@@ -179,6 +179,9 @@ fn can(door: &Door, output: Output, options: &CanOptions) -> Result<u8, Failure>
                 print::line(&format!("  {word}: {}", change.as_str().unwrap_or_default()))?;
             }
         }
+        if let Some(assumed) = access::assumed(&answer) {
+            print::line(&format!("  {assumed}"))?;
+        }
         for key in field(&answer, "missing_context").as_array().into_iter().flatten() {
             print::line(&format!(
                 "  unknown: {} (give it by --context)",

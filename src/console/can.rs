@@ -102,6 +102,10 @@ fn answered(visit: &Visit, answer: &Value, texts: &[Option<String>]) -> Markup {
                 ul { @for key in elements(answer, "/missing_context").iter().filter_map(Value::as_str) { li { code { (key) } } } }
             }
         }
+        @let assumed = elements(answer, "/assumed");
+        @if !assumed.is_empty() {
+            section { p.warn { (words::ASSUMED) } ul { @for arn in assumed.iter().filter_map(Value::as_str) { li { code { (arn) } } } } }
+        }
         @let statements = elements(answer, "/statements");
         @if !statements.is_empty() {
             section {

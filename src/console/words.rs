@@ -290,6 +290,8 @@ pub const STILL: &str = "still";
 pub const BY_ITSELF: &str = "by itself";
 pub const INTERVAL_COLUMNS: [&str; 4] = ["From", "To", "How", "Through"];
 pub const HANGS_ON: &str = "The answer hangs on:";
+pub const ASSUMED: &str =
+    "The import does not tell the text of these policies; the catalogue's of today is assumed:";
 pub const DECIDING: &str = "The statements that decided";
 pub const WOULD_CHANGE: &str = "What would change the answer";
 pub const ALMOST: &str = "What nearly allows it";

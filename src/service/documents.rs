@@ -307,6 +307,11 @@ impl Catalogue {
         Ok(Catalogue { policies, order })
     }
 
+    /// Whether an ARN is of a policy of our own.
+    pub fn is_own(arn: &str) -> bool {
+        Self::OWN.contains(&format!("\"arn\":\"{arn}\""))
+    }
+
     /// A policy by its ARN.
     pub fn get(&self, arn: &str) -> Option<&SharedPolicy> {
         self.policies.get(arn)

@@ -6,6 +6,7 @@
 //! - [`show`]: one thing as it was, and the events that made it so.
 //! - [`access`]: when could a principal do something, and by whose act.
 //! - [`can`]: may a principal do something, and why; [`who_can`]: who may.
+//! - [`assumed`]: on which texts of today these answers stand, where an import does not tell them.
 //! - [`diff`]: which permissions were gained and lost between two moments, by which events.
 //! - [`proofs`]: that an event is in the ledger, checkpoints, and the keys that sign them.
 //! - [`evidence`]: an answer with everything that shows that its events are in the ledger.
@@ -18,6 +19,7 @@
 //! an operator is not judged.
 
 pub mod access;
+pub mod assumed;
 pub mod can;
 pub mod changed;
 pub mod denied;
@@ -98,6 +100,11 @@ fn answer(
     if let Some(unknown) = unknown(service, caller, &question, &view)? {
         return Ok((unknown, view.cut().position));
     }
+    let of_texts = match &question {
+        Question::Can(ask) => Some(Some(ask.principal.clone())),
+        Question::Access(_) | Question::WhoCan(_) => Some(None),
+        _ => None,
+    };
     let answer = match question {
         Question::Head => head(service, &view),
         Question::Events(filter) => Ok(log::page(service, caller.account, &view, &filter)?.shown()),
@@ -116,7 +123,11 @@ fn answer(
         Question::Checkpoint => proofs::checkpoint(service, &view, moment.is_some()),
         Question::Proof(position) => proofs::proof(service, caller, &view, position),
     };
-    Ok((answer?, view.cut().position))
+    let mut answer = answer?;
+    if let Some(principal) = of_texts {
+        assumed::note(&view, caller.account, principal.as_deref(), &mut answer)?;
+    }
+    Ok((answer, view.cut().position))
 }
 
 /// Refuses what asks of an account of which, at that moment, only a part is known: it would be answered wrongly.

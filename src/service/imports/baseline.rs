@@ -37,7 +37,6 @@ use crate::projection::view::ReadTables;
 use crate::service::activity::receipt::LastUsed;
 use crate::service::activity::usage::Use;
 use crate::service::caller::Caller;
-use crate::service::documents::Documents;
 use crate::service::fault::Fault;
 use crate::service::operations::shapes::pairs;
 use crate::service::operations::{roles, tags};
@@ -316,7 +315,7 @@ struct Baseline<'a> {
 }
 
 /// Brings one entity in; the id that it is about, or `None` if it is there already.
-type Bring<T> = fn(&mut Transaction<'_>, &Documents, T) -> Result<Option<UniqueId>, Fault>;
+type Bring<T> = fn(&mut Transaction<'_>, T) -> Result<Option<UniqueId>, Fault>;
 
 impl Baseline<'_> {
     fn list<T: super::details::Listed + Send + 'static>(
@@ -339,11 +338,11 @@ impl Baseline<'_> {
     fn commit<T: Send + 'static>(&self, entities: Vec<T>, bring: Bring<T>) -> Result<u32, Fault> {
         let (account, caller, at) = (self.account, self.caller.clone(), self.at);
         let act = Act { account, actor: caller.actor(), happened_at: Some(at) };
-        self.service.act(move |service: &Service, turn: &mut Turn<'_>| {
+        self.service.act(move |_: &Service, turn: &mut Turn<'_>| {
             let mut written = 0;
             for entity in entities {
                 let brought = turn.perform(&act, |tx| {
-                    let id = bring(tx, service.documents(), entity)?;
+                    let id = bring(tx, entity)?;
                     let about = id.clone().unwrap_or_else(UniqueId::root);
                     Ok((id, origin(tx, &caller, OPERATION, about, None)?))
                 })?;
@@ -358,15 +357,11 @@ fn keep(tx: &mut Transaction<'_>, value: &serde_json::Value) -> Result<DocumentH
     Ok(tx.keep_content(text_of(value)?.as_bytes()))
 }
 
-fn policy(
-    tx: &mut Transaction<'_>,
-    documents: &Documents,
-    detail: ManagedDetail,
-) -> Result<Option<UniqueId>, Fault> {
+fn policy(tx: &mut Transaction<'_>, detail: ManagedDetail) -> Result<Option<UniqueId>, Fault> {
     let updated = detail.update_date.as_deref().unwrap_or(&detail.create_date);
     let (created, updated) = (date(&detail.create_date)?, date(updated)?);
     if detail.arn.starts_with(AWS_POLICIES) {
-        return shared(tx, documents, detail, (created, updated));
+        return shared(tx, detail, (created, updated));
     }
     let policy = id_of(&detail.policy_id)?;
     let account = tx.account();
@@ -397,7 +392,6 @@ fn policy(
 /// A shared policy comes in only where its text is another one than the catalogue's.
 fn shared(
     tx: &mut Transaction<'_>,
-    documents: &Documents,
     detail: ManagedDetail,
     (created, updated): (Timestamp, Timestamp),
 ) -> Result<Option<UniqueId>, Fault> {
@@ -407,9 +401,8 @@ fn shared(
     let default = versions.into_iter().find(|one| one.version_id == detail.default_version_id);
     let Some(default) = default else { return Ok(None) };
     let text = text_of(&default.document)?;
-    let known = documents.shared(&*tx, account, &policy)?;
-    let same = known.is_some_and(|known| same_json(&known.document, &text));
-    if same || tx.get(account, &SHARED_POLICIES, &policy)?.is_some() {
+    // Also where the catalogue says the same: that it was so is known of what came in alone.
+    if tx.get(account, &SHARED_POLICIES, &policy)?.is_some() {
         return Ok(None);
     }
     let document = tx.keep_content(text.as_bytes());
@@ -463,11 +456,7 @@ fn reference(tx: &Transaction<'_>, arn: &str) -> Result<PolicyRef, Fault> {
     found.ok_or_else(|| Fault::validation(format!("The policy {:?} is not in the file.", cut(arn))))
 }
 
-fn group(
-    tx: &mut Transaction<'_>,
-    _: &Documents,
-    detail: GroupDetail,
-) -> Result<Option<UniqueId>, Fault> {
+fn group(tx: &mut Transaction<'_>, detail: GroupDetail) -> Result<Option<UniqueId>, Fault> {
     let group = id_of(&detail.group_id)?;
     if tx.get(tx.account(), &GROUPS, &group)?.is_some() {
         return Ok(None);
@@ -484,11 +473,7 @@ fn group(
     Ok(Some(group))
 }
 
-fn user(
-    tx: &mut Transaction<'_>,
-    _: &Documents,
-    detail: UserDetail,
-) -> Result<Option<UniqueId>, Fault> {
+fn user(tx: &mut Transaction<'_>, detail: UserDetail) -> Result<Option<UniqueId>, Fault> {
     let user = id_of(&detail.user_id)?;
     let account = tx.account();
     if tx.get(account, &USERS, &user)?.is_some() {
@@ -527,11 +512,7 @@ pub fn trust(tx: &mut Transaction<'_>, text: &str) -> Result<Trust, Fault> {
     Ok(Trust { document: tx.keep_content(text.as_bytes()), principals })
 }
 
-fn role(
-    tx: &mut Transaction<'_>,
-    _: &Documents,
-    detail: RoleDetail,
-) -> Result<Option<UniqueId>, Fault> {
+fn role(tx: &mut Transaction<'_>, detail: RoleDetail) -> Result<Option<UniqueId>, Fault> {
     let role = id_of(&detail.role_id)?;
     let account = tx.account();
     if tx.get(account, &ROLES, &role)?.is_some() {
@@ -569,11 +550,7 @@ fn role(
 }
 
 /// Binds the trust of a role whose principals were not all there when it came in.
-fn bind_trust(
-    tx: &mut Transaction<'_>,
-    _: &Documents,
-    detail: RoleDetail,
-) -> Result<Option<UniqueId>, Fault> {
+fn bind_trust(tx: &mut Transaction<'_>, detail: RoleDetail) -> Result<Option<UniqueId>, Fault> {
     let role = id_of(&detail.role_id)?;
     let Some(row) = tx.get(tx.account(), &ROLES, &role)? else { return Ok(None) };
     let trust = trust(tx, &text_of(&detail.assume_role_policy_document)?)?;

@@ -103,11 +103,11 @@ pub fn oldest_first(history: &Value) -> Vec<Value> {
     events
 }
 
-/// An answer without positions, which differ from ledger to ledger.
+/// An answer without positions, which differ from ledger to ledger, and without what is said of imports alone.
 pub fn without_positions(answer: &Value) -> Value {
     match answer {
         Value::Object(fields) => {
-            let own = ["position", "event", "events", "recorded_at"];
+            let own = ["position", "event", "events", "recorded_at", "assumed"];
             let fields = fields.iter().filter(|(name, _)| !own.contains(&name.as_str()));
             fields.map(|(name, value)| (name.clone(), without_positions(value))).collect()
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Import;
-use super::order::DIGITS;
+use super::order::{DIGITS, record};
 
 const SINCE: &str = "2026-02-01";
 
@@ -74,4 +74,57 @@ fn lists_show_the_text_that_came_in() {
     let query = [("Scope", "AWS"), ("PathPrefix", "/"), ("MaxItems", "1000")];
     let own = world.ok(&own, "ListPolicies", &query).to_string();
     assert!(!own.contains("LongGoneAccess") && !own.contains("v99"));
+}
+
+#[test]
+fn answers_name_the_policies_whose_text_they_assume() {
+    let import = Import::new(2);
+    let same = import.world.ok(
+        &import.world.admin,
+        "GetPolicyVersion",
+        &[
+            ("PolicyArn", "arn:aws:iam::aws:policy/IAMReadOnlyAccess"),
+            ("VersionId", &version_of(&import, "IAMReadOnlyAccess")),
+        ],
+    );
+    let mut told = aws("IAMReadOnlyAccess", "ANPAREADONLY000000001", "v1", "iam:Get*");
+    // The very text of the catalogue: told all the same.
+    told["PolicyVersionList"][0]["Document"] = same["PolicyVersion"]["Document"].clone();
+    let mut details = snapshot(&["IAMReadOnlyAccess"], &[told]);
+    let mut bob = details["UserDetailList"][0].clone();
+    bob["UserName"] = "bob".into();
+    bob["UserId"] = "AIDABOB0000000000001".into();
+    bob["Arn"] = format!("arn:aws:iam::{DIGITS}:user/bob").into();
+    details["UserDetailList"].as_array_mut().unwrap().push(bob);
+    import.snapshot(&details, SINCE).unwrap();
+    let arn = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
+    let attach = json!({ "userName": "ann", "policyArn": arn });
+    import
+        .trail(&[record("a", "2026-03-01T09:00:00Z", "AttachUserPolicy", attach, Value::Null)])
+        .unwrap();
+    import.act("import-complete", json!({})).unwrap();
+    let asked = |name: &str, who: Option<&str>, at: Option<&str>| {
+        let mut parameters = vec![("action", "s3:GetObject"), ("resource", "arn:aws:s3:::b/k")];
+        parameters.extend(who.map(|who| ("principal", who)));
+        import.question(DIGITS, name, &parameters, at).unwrap()
+    };
+    for (name, who, at, assumed) in [
+        ("can", Some("ann"), None, json!([arn])),
+        ("can", Some("ann"), Some("2026-02-15"), Value::Null),
+        ("can", Some("bob"), None, Value::Null),
+        ("can", Some("root"), None, Value::Null),
+        ("access", Some("ann"), None, json!([arn])),
+        ("who-can", None, None, json!([arn])),
+        ("who-can", None, Some("2026-02-15"), Value::Null),
+    ] {
+        let answer = asked(name, who, at);
+        assert_eq!(answer["assumed"], assumed, "{name} {who:?} {at:?}: {answer:#}");
+    }
+    assert_eq!(asked("can", Some("ann"), None)["decision"], "allowed");
+}
+
+fn version_of(import: &Import, name: &str) -> String {
+    let arn = format!("arn:aws:iam::aws:policy/{name}");
+    let got = import.world.ok(&import.world.admin, "GetPolicy", &[("PolicyArn", &arn)]);
+    got["Policy"]["DefaultVersionId"].as_str().unwrap().to_owned()
 }
