@@ -34,11 +34,10 @@ pub fn forget(store: &dyn Store, account: AccountId) -> Result<(), ProjectionErr
     })
 }
 
-fn each(
-    store: &dyn Store,
-    family: Family,
-    visit: &dyn Fn(&[u8], &[u8], &mut Batch),
-) -> Result<(), ProjectionError> {
+/// Puts into a batch what is to be done with a row.
+type Visit<'a> = &'a dyn Fn(&[u8], &[u8], &mut Batch);
+
+fn each(store: &dyn Store, family: Family, visit: Visit<'_>) -> Result<(), ProjectionError> {
     let mut from = Some(Vec::new());
     while let Some(first) = from.take() {
         let mut batch = Batch::default();
