@@ -8,7 +8,7 @@ use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::ledger;
-use super::parts::{difference, elements, or_refusal, text};
+use super::parts::{difference, elements, or_refusal, shortened, text};
 use super::visit::{Visit, address};
 use super::words;
 use crate::service::audit::changed;
@@ -148,10 +148,7 @@ fn more(entry: &Value, fields: usize) -> Markup {
 
 /// A text that is not longer than a line.
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(CHARACTERS) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-    }
+    shortened(text, CHARACTERS)
 }
 
 /// The lines that differ and those around them; what is left out between is an ellipsis.

@@ -21,6 +21,14 @@ pub fn elements<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     value.pointer(path).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// A text of at most so many characters, with an ellipsis if there were more.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
 /// An instant, to the minute, and how long ago it was.
 pub fn instant(at: Timestamp, now: Timestamp) -> Markup {
     let whole = at.to_string();

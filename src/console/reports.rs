@@ -10,7 +10,9 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::{self, Section};
-use super::parts::{elements, field, minute, or_refusal, pager, principal_link, refusal, text};
+use super::parts::{
+    elements, field, minute, or_refusal, pager, principal_link, refusal, shortened, text,
+};
 use super::typed_moment;
 use super::visit::{Visit, address};
 use super::words;
@@ -255,14 +257,7 @@ fn value(visit: &Visit, row: &Value, column: &str) -> Markup {
 fn moment(shown: &str) -> Markup {
     match Timestamp::parse(shown) {
         Some(_) => html! { time datetime=(shown) title=(shown) { (minute(shown)) } },
-        None => html! { (short(shown)) },
-    }
-}
-
-fn short(text: &str) -> String {
-    match text.char_indices().nth(CHARACTERS) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => html! { (shortened(shown, CHARACTERS)) },
     }
 }
 
@@ -278,7 +273,7 @@ fn spaced(name: &str) -> String {
 fn words_or_none(text: &str) -> Markup {
     match text {
         "" => html! { span.quiet { "—" } },
-        text => html! { (short(text)) },
+        text => html! { (shortened(text, CHARACTERS)) },
     }
 }
 

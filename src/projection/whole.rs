@@ -2,8 +2,8 @@
 //!
 //! To judge one principal takes some ten rows under as many keys; to judge all ten thousand of an account one by one
 //! seeks a hundred thousand times. [`Whole`] reads a table of the account in one pass, once it was asked for more than
-//! a few rows of it, and answers from memory then. What it shows is what its reader shows, which must not change meanwhile:
-//! a view, the past, or a transaction that is done with recording.
+//! a few rows of it, and answers from memory then. What it shows is what its reader shows, which must not change
+//! meanwhile: a view, the past, or a transaction that is done with recording.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use crate::ledger::AccountId;
 use crate::store::keys::SubjectKeys;
 
 /// Questions about a table that are passed on before it is read.
-const FEW: usize = 64;
+pub const FEW: usize = 64;
 
 /// A table of an account: keys within the account, and rows, by key.
 struct Rows {

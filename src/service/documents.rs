@@ -309,7 +309,8 @@ impl Catalogue {
 
     /// Whether an ARN is of a policy of our own.
     pub fn is_own(arn: &str) -> bool {
-        Self::OWN.contains(&format!("\"arn\":\"{arn}\""))
+        let policies = Self::OWN.lines().map(serde_json::from_str::<SharedPolicy>);
+        policies.flatten().any(|policy| policy.arn == arn)
     }
 
     /// A policy by its ARN.

@@ -46,6 +46,7 @@ pub mod root;
 pub mod signin;
 pub mod simulation;
 pub mod standing;
+pub mod stretch;
 pub mod sts;
 pub mod supposed;
 pub mod target;

@@ -3,7 +3,8 @@
 
 use domesday::base::random::{Random, SeededRandom, random_bytes};
 use domesday::ledger::AccountId;
-use domesday::projection::{Cut, History, Projections, Reader, rebuild};
+use domesday::projection::whole::FEW;
+use domesday::projection::{Cut, History, Projections, Reader, Whole, rebuild};
 
 use super::world::World;
 
@@ -75,6 +76,35 @@ fn rows_at_hand_are_the_stored_rows_after_every_commit_and_at_every_earlier_cut(
                 let now = rows(&at_hand.now(), account);
                 assert!(!now.is_empty());
                 assert_eq!(now, rows(&stored.now(), account), "seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_account_read_whole_is_what_its_reader_reads_however_often_it_is_asked() {
+    let world = World::new(302);
+    let random = SeededRandom::new(32);
+    for _ in 0..60 {
+        act(&world, &random);
+    }
+    let own = world.caller(&world.admin).unwrap().account;
+    for position in [world.head(), world.head() / 2] {
+        let view = world.service.projections().at(Cut { position, time: None });
+        let whole = Whole::new(&view, own);
+        for account in [own, AccountId::SYSTEM] {
+            let expected = rows(&view, account);
+            assert!(!expected.is_empty());
+            // First it passes questions on, then it has the tables.
+            for _ in 0..=FEW {
+                assert_eq!(rows(&whole, account), expected, "@{position}");
+            }
+            for (key, _) in &expected {
+                for other in [[key.as_slice(), b"x"].concat(), vec![key[0], b'~', 0]] {
+                    assert_eq!(whole.row(account, &other).unwrap(), None);
+                    let never = &mut |_: &[u8], _: &[u8]| panic!("nothing begins so");
+                    whole.scan(account, &other, never).unwrap();
+                }
             }
         }
     }

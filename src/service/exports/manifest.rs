@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::range::Range;
 use super::sink::{MANIFEST, SIGNATURE, Sink};
 use super::{Ask, Kind};
 use crate::base::crypto::{Sha256Sum, sha256};
@@ -28,6 +27,7 @@ use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::projection::View;
 use crate::service::Service;
 use crate::service::fault::Fault;
+use crate::service::stretch::Range;
 
 /// The first word of every manifest.
 pub const FORMAT: &str = "domesday export 1";

@@ -22,7 +22,6 @@ pub mod manifest;
 pub mod ndjson;
 pub mod noted;
 pub mod ocsf;
-pub mod range;
 pub mod sink;
 pub mod told;
 mod work;
@@ -31,7 +30,6 @@ use std::sync::Arc;
 
 pub use self::manifest::Manifest;
 use self::manifest::{Output, Proven};
-use self::range::Range;
 use self::sink::Sink;
 use self::told::{Teller, Told};
 use super::Service;
@@ -40,6 +38,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::imports;
 use super::moment::Moment;
+use super::stretch::{Placed, Range};
 use crate::projection::View;
 
 /// The formats.
@@ -247,7 +246,7 @@ fn each_line(
         let piece = frames.some(PIECE)?;
         Ok((!piece.is_empty()).then_some(piece))
     };
-    let work = |piece: Vec<range::Placed>| {
+    let work = |piece: Vec<Placed>| {
         let mut text = Vec::with_capacity(piece.len() * 1_024);
         for (position, bytes) in &piece {
             line(teller, &teller.tell(*position, bytes)?, &mut text)?;

@@ -10,9 +10,6 @@ use super::people::{self, UNKNOWN, or_unknown};
 use crate::identity::Event;
 use crate::identity::change::Change;
 use crate::identity::id::UniqueId;
-use crate::ledger::Frame;
-use crate::projection::ProjectionError;
-use crate::projection::postings::{Of, Order, Sought, Term};
 use crate::service::fault::Fault;
 
 /// Days after which unused credentials are to be disabled (CIS AWS Foundations 5.0, 1.11).
@@ -106,24 +103,14 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
 
 /// The last event that took a credential from a user, or made it useless.
 fn taken_away(scene: &Scene<'_>, user: &UniqueId) -> Result<Option<Act>, Fault> {
-    let all = [vec![Term::new(Of::About, user.as_str())]];
-    let last = scene.view.position_of(scene.account)?;
-    let sought = Sought { all: &all, first: 1, last, order: Order::Newest, steps: u64::MAX };
-    let mut found = None;
-    scene.view.postings(scene.account, &sought, &mut |position| {
-        let bytes = scene.view.ledger().event(position)?;
-        let event =
-            Event::decode(Frame::read(position, &bytes)?.body).map_err(ProjectionError::from)?;
-        let takes = event.changes.iter().any(|change| match change {
+    let takes = |event: &Event| {
+        event.changes.iter().any(|change| match change {
             Change::LoginProfileDeleted(c) => c.user == *user,
             Change::AccessKeyStatusSet(c) => !c.active && event.origin.target == *user,
             Change::AccessKeyDeleted(_) => event.origin.target == *user,
             _ => false,
-        });
-        if takes {
-            found = Some(position);
-        }
-        Ok(!takes)
-    })?;
-    found.map(|position| scene.act(position)).transpose()
+        })
+    };
+    let found = people::newest(scene, user, &takes)?;
+    found.map(|(position, _)| scene.act(position)).transpose()
 }

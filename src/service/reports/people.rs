@@ -161,18 +161,32 @@ fn signs_in(scene: &Scene<'_>, person: &Person) -> Result<Option<bool>, Fault> {
 
 /// When a password was last taken from a user, known or not.
 fn password_removed(scene: &Scene<'_>, user: &UniqueId) -> Result<Option<Timestamp>, Fault> {
+    let removes = |event: &Event| {
+        event.origin.operation == "DeleteLoginProfile" && event.origin.target == *user
+    };
+    Ok(newest(scene, user, &removes)?.map(|(_, at)| at))
+}
+
+/// The newest event about a user that is sought: its position, and when it happened.
+///
+/// # Errors
+/// Whatever keeps the ledger from being read.
+pub fn newest(
+    scene: &Scene<'_>,
+    user: &UniqueId,
+    is_sought: &dyn Fn(&Event) -> bool,
+) -> Result<Option<(u64, Timestamp)>, Fault> {
     let all = [vec![Term::new(Of::About, user.as_str())]];
     let last = scene.view.position_of(scene.account)?;
     let sought = Sought { all: &all, first: 1, last, order: Order::Newest, steps: u64::MAX };
-    let mut removed = None;
+    let mut found = None;
     scene.view.postings(scene.account, &sought, &mut |position| {
         let bytes = scene.view.ledger().event(position)?;
         let frame = Frame::read(position, &bytes)?;
-        let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
-        if event.origin.operation == "DeleteLoginProfile" && event.origin.target == *user {
-            removed = Some(frame.header.happened_at);
+        if is_sought(&Event::decode(frame.body).map_err(ProjectionError::from)?) {
+            found = Some((position, frame.header.happened_at));
         }
-        Ok(removed.is_none())
+        Ok(found.is_none())
     })?;
-    Ok(removed)
+    Ok(found)
 }

@@ -3,10 +3,11 @@
 //!
 //! The two states are two readers: two moments of the ledger, or the present and what a change would make of
 //! it ([`crate::service::dry_run`]). A principal is looked at if anything that judges it is not the same on
-//! both sides ([`grounds`](crate::service::grounds)). What it is asked are the actions that its changed statements are about, each on
-//! the resources that its statements name (`probes`): a resource pattern is asked for as it is written, so
-//! that an answer speaks of all that it stands for. What comes out is put together again to patterns
-//! (`patterns`).
+//! both sides ([`grounds`](crate::service::grounds)). What it is asked are the actions that its changed statements
+//! are about, each on the resources that its statements name (`probes`): a resource pattern is asked for as it is
+//! written, so that an answer speaks of all that it stands for; and of actions that no policy tells apart one is
+//! asked for all (`vocabulary`). What comes out is put together again to patterns (`patterns`), with the events
+//! that brought it about (`responsible`).
 //!
 //! Permissions that hang on context which nobody gave count as *conditional*: from none to conditional is
 //! a gain under conditions, from conditional to certain is a gain. Roles that somebody could assume are

@@ -7,9 +7,9 @@ use crate::identity::change::{Change, MemberAdded, MemberRemoved, PolicyAttached
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, Frame};
 use crate::projection::{ProjectionError, View};
-use crate::service::exports::range::Range;
 use crate::service::fault::Fault;
 use crate::service::overview::timeline::is_privileged;
+use crate::service::stretch::Range;
 
 /// Events between the two moments that are searched.
 const SEARCHED: u64 = 50_000;
@@ -83,6 +83,9 @@ fn each_owner<'a>(change: &'a Change, each: &mut dyn FnMut(&'a str)) {
         Change::MemberAdded(MemberAdded { user, .. })
         | Change::MemberRemoved(MemberRemoved { user, .. }) => each(user.as_str()),
         Change::BoundarySet(set) => each(set.owner.as_str()),
+        // Whom a role trusts is no permission of theirs.
+        Change::RoleCreated(made) => each(made.role.as_str()),
+        Change::TrustUpdated(updated) => each(updated.role.as_str()),
         other => other.each_id(each),
     }
 }

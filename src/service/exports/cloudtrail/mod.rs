@@ -28,7 +28,6 @@ use self::digest::{Chain, LogFile};
 use super::Ask;
 use super::manifest::Output;
 use super::noted::{self, Notes};
-use super::range::{Frames, Placed, Range};
 use super::told::Teller;
 use super::work;
 use crate::base::crypto::sha256;
@@ -40,6 +39,7 @@ use crate::projection::ProjectionError;
 use crate::service::Service;
 use crate::service::activity::receipt::Receipt;
 use crate::service::fault::Fault;
+use crate::service::stretch::{Frames, Placed, Range};
 
 /// The region that IAM's records bear.
 pub const REGION: &str = "us-east-1";

@@ -1,4 +1,4 @@
-//! Which events an export holds: a stretch of one account's sequences, and the frames of it, read in order.
+//! A stretch of one account's events: what an export holds, or a diff searches; and its frames, read in order.
 //!
 //! An account's events bear sequences without gaps, and neither `happened_at` nor positions ever decrease
 //! among them. So whatever the ends of a range are given by, it is one stretch, and its completeness can be
@@ -23,7 +23,7 @@ pub struct Range {
     pub first: u64,
     /// The sequence of the last one.
     pub last: u64,
-    /// The account's events that the export could see: those after `last` came after the range.
+    /// The account's events that whoever asked could see: those after `last` came after the range.
     pub seen: u64,
 }
 
