@@ -1,6 +1,6 @@
 //! Exports: an account's history as files that stand alone, in the formats that others read.
 //!
-//! - [`range`]: which events; [`told`]: an event opened, `faces`: names as they were; [`noted`]: a receipt
+//! - [`stretch`](super::stretch): which events; [`told`]: an event opened, `faces`: names as they were; [`noted`]: a receipt
 //!   opened. `work`: many threads, one order.
 //! - [`cloudtrail`], [`ocsf`], [`ndjson`], [`csv`]: the formats; [`authorization`]: the account's policies as
 //!   of a moment.
