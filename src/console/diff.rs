@@ -61,7 +61,7 @@ pub async fn page(visit: Visit) -> Response {
                 h2 { (words::EVENTS_BETWEEN) }
                 (or_refusal(&visit, entries, |entries| html! {
                     @if entries.is_empty() { p.quiet { (words::NO_EVENTS) } }
-                    (ledger::days(entries, ledger::json))
+                    (ledger::days(entries, ledger::json_beside()))
                     @if entries.len() == MOST {
                         p { a href=(visit.link("/console/ledger", &[("from", &from), ("to", &to)])) { (words::WHOLE_HISTORY) } }
                     }

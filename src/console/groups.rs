@@ -12,6 +12,9 @@ use super::visit::Visit;
 use super::words;
 use crate::service::overview::lists::PAGE;
 
+/// Members of a page.
+const MEMBERS: &str = "50";
+
 /// `GET /console/groups`
 pub async fn list(visit: Visit) -> Response {
     let wanted = wanted(&visit);
@@ -52,7 +55,11 @@ pub async fn list(visit: Visit) -> Response {
 pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
     let of = [("GroupName", name.as_str())];
     let mut fields = of.to_vec();
-    fields.push(("MaxItems", "1000"));
+    fields.push(("MaxItems", MEMBERS));
+    let marker = visit.param("marker");
+    if !marker.is_empty() {
+        fields.push(("Marker", marker));
+    }
     let group = match visit.read("GetGroup", &fields).await {
         Ok(group) => group,
         Err(fault) => {
@@ -81,6 +88,12 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
                 li { (principal_link(&visit, "user", user)) " "
                     (danger(&visit, words::REMOVE, words::LEAVE_GROUP, "RemoveUserFromGroup", &[owner, ("UserName", user)])) }
             } }
+            nav.pager aria-label=(words::PAGES) {
+                @if !marker.is_empty() { a href=(visit.link(&visit.path, &[])) { (words::FROM_THE_START) } }
+                @if !text(&group, "/Marker").is_empty() {
+                    a href=(visit.link(&visit.path, &[("marker", text(&group, "/Marker"))])) rel="next" { (words::NEXT) }
+                }
+            }
             (opening(&visit, words::ADD_MEMBER, "AddUserToGroup", &[owner], &field(words::USER_NAME, "UserName", "", "", true)))
         }
         section {

@@ -4,11 +4,11 @@
 //! short: a line a field, of a document the lines around those that differ, and nothing more once the page has
 //! enough of it. The event's page always has the whole.
 
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde_json::Value;
 
 use super::ledger;
-use super::parts::{difference, elements, or_refusal, shortened, text};
+use super::parts::{self, difference, elements, or_refusal, shortened, text};
 use super::visit::{Visit, address};
 use super::words;
 use crate::service::audit::changed;
@@ -73,14 +73,8 @@ pub fn once_there(visit: &Visit, kind: &str, name: &str) -> Markup {
 
 /// What an event changed, or how much, if the page has no room left for it.
 fn within(left: &mut usize, thing: &str, entry: &Value) -> Markup {
-    let shown = changes(thing, entry).into_string();
-    match left.checked_sub(shown.len()) {
-        Some(rest) => {
-            *left = rest;
-            PreEscaped(shown)
-        }
-        None => html! { p { (more(entry, elements(entry, "/changed").len())) } },
-    }
+    let fields = || elements(entry, "/changed").len();
+    parts::within(left, changes(thing, entry), || html! { p { (more(entry, fields())) } })
 }
 
 /// What an event changed: which field, from what, to what; and of which thing, where it is another one.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::frame::{self, Section};
 use super::history;
-use super::parts::{difference, elements, field, or_refusal, refusal, text};
+use super::parts::{difference, elements, field, or_refusal, refusal, text, within};
 use super::sentence;
 use super::typed_moment;
 use super::visit::{Visit, address};
@@ -80,6 +80,24 @@ pub fn json(entry: &Value) -> Markup {
     }
 }
 
+/// Bytes of a list of events that go to their JSON.
+const BYTES: usize = 30_000;
+
+/// The JSON of each event of a list, for as long as there is room; the event's own page always has it.
+pub fn json_beside() -> impl FnMut(&Value) -> Markup {
+    let mut left = BYTES;
+    move |entry| {
+        let position = entry.pointer("/position").filter(|_| text(entry, "/outcome") == "success");
+        within(&mut left, json(entry), || {
+            html! {
+                @if let Some(position) = position {
+                    " " a href=(address(&format!("/console/ledger/{position}"), &[])) { (words::JSON) }
+                }
+            }
+        })
+    }
+}
+
 /// A denial in words.
 fn denied(entry: &Value) -> String {
     let action = match text(entry, "/operation") {
@@ -147,7 +165,7 @@ pub async fn page(visit: Visit) -> Response {
                 p.quiet { @if page.next.is_some() { (words::NO_EVENTS_YET) } @else { (words::NO_EVENTS) } }
             }
             h2.hidden { (words::EVENTS) }
-            (days(&page.events, json))
+            (days(&page.events, json_beside()))
             @if let Some(next) = page.next {
                 p { a href=(older_address(&visit, next)) rel="next" { (words::OLDER) } }
             }

@@ -289,6 +289,17 @@ pub fn search(visit: &Visit, label: &str) -> Markup {
     }
 }
 
+/// What a page shows if it has so many bytes left for it, and something short otherwise.
+pub fn within(left: &mut usize, whole: Markup, otherwise: impl FnOnce() -> Markup) -> Markup {
+    match left.checked_sub(whole.0.len()) {
+        Some(rest) => {
+            *left = rest;
+            whole
+        }
+        None => otherwise(),
+    }
+}
+
 /// The way through the pages of a list, each of so many lines.
 pub fn pager(visit: &Visit, total: usize, page: usize, size: usize) -> Markup {
     let last = total.saturating_sub(1) / size.max(1);

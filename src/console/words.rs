@@ -19,6 +19,7 @@ pub const BACK: &str = "Back";
 pub const PAGES: &str = "Pages";
 pub const PREVIOUS: &str = "Previous";
 pub const NEXT: &str = "Next";
+pub const FROM_THE_START: &str = "From the start";
 pub const ACTIONS: &str = "Actions";
 pub const SCOPE: &str = "Which policies";
 pub const NAME: &str = "Name";

@@ -17,7 +17,7 @@ use domesday::identity::id::{IdKind, UniqueId};
 use domesday::ledger::{AccountId, Actor};
 use domesday::projection::Transaction;
 use domesday::projection::directory::Directory;
-use domesday::projection::sealing::NameKind;
+use domesday::projection::sealing::{self, NameKind};
 use domesday::projection::tables::{ACCOUNTS, UserRow};
 use domesday::projection::view::ReadTables;
 use domesday::service::audit::log::{self, Filter, Order};
@@ -149,7 +149,7 @@ impl Account {
         self.record(usize::try_from(missing)?, move |tx, number| {
             let target = users.get(number % users.len().max(1)).cloned();
             let target = target.unwrap_or_else(UniqueId::root);
-            let value = tx.seal(&target, "tag team", "red")?;
+            let value = tx.seal(&target, &sealing::tag_field("team"), "red")?;
             tx.record(Tagged { owner: target.clone(), tags: vec![("team".to_owned(), value)] })?;
             let ticket =
                 if number == 700 { "T-RARE".to_owned() } else { format!("T-{}", number % 50) };
