@@ -14,7 +14,7 @@ use domesday::base::form_tree::Form;
 use domesday::base::random::{OsRandom, Random, random_bytes};
 use domesday::identity::change::{InlinePolicyPut, RoleCreated, Tagged, Trust, UserCreated};
 use domesday::identity::id::{IdKind, UniqueId};
-use domesday::ledger::{AccountId, Actor};
+use domesday::ledger::AccountId;
 use domesday::projection::Transaction;
 use domesday::projection::directory::Directory;
 use domesday::projection::sealing::{self, NameKind};
@@ -49,6 +49,8 @@ struct Account {
     id: AccountId,
     digits: String,
     users: Vec<UniqueId>,
+    /// Some of them, as those who act and ask.
+    callers: Vec<Caller>,
 }
 
 /// The figures of this part.
@@ -58,7 +60,7 @@ pub fn measure(extent: &Extent, figures: &mut Figures) -> Outcome<()> {
     let row = service.now().list(AccountId::SYSTEM, &ACCOUNTS, &())?;
     let id = *row.first().ok_or("no account")?;
     let digits = Directory::new(&service.now(), id).digits()?;
-    let mut account = Account { service, id, digits, users: Vec::new() };
+    let mut account = Account { service, id, digits, users: Vec::new(), callers: Vec::new() };
     account.people()?;
     // A tenth of the longest ledger first, to show that pages do not grow with it.
     let longest = extent.ledgers.iter().copied().filter(|length| *length <= 1_000_000).max();
@@ -82,21 +84,17 @@ impl Account {
     ) -> Outcome<()> {
         let body = Arc::new(body);
         for first in (0..count).step_by(JOB) {
-            let (body, account, users) = (body.clone(), self.id, self.users.clone());
+            let (body, account, callers) = (body.clone(), self.id, self.callers.clone());
             let last = count.min(first + JOB);
             self.service.act(move |service, turn| {
                 let operator = service.operator("bench", account)?;
                 for number in first..last {
-                    // Decided before, since the frame names the actor.
-                    let by = users.get(actor(number));
-                    let actor = by.and_then(|id| Actor::new(id.as_str()));
-                    let actor = actor.unwrap_or_else(Actor::operator);
-                    let act = Act { account, actor, happened_at: None };
+                    let caller = callers.get(actor(number)).unwrap_or(&operator);
+                    let act = Act { account, actor: caller.actor(), happened_at: None };
                     turn.perform(&act, |tx| {
                         let (operation, target, ticket) = body(tx, number)?;
-                        let mut told = origin(tx, &operator, &operation, target, None)?;
+                        let mut told = origin(tx, caller, &operation, target, None)?;
                         told.ticket = ticket;
-                        told.actor = by.cloned().unwrap_or(told.actor);
                         Ok(((), told))
                     })?;
                 }
@@ -139,6 +137,7 @@ impl Account {
         let now = self.service.now();
         let users = Directory::new(&now, self.id).all::<UserRow>()?;
         self.users = users.into_iter().map(|user| user.row.id).collect();
+        self.callers = self.callers(1_000)?;
         Ok(())
     }
 
@@ -212,10 +211,9 @@ impl Account {
     /// Users ask about themselves, and all of that is decided again.
     fn replay(&self, requests: u64, figures: &mut Figures) -> Outcome<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let calls = self.calls(1_000)?;
         runtime.block_on(async {
             for number in 0..usize::try_from(requests)? {
-                if let Some(caller) = calls.get(number % calls.len().max(1)) {
+                if let Some(caller) = self.callers.get(number % self.callers.len().max(1)) {
                     self.service.execute(self.ask(caller)?).await?;
                 }
             }
@@ -248,7 +246,7 @@ impl Account {
         Ok(())
     }
 
-    fn calls(&self, count: usize) -> Outcome<Vec<Caller>> {
+    fn callers(&self, count: usize) -> Outcome<Vec<Caller>> {
         let now = self.service.now();
         let directory = Directory::new(&now, self.id);
         let mut callers = Vec::new();
