@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::book::Ledger;
 use super::frame::Hash;
 use super::proof::{self, Span};
-use super::tree::{self, TILE_HEIGHT, TILE_WIDTH, node_hash};
+use super::tree::{self, TILE_HEIGHT, TILE_WIDTH, Tile, node_hash};
 use super::{LedgerError, frame};
 
 /// Tiles above the lowest level that are kept with all hashes in them, 16 KiB each. A ledger of 10 million
@@ -47,7 +47,7 @@ pub struct TileCache(Mutex<HashMap<(u8, u64), Arc<Expanded>>>);
 /// One reading of the tree: what several hashes of one proof need is read once.
 struct Reading<'a> {
     ledger: &'a Ledger,
-    lowest: HashMap<u64, Vec<Hash>>,
+    lowest: HashMap<u64, Tile>,
 }
 
 impl Reading<'_> {
@@ -77,11 +77,10 @@ impl Reading<'_> {
             let tile = match self.lowest.entry(index) {
                 std::collections::hash_map::Entry::Occupied(found) => found.into_mut(),
                 std::collections::hash_map::Entry::Vacant(place) => {
-                    place.insert(self.ledger.hashes(0, index)?)
+                    place.insert(self.ledger.stored(0, index)?)
                 }
             };
-            let hashes = tile.get(offset..offset + (1 << above)).ok_or_else(missing)?;
-            return Ok(tree::tile_root(hashes));
+            return tile.perfect(above, offset).ok_or_else(missing);
         }
         let tile = self.ledger.expanded(level, index)?;
         let found = tile.levels.get(above as usize).and_then(|level| level.get(offset >> above));
@@ -144,8 +143,8 @@ impl Ledger {
         if at_level.saturating_sub(before) < width as u64 || width == 0 {
             return Ok(None);
         }
-        let hashes = self.hashes(level, index)?;
-        Ok(hashes.get(..width).map(<[Hash]>::concat))
+        let tile = self.stored(level, index)?;
+        Ok(tile.hashes.get(..width).map(<[Hash]>::concat))
     }
 
     /// The events under a tile of the lowest level, each after its length (u16 big-endian); `None` if there
@@ -168,10 +167,10 @@ impl Ledger {
         Ok(Some(bundle))
     }
 
-    /// The hashes of a tile, of which the acknowledged tree has at least one.
-    fn hashes(&self, level: u8, index: u64) -> Result<Vec<Hash>, LedgerError> {
+    /// A tile, of which the acknowledged tree has at least one hash.
+    fn stored(&self, level: u8, index: u64) -> Result<Tile, LedgerError> {
         if let Some(tail) = self.edge().read().tail(level, index) {
-            return Ok(tail.to_vec());
+            return Ok(Tile::growing(tail.to_vec()));
         }
         tree::read_tile(self.store().as_ref(), level, index)
     }
@@ -184,7 +183,7 @@ impl Ledger {
                 return Ok(kept);
             }
         }
-        let tile = Arc::new(Expanded::of(self.hashes(level, index)?));
+        let tile = Arc::new(Expanded::of(self.stored(level, index)?.hashes));
         let mut cache = self.tile_cache().0.lock();
         if cache.len() >= TILES_KEPT {
             cache.clear();

@@ -5,7 +5,11 @@
 //! full tiles only, 256 hashes each (C2SP tlog-tiles, height 8): level 0 holds leaf hashes, level 1 the
 //! roots of level-0 tiles, and so on. What is not yet a full tile is kept in memory and rebuilt from
 //! the frames and the tiles below when a store opens.
+//!
+//! Behind the hashes of a tile of level 0 its row holds its *crown*, the 16 nodes four levels up: a proof then hashes
+//! some 20 nodes of it instead of 250, for a sixteenth more to store. Readers of tiles never see it.
 
+use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
 use super::frame::Hash;
@@ -16,6 +20,10 @@ use crate::store::{Batch, Family, Store};
 pub const TILE_WIDTH: usize = 256;
 /// Levels of the tree in a tile.
 pub const TILE_HEIGHT: u32 = 8;
+/// How far above the leaves the crown of a tile is.
+const CROWN_HEIGHT: u32 = 4;
+/// Hashes below each of its nodes.
+const BELOW_CROWN: usize = 1 << CROWN_HEIGHT;
 
 /// The hash of a leaf.
 pub fn leaf_hash(frame: &[u8]) -> Hash {
@@ -25,13 +33,42 @@ pub fn leaf_hash(frame: &[u8]) -> Hash {
     hasher.finalize().into()
 }
 
+/// What SHA-256 starts from (FIPS 180-4, section 5.3.3).
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+/// The bits of a node: a prefix of one byte and two hashes.
+const NODE_BITS: u16 = 65 * 8;
+
 /// The hash of a node.
+///
+/// A node is always 65 bytes, which with their padding are two blocks: laid out here, they take a third of the time
+/// that a hasher of any length does, and a proof has some 250 of them to hash.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    let mut hasher = Sha256::new();
-    hasher.update([1]);
-    hasher.update(left);
-    hasher.update(right);
-    hasher.finalize().into()
+    let mut blocks = [[0; 64]; 2];
+    let [first, second] = &mut blocks;
+    let (before, last) = right.split_at(31);
+    first[0] = 1;
+    first[1..33].copy_from_slice(left);
+    first[33..].copy_from_slice(before);
+    // The last byte, the mark behind it, and the length at the end.
+    second[..1].copy_from_slice(last);
+    second[1] = 0x80;
+    second[62..].copy_from_slice(&NODE_BITS.to_be_bytes());
+    let mut state = INITIAL;
+    compress256(&mut state, &blocks);
+    let mut hash = [0; 32];
+    for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    hash
 }
 
 /// The root of the empty tree.
@@ -118,7 +155,11 @@ impl Tree {
         if tail.len() == TILE_WIDTH {
             let index = self.size >> (TILE_HEIGHT as usize * (level + 1));
             let level = u8::try_from(level).unwrap_or(u8::MAX);
-            batch.put(Family::Tiles, tile_key(level, index), tail.concat());
+            let mut row = tail.concat();
+            if level == 0 {
+                row.extend(crown(tail).iter().flatten());
+            }
+            batch.put(Family::Tiles, tile_key(level, index), row);
             tail.clear();
         }
     }
@@ -137,7 +178,7 @@ impl Tree {
                     let frame = store.get(Family::Events, &(index + 1).to_be_bytes())?;
                     leaf_hash(&frame.ok_or_else(|| damaged(index + 1, "the event is missing"))?)
                 } else {
-                    tile_root(&read_tile(store, level - 1, index)?)
+                    tile_root(&read_tile(store, level - 1, index)?.hashes)
                 });
             }
             tails.push(tail);
@@ -150,19 +191,57 @@ impl Tree {
     }
 }
 
+/// A tile, full or growing.
+pub struct Tile {
+    /// Its hashes.
+    pub hashes: Vec<Hash>,
+    /// Of a full tile of level 0, the nodes [`CROWN_HEIGHT`] above them; of others none.
+    crown: Vec<Hash>,
+}
+
+impl Tile {
+    /// One that is not stored yet.
+    pub fn growing(hashes: Vec<Hash>) -> Self {
+        Tile { hashes, crown: Vec::new() }
+    }
+
+    /// The root of the perfect subtree of this height over the hashes from `offset`, a multiple of its width; `None`
+    /// if the tile has fewer.
+    pub fn perfect(&self, height: u32, offset: usize) -> Option<Hash> {
+        let hashes = match height.checked_sub(CROWN_HEIGHT) {
+            Some(above) if !self.crown.is_empty() => {
+                let first = offset / BELOW_CROWN;
+                self.crown.get(first..first + (1 << above))
+            }
+            _ => self.hashes.get(offset..offset + (1 << height)),
+        };
+        hashes.map(tile_root)
+    }
+}
+
+fn crown(hashes: &[Hash]) -> Vec<Hash> {
+    hashes.chunks_exact(BELOW_CROWN).map(tile_root).collect()
+}
+
 /// Reads a full tile.
-pub fn read_tile(store: &dyn Store, level: u8, index: u64) -> Result<Vec<Hash>, LedgerError> {
+///
+/// # Errors
+/// If it is missing or of another size, and those of the disk.
+pub fn read_tile(store: &dyn Store, level: u8, index: u64) -> Result<Tile, LedgerError> {
     let at = |what: &str| {
         let first = (index << (u32::from(level) * TILE_HEIGHT).min(56)) << TILE_HEIGHT;
         damaged(first + 1, format!("tile {level}/{index} of the tree {what}"))
     };
     let bytes =
         store.get(Family::Tiles, &tile_key(level, index))?.ok_or_else(|| at("is missing"))?;
-    let hashes: Vec<Hash> = bytes.as_chunks::<32>().0.to_vec();
-    if bytes.len() != TILE_WIDTH * 32 {
-        return Err(at("has a wrong size"));
+    let (rows, rest) = bytes.as_chunks::<32>();
+    let in_crown = if level == 0 { TILE_WIDTH / BELOW_CROWN } else { 0 };
+    match rows.split_at_checked(TILE_WIDTH) {
+        Some((hashes, crown)) if crown.len() == in_crown && rest.is_empty() => {
+            Ok(Tile { hashes: hashes.to_vec(), crown: crown.to_vec() })
+        }
+        _ => Err(at("has a wrong size")),
     }
-    Ok(hashes)
 }
 
 /// The root of a perfect run of hashes (a power of two of them).
@@ -207,6 +286,15 @@ mod tests {
     }
 
     #[test]
+    fn a_node_is_hashed_as_sha_256_says() {
+        for number in 0..200u8 {
+            let (left, right) = (leaf_hash(&[number]), leaf_hash(&[number, 1]));
+            let whole = [&[1], left.as_slice(), right.as_slice()].concat();
+            assert_eq!(node_hash(&left, &right), Hash::from(Sha256::digest(whole)));
+        }
+    }
+
+    #[test]
     fn agrees_with_the_rfc_at_every_size_and_after_every_reload() {
         let store = MemoryStore::default();
         let mut tree = Tree::default();
@@ -239,6 +327,19 @@ mod tests {
         assert!(read_tile(&store, 0, 273).is_err());
         assert!(read_tile(&store, 1, 0).is_ok());
         assert!(read_tile(&store, 1, 1).is_err());
-        assert_eq!(read_tile(&store, 1, 0).unwrap()[3], naive(&leaves[768..1024]));
+        let tile = read_tile(&store, 1, 0).unwrap();
+        assert_eq!(tile.hashes[3], naive(&leaves[768..1024]));
+        // The crown of a tile says what its hashes do.
+        let tile = read_tile(&store, 0, 3).unwrap();
+        assert_eq!(tile.crown.len(), 16);
+        let without = Tile::growing(tile.hashes.clone());
+        for height in 0..=8 {
+            for offset in (0..256usize).step_by(1 << height) {
+                let found = tile.perfect(height, offset).unwrap();
+                assert_eq!(found, naive(&leaves[768 + offset..][..1 << height]));
+                assert_eq!(without.perfect(height, offset), Some(found));
+            }
+        }
+        assert_eq!(Tile::growing(vec![[0; 32]; 9]).perfect(3, 8), None);
     }
 }

@@ -50,6 +50,7 @@ pub mod stretch;
 pub mod sts;
 pub mod supposed;
 pub mod target;
+pub mod work;
 pub mod writer;
 
 use std::sync::Arc;

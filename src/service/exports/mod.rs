@@ -24,7 +24,6 @@ pub mod noted;
 pub mod ocsf;
 pub mod sink;
 pub mod told;
-mod work;
 
 use std::sync::Arc;
 
@@ -39,6 +38,7 @@ use super::fault::Fault;
 use super::imports;
 use super::moment::Moment;
 use super::stretch::{Placed, Range};
+use super::work;
 use crate::projection::View;
 
 /// The formats.

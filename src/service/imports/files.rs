@@ -5,7 +5,7 @@
 //! it is cut into records before anything parses it: by brackets and quotes alone, byte by byte, so that a file of
 //! any size takes as much memory as its largest record may have, and what is wrong is told by line and record.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ const LARGEST_RATIO: u64 = 200;
 const SMALL: u64 = 16 << 20;
 /// Folders within folders.
 const DEEPEST_FOLDER: usize = 32;
+/// How files of trails are called.
+const ENDINGS: [&str; 6] = [".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"];
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,18 +261,30 @@ impl<R: BufRead> Records<R> {
             }
             let mut used = 0;
             let mut lines = 0;
-            for byte in bytes {
+            while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
+                // Most of a record lies within texts, where two characters alone matter.
+                if in_string && !escaped {
+                    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                    let (text, rest) = rest.split_at(end);
+                    lines += memchr::memchr_iter(b'\n', text).count() as u64;
+                    used += end + usize::from(!rest.is_empty());
+                    match rest.first() {
+                        Some(b'\\') => escaped = true,
+                        Some(_) => in_string = false,
+                        None => {}
+                    }
+                    continue;
+                }
                 used += 1;
-                match byte {
-                    b'\n' => lines += 1,
-                    _ if escaped => escaped = false,
-                    b'\\' if in_string => escaped = true,
-                    b'"' => in_string = !in_string,
-                    b'{' | b'[' if !in_string => {
+                match rest.first() {
+                    Some(b'\n') => lines += 1,
+                    _ if escaped => {}
+                    Some(b'"') => in_string = true,
+                    Some(b'{' | b'[') => {
                         depth += 1;
                         deepest = deepest.max(depth);
                     }
-                    b'}' | b']' if !in_string => {
+                    Some(b'}' | b']') => {
                         depth -= 1;
                         if depth == 0 {
                             break;
@@ -278,6 +292,7 @@ impl<R: BufRead> Records<R> {
                     }
                     _ => {}
                 }
+                escaped = false;
             }
             if size + used <= LARGEST_RECORD {
                 record.extend(bytes.iter().take(used));
@@ -298,11 +313,14 @@ impl<R: BufRead> Records<R> {
     }
 }
 
+/// A file of a trail that is being read.
+pub type Input = Box<dyn BufRead + Send>;
+
 /// Opens a file; one that is gzipped, whatever it is called, is unpacked as it is read.
 ///
 /// # Errors
 /// Whatever keeps it from being read.
-pub fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
+pub fn open(path: &Path) -> std::io::Result<Input> {
     const BUFFER: usize = 64 << 10;
     let mut file = File::open(path)?;
     if !file.metadata()?.is_file() {
@@ -337,55 +355,70 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// Visits the files of paths: a file as it is; of a folder, whatever is called as trails are, folder by folder in
-/// the order of their names. Digests and links to folders are passed over.
-///
-/// # Errors
-/// The path that cannot be read, and why; or what the visitor says.
-pub fn walk<E: From<String>>(
-    paths: &[PathBuf],
-    visit: &mut dyn FnMut(&Path) -> Result<(), E>,
-) -> Result<(), E> {
-    for path in paths {
-        let found = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        if found.is_dir() {
-            walk_folder(path, 0, visit)?;
-        } else {
-            visit(path)?;
-        }
-    }
-    Ok(())
+/// The files of paths: a file as it is; of a folder, whatever is called as trails are, folder by folder in the order
+/// of their names. Digests and links to folders are passed over. An error is the path that cannot be read, and why.
+pub struct Walk {
+    paths: std::vec::IntoIter<PathBuf>,
+    /// What is left of the folders that the walk is in.
+    inside: Vec<std::vec::IntoIter<DirEntry>>,
 }
 
-fn walk_folder<E: From<String>>(
-    folder: &Path,
-    depth: usize,
-    visit: &mut dyn FnMut(&Path) -> Result<(), E>,
-) -> Result<(), E> {
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", folder.display());
-    if depth > DEEPEST_FOLDER {
-        return Err(named(&"the folders are nested too deep").into());
+impl Walk {
+    /// Of these paths.
+    pub fn new(paths: Vec<PathBuf>) -> Self {
+        Walk { paths: paths.into_iter(), inside: Vec::new() }
     }
-    let mut entries = fs::read_dir(folder)
-        .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
-        .map_err(|error| named(&error))?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let kind = entry.file_type().map_err(|error| named(&error))?;
+
+    /// The file that a path is, unless it is a folder, which is gone into.
+    fn enter(&mut self, path: PathBuf) -> Result<Option<PathBuf>, String> {
+        let named = |error: std::io::Error| format!("{}: {error}", path.display());
+        if !fs::metadata(&path).map_err(named)?.is_dir() {
+            return Ok(Some(path));
+        }
+        if self.inside.len() > DEEPEST_FOLDER {
+            return Err(format!("{}: the folders are nested too deep", path.display()));
+        }
+        let entries = fs::read_dir(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let mut entries = entries.map_err(named)?;
+        entries.sort_by_key(DirEntry::file_name);
+        self.inside.push(entries.into_iter());
+        Ok(None)
+    }
+
+    /// The file that an entry of a folder is, if it is of a trail.
+    fn entry(&mut self, entry: &DirEntry) -> Result<Option<PathBuf>, String> {
+        let path = entry.path();
+        let kind = entry.file_type().map_err(|error| format!("{}: {error}", path.display()))?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if kind.is_dir() {
-            if !name.starts_with("CloudTrail-Digest") {
-                walk_folder(&entry.path(), depth + 1, visit)?;
+            return if name.starts_with("CloudTrail-Digest") { Ok(None) } else { self.enter(path) };
+        }
+        Ok(ENDINGS.iter().any(|end| name.ends_with(end)).then_some(path))
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Result<PathBuf, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let found = match self.inside.last_mut().map(Iterator::next) {
+                Some(Some(entry)) => self.entry(&entry),
+                Some(None) => {
+                    self.inside.pop();
+                    continue;
+                }
+                None => {
+                    let path = self.paths.next()?;
+                    self.enter(path)
+                }
+            };
+            if let Some(found) = found.transpose() {
+                return Some(found);
             }
-        } else if [".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
-            visit(&entry.path())?;
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Histories of elsewhere: a real AWS account, brought in with its time.
 //!
 //! A snapshot of the account ([`details`], [`baseline`]) or an empty account is what the history begins with, and the
-//! records of a trail are what follows ([`files`], [`record`], [`sorted`], [`trail`]). Each record that changed
+//! records of a trail are what follows ([`files`], [`pieces`], [`record`], [`sorted`], [`trail`]). Each record that changed
 //! something is the operation that it tells of, run again ([`enact`]) at its own time and by whoever it says, in an
 //! order that makes sense ([`mod@replay`]); what does not follow from what was known tells that records are missing
 //! ([`missing`]). A second snapshot says whether the outcome is what is real ([`drift`]). When the import is
@@ -22,6 +22,7 @@ pub mod facts;
 pub mod files;
 pub mod gate;
 pub mod missing;
+pub mod pieces;
 pub mod record;
 pub mod replay;
 pub mod sorted;
@@ -212,7 +213,7 @@ impl Asked<'_> {
                 contents.latest
             )));
         }
-        let known = self.begin(&contents.digits, Some(hash), at)?;
+        let known = self.begin(self.new_account()?, &contents.digits, Some(hash), at)?;
         self.bring_in(path, &known, at, contents)
     }
 
@@ -238,6 +239,7 @@ impl Asked<'_> {
     /// Founds the account whose history it is to be.
     fn begin(
         &self,
+        account: AccountId,
         digits: &str,
         baseline: Option<DocumentHash>,
         at: Timestamp,
@@ -245,7 +247,6 @@ impl Asked<'_> {
         if !is_account_digits(digits) {
             return Err(Fault::validation("An account is named by its 12 digits (--account)."));
         }
-        let account = AccountId(random_bytes(self.service.random())?);
         let import: [u8; 16] = random_bytes(self.service.random())?;
         let email = self.text("root_email").map(str::to_owned);
         // Who has the address is not known: this one can be nobody's (RFC 2606).
@@ -334,7 +335,7 @@ impl Asked<'_> {
                 }
                 let mut facts = Facts::new(self.service, known.account)?;
                 let (found, sorted) =
-                    trail::gather(self.service, &paths, &known.digits, Some(&mut facts))?;
+                    trail::gather(self.service, &paths, &known.digits, &mut facts)?;
                 self.replayed(&known, found, sorted, facts)
             }
         }
@@ -346,15 +347,19 @@ impl Asked<'_> {
         if !is_account_digits(digits) {
             return Err(Fault::validation("With --from-empty, name the account by --account."));
         }
-        let (_, mut sorted) = trail::gather(self.service, paths, digits, None)?;
-        let first = sorted.next().transpose()?.ok_or_else(|| {
+        let account = self.new_account()?;
+        let mut facts = Facts::new(self.service, account)?;
+        let (found, mut sorted) = trail::gather(self.service, paths, digits, &mut facts)?;
+        let first = sorted.first()?.ok_or_else(|| {
             Fault::validation(format!("The trail has no change of the account {digits}."))
         })?;
-        // Read again: what is sorted is read once.
-        let known = self.begin(digits, None, first.at)?;
-        let mut facts = Facts::new(self.service, known.account)?;
-        let (found, sorted) = trail::gather(self.service, paths, digits, Some(&mut facts))?;
+        let known = self.begin(account, digits, None, first)?;
         self.replayed(&known, found, sorted, facts)
+    }
+
+    /// The id of an account that is to be.
+    fn new_account(&self) -> Result<AccountId, Fault> {
+        Ok(AccountId(random_bytes(self.service.random())?))
     }
 
     fn replayed(

@@ -110,13 +110,14 @@ impl<'a> Sorter<'a> {
         if self.levels.is_empty() {
             self.buffer.sort();
             let entries = self.buffer.into_iter();
-            return Ok(Sorted { from: Input::Memory(entries), last: None });
+            return Ok(Sorted { from: Input::Memory(entries), last: None, peeked: None });
         }
         if !self.buffer.is_empty() {
             self.set_aside()?;
         }
         let runs = self.levels.into_iter().flatten().collect();
-        Ok(Sorted { from: Input::Files(Merge::of(runs, &self.key)?), last: None })
+        let merge = Merge::of(runs, &self.key)?;
+        Ok(Sorted { from: Input::Files(merge), last: None, peeked: None })
     }
 }
 
@@ -129,12 +130,30 @@ enum Input {
 pub struct Sorted {
     from: Input,
     last: Option<Key>,
+    /// The first, where it was looked at already.
+    peeked: Option<Record>,
+}
+
+impl Sorted {
+    /// When the first record is of, of those that are left; `None` if there are none.
+    ///
+    /// # Errors
+    /// If what was set aside cannot be read back.
+    pub fn first(&mut self) -> Result<Option<Timestamp>, Fault> {
+        if self.peeked.is_none() {
+            self.peeked = self.next().transpose()?;
+        }
+        Ok(self.peeked.as_ref().map(|record| record.at))
+    }
 }
 
 impl Iterator for Sorted {
     type Item = Result<Record, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(record) = self.peeked.take() {
+            return Some(Ok(record));
+        }
         loop {
             let next = match &mut self.from {
                 Input::Memory(entries) => entries.next().map(Ok),

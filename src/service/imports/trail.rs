@@ -12,13 +12,15 @@ use serde_json::{Value, json};
 
 use super::enact::is_change;
 use super::facts::Facts;
-use super::files::{self, Bad, Records};
+use super::files::Bad;
+use super::pieces::{Cut, Cutter};
 use super::record::{Parsed, Record, parse};
 use super::replay::{Scene, Tally, replay};
 use super::sorted::{Sorted, Sorter};
 use crate::base::time::Timestamp;
 use crate::service::Service;
 use crate::service::fault::Fault;
+use crate::service::work;
 
 /// Problems that are told at once.
 const TOLD: usize = 100;
@@ -90,58 +92,42 @@ pub fn gather(
     service: &Service,
     paths: &[PathBuf],
     digits: &str,
-    mut facts: Option<&mut Facts<'_>>,
+    facts: &mut Facts<'_>,
 ) -> Result<(Found, Sorted), Fault> {
     let mut found = Found::default();
     let mut sorter = Sorter::new(service.random())?;
     let latest = service.clock().now().plus_seconds(AHEAD);
-    let mut bytes = Vec::new();
-    files::walk::<Walked>(paths, &mut |path| {
-        found.files += 1;
-        let input = match files::open(path) {
-            Ok(input) => input,
-            Err(error) => {
-                let why = error.to_string();
-                found.wrong(path, &Bad { line: 1, record: 1, why, ends: true });
-                return Ok(());
-            }
-        };
-        let mut records = Records::new(input);
-        loop {
-            match records.next(&mut bytes) {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(bad) => {
-                    found.wrong(path, &bad);
-                    if bad.ends {
-                        return Ok(());
+    let mut cutter = Cutter::new(paths.to_vec());
+    work::in_order(
+        move || cutter.next().transpose(),
+        |piece| {
+            let read = piece.records().map(|record| read(record, latest)).collect::<Vec<_>>();
+            Ok((piece, read))
+        },
+        |(piece, records)| {
+            found.files += u64::from(piece.first);
+            for record in records {
+                let record = match record {
+                    Ok(record) => record,
+                    Err(Wrong { bad, is_record }) => {
+                        found.records += u64::from(is_record);
+                        found.wrong(&piece.path, &bad);
+                        continue;
                     }
-                    continue;
-                }
-            }
-            found.records += 1;
-            let parsed = parse(&bytes).and_then(|parsed| match parsed {
-                Parsed::Useful(record) if record.at > latest => {
-                    Err(format!("its eventTime is {}, which is still to come", record.at))
-                }
-                other => Ok(other),
-            });
-            match parsed {
-                Ok(Parsed::Other) => found.other_services += 1,
-                Ok(Parsed::Useful(record)) if record.account != digits => found.other_accounts += 1,
-                Ok(Parsed::Useful(record)) => {
-                    if let Some(facts) = &mut facts {
+                };
+                found.records += 1;
+                match record {
+                    Parsed::Other => found.other_services += 1,
+                    Parsed::Useful(record) if record.account != digits => found.other_accounts += 1,
+                    Parsed::Useful(record) => {
                         facts.observe(&record)?;
+                        keep(&mut found, &mut sorter, &record)?;
                     }
-                    keep(&mut found, &mut sorter, &record)?;
-                }
-                Err(why) => {
-                    let (line, record) = records.place();
-                    found.wrong(path, &Bad { line, record, why, ends: false });
                 }
             }
-        }
-    })?;
+            Ok(())
+        },
+    )?;
     if found.files == 0 {
         return Err(Fault::validation(
             "There are no trails there (.json, .json.gz, .jsonl, .ndjson).",
@@ -157,6 +143,23 @@ pub fn gather(
         "Nothing was replayed, since files are not as they should be:\n  {}",
         found.wrong.join("\n  ")
     )))
+}
+
+/// What stands where a record should, or a record that makes no sense.
+struct Wrong {
+    bad: Bad,
+    is_record: bool,
+}
+
+fn read(record: Result<Cut<'_>, &Bad>, latest: Timestamp) -> Result<Parsed, Wrong> {
+    let cut = record.map_err(|bad| Wrong { bad: bad.clone(), is_record: false })?;
+    let parsed = parse(cut.bytes).and_then(|parsed| match parsed {
+        Parsed::Useful(record) if record.at > latest => {
+            Err(format!("its eventTime is {}, which is still to come", record.at))
+        }
+        other => Ok(other),
+    });
+    parsed.map_err(|why| Wrong { bad: cut.bad(why), is_record: true })
 }
 
 fn keep(found: &mut Found, sorter: &mut Sorter<'_>, record: &Record) -> Result<(), Fault> {
@@ -176,27 +179,6 @@ fn keep(found: &mut Found, sorter: &mut Sorter<'_>, record: &Record) -> Result<(
         sorter.push(record)?;
     }
     Ok(())
-}
-
-/// A fault, or what keeps a folder from being read.
-struct Walked(Fault);
-
-impl From<String> for Walked {
-    fn from(why: String) -> Self {
-        Walked(Fault::validation(why))
-    }
-}
-
-impl From<Fault> for Walked {
-    fn from(fault: Fault) -> Self {
-        Walked(fault)
-    }
-}
-
-impl From<Walked> for Fault {
-    fn from(walked: Walked) -> Self {
-        walked.0
-    }
 }
 
 /// Replays sorted records. Returns what came of them, and the time of the last one.

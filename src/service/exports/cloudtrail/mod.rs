@@ -29,7 +29,6 @@ use super::Ask;
 use super::manifest::Output;
 use super::noted::{self, Notes};
 use super::told::Teller;
-use super::work;
 use crate::base::crypto::sha256;
 use crate::base::rsa::SigningKey;
 use crate::base::text::base32;
@@ -40,6 +39,7 @@ use crate::service::Service;
 use crate::service::activity::receipt::Receipt;
 use crate::service::fault::Fault;
 use crate::service::stretch::{Frames, Placed, Range};
+use crate::service::work;
 
 /// The region that IAM's records bear.
 pub const REGION: &str = "us-east-1";

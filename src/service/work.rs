@@ -1,8 +1,9 @@
 //! Work done by several threads and taken in order.
 //!
-//! Reading a frame is cheap; opening, formatting and packing it is not. So whoever is free takes the next
-//! piece, and whoever called takes the results in the order of the pieces. Only a few pieces are under way
-//! at once, however slowly the results are taken: memory does not grow with the export.
+//! Reading a frame, or a record of a trail, is cheap; opening, formatting and packing the one and parsing the other
+//! is not. So whoever is free takes the next piece, and whoever called takes the results in the order of the pieces.
+//! Only a few pieces are under way at once, however slowly the results are taken: memory does not grow with the
+//! length of an export or an import.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
