@@ -7,9 +7,10 @@
 //! goes on there: the cost follows the events that touch what was read, and no list of tables has to be kept
 //! in step with what a decision reads.
 
-use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::view::EachRow;
 use super::{ProjectionError, Reader, View};
@@ -44,22 +45,28 @@ impl Strand {
 }
 
 /// Strands by what they hold rows of: an account, and how the keys begin.
-type Strands = HashMap<(AccountId, Vec<u8>), Rc<Strand>>;
+type Strands = HashMap<(AccountId, Vec<u8>), Arc<Strand>>;
 
 /// A version of a row: its position, and the row unless it was taken away.
 pub type Version = (u64, Option<Vec<u8>>);
 
-/// A view's rows through time, up to its cut. For one question on one thread.
+/// What was read already.
+#[derive(Default)]
+struct Kept {
+    strands: Strands,
+    bytes: usize,
+}
+
+/// A view's rows through time, up to its cut. For one question.
 pub struct History<'v> {
     view: &'v View,
-    strands: RefCell<Strands>,
-    bytes: Cell<usize>,
+    kept: Mutex<Kept>,
 }
 
 impl<'v> History<'v> {
     /// The history of what a view shows.
     pub fn new(view: &'v View) -> Self {
-        History { view, strands: RefCell::default(), bytes: Cell::new(0) }
+        History { view, kept: Mutex::default() }
     }
 
     /// The view.
@@ -69,12 +76,12 @@ impl<'v> History<'v> {
 
     /// The rows as they were after so many events.
     pub fn at(&self, position: u64) -> Past<'_> {
-        Past { history: self, position, until: Cell::new(None) }
+        Past { history: self, position, until: Mutex::new(None) }
     }
 
-    fn strand(&self, account: AccountId, prefix: &[u8]) -> Result<Rc<Strand>, ProjectionError> {
+    fn strand(&self, account: AccountId, prefix: &[u8]) -> Result<Arc<Strand>, ProjectionError> {
         let name = (account, prefix.to_vec());
-        if let Some(strand) = self.strands.borrow().get(&name) {
+        if let Some(strand) = self.kept.lock().strands.get(&name) {
             return Ok(strand.clone());
         }
         let mut strand = Strand::default();
@@ -88,14 +95,13 @@ impl<'v> History<'v> {
         })?;
         strand.changes.sort_unstable();
         strand.changes.dedup();
-        let strand = Rc::new(strand);
-        let mut strands = self.strands.borrow_mut();
-        if self.bytes.get() > KEPT_BYTES {
-            strands.clear();
-            self.bytes.set(0);
+        let strand = Arc::new(strand);
+        let mut kept = self.kept.lock();
+        if kept.bytes > KEPT_BYTES {
+            *kept = Kept::default();
         }
-        self.bytes.set(self.bytes.get() + bytes);
-        strands.insert(name, strand.clone());
+        kept.bytes += bytes;
+        kept.strands.insert(name, strand.clone());
         Ok(strand)
     }
 }
@@ -104,7 +110,7 @@ impl<'v> History<'v> {
 pub struct Past<'h> {
     history: &'h History<'h>,
     position: u64,
-    until: Cell<Option<u64>>,
+    until: Mutex<Option<u64>>,
 }
 
 impl Past<'_> {
@@ -116,7 +122,7 @@ impl Past<'_> {
     /// The next position at which something that was read here is another; `None` if nothing of it changed
     /// up to the cut of the view.
     pub fn until(&self) -> Option<u64> {
-        self.until.get()
+        *self.until.lock()
     }
 
     /// The event that wrote the row that stands at this position.
@@ -149,13 +155,14 @@ impl Past<'_> {
         Ok(until_here.map(|(version, row)| (*version, row.clone())).collect())
     }
 
-    fn read(&self, account: AccountId, prefix: &[u8]) -> Result<Rc<Strand>, ProjectionError> {
+    fn read(&self, account: AccountId, prefix: &[u8]) -> Result<Arc<Strand>, ProjectionError> {
         let strand = self.history.strand(account, prefix)?;
         let next = strand.next_change(self.position);
-        self.until.set(match (self.until.get(), next) {
+        let mut until = self.until.lock();
+        *until = match (*until, next) {
             (Some(until), Some(next)) => Some(until.min(next)),
             (until, next) => until.or(next),
-        });
+        };
         Ok(strand)
     }
 }

@@ -28,7 +28,7 @@ pub type EachVersion<'a> =
     &'a mut dyn FnMut(&[u8], u64, Option<&[u8]>) -> Result<(), ProjectionError>;
 
 /// Where rows, contents and secrets are read from: a view, or a transaction on top of one.
-pub trait Reader {
+pub trait Reader: Sync {
     /// The bytes of one row.
     fn row(&self, account: AccountId, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError>;
     /// All rows whose keys begin so, in the order of their keys.

@@ -5,10 +5,11 @@
 //! a few rows of it, and answers from memory then. What it shows is what its reader shows, which must not change
 //! meanwhile: a view, the past, or a transaction that is done with recording.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::ProjectionError;
 use super::view::{EachRow, Reader};
@@ -61,30 +62,30 @@ type Asked = (AccountId, Vec<u8>);
 enum Table {
     /// How often it was asked.
     Asked(usize),
-    Read(Rc<Rows>),
+    Read(Arc<Rows>),
 }
 
 /// A reader that holds the tables of one account.
 pub struct Whole<'a> {
     reader: &'a dyn Reader,
     account: AccountId,
-    tables: RefCell<HashMap<u8, Table>>,
+    tables: Mutex<HashMap<u8, Table>>,
     /// Single rows of other accounts, such as the catalogue of shared policies, which all principals ask for.
-    others: RefCell<HashMap<Asked, Option<Vec<u8>>>>,
+    others: Mutex<HashMap<Asked, Option<Vec<u8>>>>,
 }
 
 impl<'a> Whole<'a> {
     /// Nothing is read yet.
     pub fn new(reader: &'a dyn Reader, account: AccountId) -> Self {
-        Whole { reader, account, tables: RefCell::default(), others: RefCell::default() }
+        Whole { reader, account, tables: Mutex::default(), others: Mutex::default() }
     }
 
     /// The table that a key belongs to, if it is worth being read.
-    fn table(&self, account: AccountId, key: &[u8]) -> Result<Option<Rc<Rows>>, ProjectionError> {
+    fn table(&self, account: AccountId, key: &[u8]) -> Result<Option<Arc<Rows>>, ProjectionError> {
         let Some(number) = key.first().copied().filter(|_| account == self.account) else {
             return Ok(None);
         };
-        match self.tables.borrow_mut().entry(number).or_insert(Table::Asked(0)) {
+        match self.tables.lock().entry(number).or_insert(Table::Asked(0)) {
             Table::Read(rows) => return Ok(Some(rows.clone())),
             Table::Asked(FEW) => {}
             Table::Asked(times) => {
@@ -97,8 +98,8 @@ impl<'a> Whole<'a> {
             rows.push((key.to_vec(), row.to_vec()));
             Ok(true)
         })?;
-        let rows = Rc::new(Rows::new(rows));
-        self.tables.borrow_mut().insert(number, Table::Read(rows.clone()));
+        let rows = Arc::new(Rows::new(rows));
+        self.tables.lock().insert(number, Table::Read(rows.clone()));
         Ok(Some(rows))
     }
 }
@@ -114,11 +115,11 @@ impl Reader for Whole<'_> {
             return self.reader.row(account, key);
         }
         let asked: Asked = (account, key.to_vec());
-        if let Some(row) = self.others.borrow().get(&asked) {
+        if let Some(row) = self.others.lock().get(&asked) {
             return Ok(row.clone());
         }
         let row = self.reader.row(account, key)?;
-        self.others.borrow_mut().insert(asked, row.clone());
+        self.others.lock().insert(asked, row.clone());
         Ok(row)
     }
 

@@ -7,7 +7,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::authorize::Grants;
@@ -80,7 +79,7 @@ pub struct Gathering<'a> {
     organization_hangs: bool,
     label: Label,
     managed: RefCell<HashMap<PolicyRef, Ground>>,
-    groups: RefCell<HashMap<UniqueId, Rc<Owned>>>,
+    groups: RefCell<HashMap<UniqueId, Arc<Owned>>>,
     parsed: RefCell<HashMap<Ground, Option<Parsed>>>,
 }
 
@@ -200,11 +199,11 @@ impl<'a> Gathering<'a> {
         Ok(PolicySet::new(attached))
     }
 
-    fn group(&self, group: &UniqueId) -> Result<Rc<Owned>, Fault> {
+    fn group(&self, group: &UniqueId) -> Result<Arc<Owned>, Fault> {
         if let Some(owned) = self.groups.borrow().get(group) {
             return Ok(owned.clone());
         }
-        let owned = Rc::new(self.owned(group)?);
+        let owned = Arc::new(self.owned(group)?);
         self.groups.borrow_mut().insert(group.clone(), owned.clone());
         Ok(owned)
     }

@@ -1,4 +1,4 @@
-//! Work done by several threads and taken in order.
+//! Work done by several threads and taken in order, and by two at once.
 //!
 //! Reading a frame, or a record of a trail, is cheap; opening, formatting and packing the one and parsing the other
 //! is not. So whoever is free takes the next piece, and whoever called takes the results in the order of the pieces.
@@ -82,6 +82,22 @@ pub fn in_order<P: Send, R: Send>(
         turns.lock().over = true;
         room.notify_all();
         outcome
+    })
+}
+
+/// Does two things at once, the first on this thread.
+///
+/// # Errors
+/// If the second panicked.
+pub fn both<A, B: Send>(
+    first: impl FnOnce() -> A,
+    second: impl FnOnce() -> B + Send,
+) -> Result<(A, B), Fault> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(second);
+        let first = first();
+        let second = other.join().map_err(|_| Fault::internal("a thread of a question failed"))?;
+        Ok((first, second))
     })
 }
 

@@ -39,6 +39,7 @@ use crate::service::documents::Documents;
 use crate::service::fault::Fault;
 use crate::service::grounds::{Gathering, Grounds};
 use crate::service::moment::Moment;
+use crate::service::work;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,12 +100,19 @@ pub fn between(
 ) -> Result<Differences, Fault> {
     let wholes = [before, after].map(|reader| Whole::new(reader, account));
     let [before, after] = &wholes;
-    let of = |reader| Gathering::new(documents, Directory::new(reader, account));
-    let sides = [of(before)?, of(after)?];
+    let read = |reader| {
+        let gathering = Gathering::new(documents, Directory::new(reader, account))?;
+        let members = members_of(&gathering, only)?;
+        Ok::<_, Fault>((gathering, members))
+    };
+    // Reading either side takes as long as comparing them.
+    let (earlier, later) = work::both(|| read(before), || read(after))?;
+    let ((earlier, members_before), (later, members_after)) = (earlier?, later?);
+    let sides = [earlier, later];
     // A renamed principal is one principal, under its newest name.
     let mut members: HashMap<UniqueId, [Option<Member>; 2]> = HashMap::new();
-    for (side, gathering) in sides.iter().enumerate() {
-        for member in members_of(gathering, only)? {
+    for (side, all) in [members_before, members_after].into_iter().enumerate() {
+        for member in all {
             let both = members.entry(member.found.id.clone()).or_default();
             if let Some(place) = both.get_mut(side) {
                 *place = Some(member);
@@ -228,8 +236,11 @@ pub fn diff(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Re
             Some(found.or_else(|_| names::one(Directory::new(&before, account), name))?.id)
         }
     };
-    let found = between(service.documents(), account, &before, after, only.as_ref())?;
-    let responsible = Responsible::between(account, &before, after)?;
+    let (found, responsible) = work::both(
+        || between(service.documents(), account, &before, after, only.as_ref()),
+        || Responsible::between(account, &before, after),
+    )?;
+    let (found, responsible) = (found?, responsible?);
     let shown = found.principals.iter().map(|one| shown(one, &responsible.of(&one.closure)));
     Ok(json!({
         "from": ask.from.to_string(),
