@@ -169,8 +169,8 @@ impl Ledger {
 
     /// A tile, of which the acknowledged tree has at least one hash.
     fn stored(&self, level: u8, index: u64) -> Result<Tile, LedgerError> {
-        if let Some(tail) = self.edge().read().tail(level, index) {
-            return Ok(Tile::growing(tail.to_vec()));
+        if let Some(growing) = self.edge().read().growing(level, index) {
+            return Ok(growing);
         }
         tree::read_tile(self.store().as_ref(), level, index)
     }

@@ -94,6 +94,8 @@ pub struct Tree {
     peaks: Vec<Hash>,
     /// The tiles that are not full yet, by level.
     tails: Vec<Vec<Hash>>,
+    /// The crown of the lowest of them, as far as it has one.
+    crown: Vec<Hash>,
 }
 
 impl Tree {
@@ -116,6 +118,12 @@ impl Tree {
         Some(tail)
     }
 
+    /// The tile at this place, if it is the one of its level that is not full yet.
+    pub fn growing(&self, level: u8, index: u64) -> Option<Tile> {
+        let crown = if level == 0 { self.crown.clone() } else { Vec::new() };
+        self.tail(level, index).map(|tail| Tile { hashes: tail.to_vec(), crown })
+    }
+
     /// Becomes a copy of another edge, in the memory that it has.
     pub fn copy_from(&mut self, other: &Tree) {
         self.size = other.size;
@@ -124,11 +132,11 @@ impl Tree {
         for (own, other) in self.tails.iter_mut().zip(&other.tails) {
             own.clone_from(other);
         }
+        self.crown.clone_from(&other.crown);
     }
 
     /// Appends a leaf; tiles that become full are put into the batch.
     pub fn append(&mut self, leaf: Hash, batch: &mut Batch) {
-        self.note(0, leaf, batch);
         let mut hash = leaf;
         let mut height = 0;
         // Every trailing one bit of the size is a perfect subtree that now finds its sibling.
@@ -137,10 +145,15 @@ impl Tree {
                 hash = node_hash(&left, &hash);
             }
             height += 1;
+            if height == CROWN_HEIGHT {
+                self.crown.push(hash);
+            }
             if height % TILE_HEIGHT == 0 {
                 self.note(height / TILE_HEIGHT, hash, batch);
             }
         }
+        // The last node of its crown may have come just now.
+        self.note(0, leaf, batch);
         self.peaks.push(hash);
         self.size += 1;
     }
@@ -157,7 +170,8 @@ impl Tree {
             let level = u8::try_from(level).unwrap_or(u8::MAX);
             let mut row = tail.concat();
             if level == 0 {
-                row.extend(crown(tail).iter().flatten());
+                row.extend(self.crown.iter().flatten());
+                self.crown.clear();
             }
             batch.put(Family::Tiles, tile_key(level, index), row);
             tail.clear();
@@ -187,7 +201,9 @@ impl Tree {
         }
         // The peaks are perfect subtrees: those of each tail, highest level first.
         let peaks = tails.iter().rev().flat_map(|tail| perfect_subtrees(tail)).collect();
-        Ok(Tree { size, peaks, tails })
+        let lowest = tails.first().map(|tail| tail.chunks_exact(BELOW_CROWN));
+        let crown = lowest.into_iter().flatten().map(tile_root).collect();
+        Ok(Tree { size, peaks, tails, crown })
     }
 }
 
@@ -195,16 +211,11 @@ impl Tree {
 pub struct Tile {
     /// Its hashes.
     pub hashes: Vec<Hash>,
-    /// Of a full tile of level 0, the nodes [`CROWN_HEIGHT`] above them; of others none.
+    /// Of a tile of level 0, the nodes four levels above them, as far as it has any; of others none.
     crown: Vec<Hash>,
 }
 
 impl Tile {
-    /// One that is not stored yet.
-    pub fn growing(hashes: Vec<Hash>) -> Self {
-        Tile { hashes, crown: Vec::new() }
-    }
-
     /// The root of the perfect subtree of this height over the hashes from `offset`, a multiple of its width; `None`
     /// if the tile has fewer.
     pub fn perfect(&self, height: u32, offset: usize) -> Option<Hash> {
@@ -217,10 +228,6 @@ impl Tile {
         };
         hashes.map(tile_root)
     }
-}
-
-fn crown(hashes: &[Hash]) -> Vec<Hash> {
-    hashes.chunks_exact(BELOW_CROWN).map(tile_root).collect()
 }
 
 /// Reads a full tile.
@@ -305,6 +312,7 @@ mod tests {
                 let loaded = Tree::load(&store, n).unwrap();
                 assert_eq!(loaded.root(), tree.root());
                 assert_eq!(loaded.peaks, tree.peaks);
+                assert_eq!(loaded.crown, tree.crown);
             }
             let frame = n.to_le_bytes();
             leaves.push(leaf_hash(&frame));
@@ -329,17 +337,20 @@ mod tests {
         assert!(read_tile(&store, 1, 1).is_err());
         let tile = read_tile(&store, 1, 0).unwrap();
         assert_eq!(tile.hashes[3], naive(&leaves[768..1024]));
-        // The crown of a tile says what its hashes do.
-        let tile = read_tile(&store, 0, 3).unwrap();
-        assert_eq!(tile.crown.len(), 16);
-        let without = Tile::growing(tile.hashes.clone());
-        for height in 0..=8 {
-            for offset in (0..256usize).step_by(1 << height) {
-                let found = tile.perfect(height, offset).unwrap();
-                assert_eq!(found, naive(&leaves[768 + offset..][..1 << height]));
-                assert_eq!(without.perfect(height, offset), Some(found));
+        // The crown of a tile says what its hashes do, also while it grows.
+        let growing = Tree::load(&store, 1_200).unwrap().growing(0, 4).unwrap();
+        assert_eq!((growing.hashes.len(), growing.crown.len()), (176, 11));
+        let full = read_tile(&store, 0, 3).unwrap();
+        assert_eq!((full.hashes.len(), full.crown.len()), (256, 16));
+        for (tile, first) in [(full, 768), (growing, 1_024)] {
+            let width = tile.hashes.len();
+            for height in 0..=8 {
+                for offset in (0..256usize).step_by(1 << height) {
+                    let expected = (offset + (1 << height) <= width)
+                        .then(|| naive(&leaves[first + offset..][..1 << height]));
+                    assert_eq!(tile.perfect(height, offset), expected, "{height} {offset}");
+                }
             }
         }
-        assert_eq!(Tile::growing(vec![[0; 32]; 9]).perfect(3, 8), None);
     }
 }
