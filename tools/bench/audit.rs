@@ -185,26 +185,31 @@ impl Account {
                 },
             ),
         ];
-        let now = self.service.now();
         for (what, filter) in filters {
-            let mut rounds = Vec::new();
-            for _ in 0..ROUNDS {
-                let mut taken = Vec::new();
-                for _ in 0..ASKED {
-                    let began = Instant::now();
-                    std::hint::black_box(log::page(&self.service, self.id, &now, &filter)?);
-                    taken.push(began.elapsed().as_secs_f64() * 1e3);
-                }
-                rounds.extend(middle(&taken));
-            }
-            figures.add(Figure {
-                what: format!("log, first page: {what}; {length} events"),
-                ours: rounds,
-                floor: Vec::new(),
-                unit: Unit::Millis,
-                goal: Goal::AtMost(50.0),
-            });
+            self.page(&format!("{what}; {length} events"), &filter, figures)?;
         }
+        Ok(())
+    }
+
+    fn page(&self, what: &str, filter: &Filter, figures: &mut Figures) -> Outcome<()> {
+        let now = self.service.now();
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            let mut taken = Vec::new();
+            for _ in 0..ASKED {
+                let began = Instant::now();
+                std::hint::black_box(log::page(&self.service, self.id, &now, filter)?);
+                taken.push(began.elapsed().as_secs_f64() * 1e3);
+            }
+            rounds.extend(middle(&taken));
+        }
+        figures.add(Figure {
+            what: format!("log, first page: {what}"),
+            ours: rounds,
+            floor: Vec::new(),
+            unit: Unit::Millis,
+            goal: Goal::AtMost(50.0),
+        });
         Ok(())
     }
 
@@ -219,7 +224,9 @@ impl Account {
             }
             Outcome::Ok(())
         })?;
-        // What is noted last is durable, and all before it.
+        // None of them was denied: as many are looked at as there are to be for one page.
+        let denied = Filter { denied: true, limit: log::USUAL, ..Filter::default() };
+        self.page(&format!("denied; {requests} receipts, all of others"), &denied, figures)?;
         let now = self.service.now();
         for (what, now_too) in [("at their own positions", false), ("at the head", true)] {
             let mut rates = Vec::new();
