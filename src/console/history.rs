@@ -74,6 +74,9 @@ pub fn once_there(visit: &Visit, kind: &str, name: &str) -> Markup {
 /// What an event changed, or how much, if the page has no room left for it.
 fn within(left: &mut usize, thing: &str, entry: &Value) -> Markup {
     let fields = || elements(entry, "/changed").len();
+    if entry.get("changed").is_none() {
+        return html! { p { (more(entry, 0)) } };
+    }
     parts::within(left, changes(thing, entry), || html! { p { (more(entry, fields())) } })
 }
 

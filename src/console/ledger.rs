@@ -19,13 +19,13 @@ use crate::service::moment::Range;
 /// Events of a page.
 const PAGE: usize = 50;
 
-/// The newest events of the account.
+/// The newest events of the account, without what they changed.
 ///
 /// # Errors
 /// Refusals, and whatever keeps the ledger from being read.
 pub async fn newest(visit: &Visit, limit: usize) -> Result<Vec<Value>, Fault> {
     let filter = Filter { limit, ..Filter::default() };
-    visit.glance(move |glance| Ok(glance.log(&filter)?.events)).await
+    visit.glance(move |glance| Ok(glance.log_in_short(&filter)?.events)).await
 }
 
 /// Entries, newest first, by day, each with what else is told of it.
@@ -88,13 +88,18 @@ pub fn json_beside() -> impl FnMut(&Value) -> Markup {
     let mut left = BYTES;
     move |entry| {
         let position = entry.pointer("/position").filter(|_| text(entry, "/outcome") == "success");
-        within(&mut left, json(entry), || {
+        let link = || {
             html! {
                 @if let Some(position) = position {
                     " " a href=(address(&format!("/console/ledger/{position}"), &[])) { (words::JSON) }
                 }
             }
-        })
+        };
+        match position.is_some() && entry.get("changed").is_none() {
+            // It changed more than a page tells of, and its JSON would be longer than there is room for.
+            true => link(),
+            false => within(&mut left, json(entry), link),
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl fmt::Display for Arn<'_> {
 
 /// The ARN of an IAM entity: `kind` is `user`, `group`, `role`, `policy` or `instance-profile`.
 pub fn iam(account: &str, kind: &str, path: &str, name: &str) -> String {
-    format!("arn:aws:iam::{account}:{kind}{path}{name}")
+    ["arn:aws:iam::", account, ":", kind, path, name].concat()
 }
 
 /// The ARN of an account's root user, which also stands for the account.

@@ -15,6 +15,9 @@ type Answer<T> = Result<T, ProjectionError>;
 /// What a name reads as once its subject was erased.
 pub const ERASED: &str = "(erased)";
 
+/// Rows that are gone through in the time in which one is sought.
+const STEPS: usize = 8;
+
 /// One account as a reader sees it.
 #[derive(Clone, Copy)]
 pub struct Directory<'a> {
@@ -85,6 +88,12 @@ principal!(UserRow, "user", NameKind::User, USERS);
 principal!(GroupRow, "group", NameKind::Group, GROUPS);
 principal!(RoleRow, "role", NameKind::Role, ROLES);
 
+/// A user, group or role under its name.
+fn called<P: Principal>(name: String, row: P, digits: &str) -> Named<P> {
+    let arn = arn::iam(digits, P::ARN_TYPE, row.path(), &name);
+    Named { name, arn, row }
+}
+
 impl<'a> Directory<'a> {
     /// The account as this reader sees it.
     pub fn new(reader: &'a dyn Reader, account: AccountId) -> Self {
@@ -132,19 +141,41 @@ impl<'a> Directory<'a> {
     pub fn by_id<P: Principal>(self, id: &UniqueId) -> Answer<Option<Named<P>>> {
         match P::read(self, id)? {
             None => Ok(None),
-            Some(row) => Ok(Some(self.named(row, &self.digits()?)?)),
+            Some(row) => Ok(Some(called(self.name(&row)?, row, &self.digits()?))),
         }
     }
 
     /// All users, groups or roles, in the order of their names.
     pub fn all<P: Principal>(self) -> Answer<Vec<Named<P>>> {
+        self.all_named(|_| true)
+    }
+
+    /// Those whose name is one that is wanted, in the order of their names.
+    pub fn all_named<P: Principal>(self, wanted: impl Fn(&str) -> bool) -> Answer<Vec<Named<P>>> {
+        self.in_order(P::read_all(self)?, wanted)
+    }
+
+    fn in_order<P: Principal>(
+        self,
+        rows: Vec<P>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Answer<Vec<Named<P>>> {
         let digits = self.digits()?;
-        let mut all = Vec::new();
-        for row in P::read_all(self)? {
-            all.push(self.named(row, &digits)?);
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let name = self.name(&row)?;
+            if wanted(&name) {
+                found.push(called(name, row, &digits));
+            }
         }
-        all.sort_by_cached_key(|named| (named.name.to_lowercase(), named.row.id().clone()));
-        Ok(all)
+        found.sort_by_cached_key(|named| (named.name.to_lowercase(), named.row.id().clone()));
+        Ok(found)
+    }
+
+    /// The name of a user, group or role.
+    pub fn name<P: Principal>(self, row: &P) -> Answer<String> {
+        let name = self.open(row.id(), "name", row.sealed_name())?;
+        Ok(if name == ERASED { row.id().to_string() + ERASED } else { name })
     }
 
     /// The name of a user, group or role, for whoever goes through all of them once.
@@ -152,13 +183,6 @@ impl<'a> Directory<'a> {
         let (keys, id) = (self.reader.keys(), row.id());
         let name = sealing::unseal_once(keys, self.account, id, "name", row.sealed_name())?;
         Ok(name.unwrap_or_else(|| id.to_string() + ERASED))
-    }
-
-    fn named<P: Principal>(self, row: P, digits: &str) -> Answer<Named<P>> {
-        let name = self.open(row.id(), "name", row.sealed_name())?;
-        let shown = if name == ERASED { row.id().to_string() + ERASED } else { name };
-        let arn = arn::iam(digits, P::ARN_TYPE, row.path(), &shown);
-        Ok(Named { name: shown, arn, row })
     }
 
     /// The groups that a user is in, in the order of their names.
@@ -173,12 +197,23 @@ impl<'a> Directory<'a> {
 
     /// The users in a group, in the order of their names.
     pub fn members(self, group: &UniqueId) -> Answer<Vec<Named<UserRow>>> {
+        let members = self.reader.list(self.account, &MEMBERS, group)?;
+        let is_large = members.len().saturating_mul(STEPS) > self.how_many(Counted::Users)?;
+        let mut ids = members.into_iter().map(|member| member.user).peekable();
         let mut users = Vec::new();
-        for member in self.reader.list(self.account, &MEMBERS, group)? {
-            users.extend(self.by_id::<UserRow>(&member.user)?);
+        if is_large {
+            users = UserRow::read_all(self)?;
+            // Both come in the order of the users' ids.
+            users.retain(|user| {
+                while ids.next_if(|id| *id < user.id).is_some() {}
+                ids.next_if_eq(&user.id).is_some()
+            });
+        } else {
+            for id in ids {
+                users.extend(UserRow::read(self, &id)?);
+            }
         }
-        users.sort_by_key(|user| user.name.to_lowercase());
-        Ok(users)
+        self.in_order(users, |_| true)
     }
 
     /// How many there are of what is counted.

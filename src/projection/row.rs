@@ -50,6 +50,12 @@ impl<K: Key, V: Encode + Decode<()>> Table<K, V> {
     }
 }
 
+/// The id that a row's key begins with, after the table's number; `None` if it begins with anything else.
+pub fn first_id(key: &[u8]) -> Option<UniqueId> {
+    let part = key.get(1..)?.split(|byte| *byte == 0).next()?;
+    UniqueId::parse(std::str::from_utf8(part).ok()?)
+}
+
 /// Something that can be (part of) a key.
 pub trait Key {
     /// Appends the parts.

@@ -14,6 +14,7 @@ mod exports;
 mod factors;
 mod faults;
 mod flips;
+mod glances;
 mod golden;
 mod golden_ledger;
 mod granted;

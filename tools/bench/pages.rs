@@ -27,8 +27,10 @@ const PAGES: &[(&str, &str)] = &[
     ("policies", "/console/policies?scope=all"),
     ("can she?", "/console/can?principal=user-7&action=s3:GetObject&resource=arn:aws:s3:::a/b"),
     ("ledger", "/console/ledger"),
-    ("users in the past", "/console/users?at=@50"),
-    ("compare", "/console/diff?from=@40"),
+    ("users by last activity", "/console/users?sort=activity"),
+    ("users in the past", "/console/users?at=@5000"),
+    ("dashboard of the past", "/console/?at=@9000"),
+    ("compare", "/console/diff?from=@9900"),
 ];
 const HOST: &str = "127.0.0.1:1086";
 

@@ -34,8 +34,8 @@ const USERS: [usize; 2] = [1_000, 10_000];
 pub const MANY: usize = 1;
 /// The password of their root users.
 pub const ROOT_PASSWORD: &str = "The book of 1086";
-/// Users made by one event.
-const PORTION: usize = 100;
+/// Threads that record users, so that the writer commits several at once.
+const THREADS: usize = 16;
 const GROUP: &str = "everybody";
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:Get*","s3:*","ec2:*"],"Resource":"*"}]}"#;
 
@@ -180,16 +180,23 @@ pub fn populate(folder: &TempDir, size: usize) -> Outcome<()> {
         Ok(group)
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
-    for first in (0..users).step_by(PORTION) {
+    // Each by an event of its own, as people come: a history of a few large events is unlike any.
+    let record = |number: usize| {
         let group = group.clone();
-        let made = recorded(&service, account, move |tx| {
-            (first..users.min(first + PORTION)).map(|number| user(tx, &group, number)).collect()
-        })?;
-        let made: Vec<(UniqueId, String, UniqueId)> = made;
-        for (id, name, key) in made {
-            let call = call(&service, account, &digits, (id, name, key))?;
-            runtime.block_on(service.execute(call))?;
-        }
+        recorded(&service, account, move |tx| user(tx, &group, number))
+    };
+    let made = std::thread::scope(|scope| {
+        let recording = |first: usize| {
+            let numbers = (first..users).step_by(THREADS);
+            scope.spawn(move || numbers.map(record).collect::<Outcome<Vec<_>>>())
+        };
+        let threads: Vec<_> = (0..THREADS).map(recording).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(|made| made.map_err(|_| "a thread was lost")?).collect::<Outcome<Vec<_>>>()
+    })?;
+    for (id, name, key) in made.into_iter().flatten() {
+        let call = call(&service, account, &digits, (id, name, key))?;
+        runtime.block_on(service.execute(call))?;
     }
     service.close();
     Ok(())

@@ -107,7 +107,9 @@ fn answer(
     };
     let answer = match question {
         Question::Head => head(service, &view),
-        Question::Events(filter) => Ok(log::page(service, caller.account, &view, &filter)?.shown()),
+        Question::Events(filter) => {
+            Ok(log::page(service, caller.account, &view, &filter, usize::MAX)?.shown())
+        }
         Question::Show { thing } => show::show(service, caller.account, &view, &thing),
         Question::Can(ask) => can::can(service, caller.account, &view, &ask),
         Question::Access(ask) => access::access(service, caller.account, &view, &ask),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Group, User, name_key, need, page, quota};
+use super::shapes::{Group, User, name_key, need, page, page_of_named, quota};
 use crate::identity::change::{
     GroupCreated, GroupDeleted, GroupRenamed, MemberAdded, MemberRemoved,
 };
@@ -92,7 +92,7 @@ impl Read for GetGroup {
     fn read(self, at: &Reading<'_>) -> Result<GetGroupResult, Fault> {
         let group = need::<GroupRow>(at.directory, &self.group_name)?;
         let users = at.directory.members(&group.row.id)?;
-        let paged = page(users, name_key, self.max_items, self.marker.as_deref())?;
+        let paged = page_of_named(users, self.max_items, self.marker.as_deref())?;
         Ok(GetGroupResult {
             group: Group::of(&group),
             users: paged.items.iter().map(User::brief).collect(),
@@ -126,7 +126,7 @@ impl Read for ListGroups {
         if let Some(prefix) = &self.path_prefix {
             groups.retain(|group| group.row.path.starts_with(prefix));
         }
-        let paged = page(groups, name_key, self.max_items, self.marker.as_deref())?;
+        let paged = page_of_named(groups, self.max_items, self.marker.as_deref())?;
         Ok(GroupsPage {
             groups: paged.items.iter().map(Group::of).collect(),
             is_truncated: paged.is_truncated,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Role, RoleLastUsed, Tag, check_tags, name_key, need, page, pairs, quota};
+use super::shapes::{Role, RoleLastUsed, Tag, check_tags, need, page_of_named, pairs, quota};
 use super::{boundaries, tags};
 use crate::identity::arn::Arn;
 use crate::identity::change::{
@@ -196,7 +196,7 @@ impl Read for ListRoles {
         if let Some(prefix) = &self.path_prefix {
             roles.retain(|role| role.row.path.starts_with(prefix));
         }
-        let paged = page(roles, name_key, self.max_items, self.marker.as_deref())?;
+        let paged = page_of_named(roles, self.max_items, self.marker.as_deref())?;
         let mut roles = Vec::with_capacity(paged.items.len());
         for role in &paged.items {
             roles.push(Role::brief(at.directory, role)?);

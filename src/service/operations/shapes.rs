@@ -283,21 +283,14 @@ pub fn page<T>(
     max_items: Option<usize>,
     marker: Option<&str>,
 ) -> Result<Paged<T>, Fault> {
-    let after = match marker {
-        None => None,
-        Some(marker) => Some(
-            from_base64_url(marker)
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| fault::BAD_MARKER.with(&[]))?,
-        ),
-    };
+    let after = marker.map(read_marker).transpose()?;
     let mut rest: Vec<(String, T)> = items
         .into_iter()
         .map(|item| (key(&item), item))
         .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after))
         .collect();
     rest.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let limit = max_items.unwrap_or(100).clamp(1, 1_000);
+    let limit = limit(max_items);
     let is_truncated = rest.len() > limit;
     rest.truncate(limit);
     let marker = match rest.last() {
@@ -307,9 +300,37 @@ pub fn page<T>(
     Ok(Paged { items: rest.into_iter().map(|(_, item)| item).collect(), is_truncated, marker })
 }
 
+/// How many elements a page has: as many as were asked for, within AWS's bounds.
+fn limit(max_items: Option<usize>) -> usize {
+    max_items.unwrap_or(100).clamp(1, 1_000)
+}
+
+/// The key after which a page begins.
+fn read_marker(marker: &str) -> Result<String, Fault> {
+    from_base64_url(marker)
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| fault::BAD_MARKER.with(&[]))
+}
+
+/// As [`page`] with [`name_key`], of what is in the order of its names already: only the page's own are looked at.
+pub fn page_of_named<P: Principal>(
+    items: Vec<Named<P>>,
+    max_items: Option<usize>,
+    marker: Option<&str>,
+) -> Result<Paged<Named<P>>, Fault> {
+    let after = marker.map(read_marker).transpose()?;
+    let first = after.map_or(0, |after| items.partition_point(|item| name_key(item) <= after));
+    let limit = limit(max_items);
+    let is_truncated = items.len() - first > limit;
+    let items: Vec<_> = items.into_iter().skip(first).take(limit).collect();
+    let last = items.last().filter(|_| is_truncated);
+    let marker = last.map(|item| base64_url(name_key(item).as_bytes()));
+    Ok(Paged { items, is_truncated, marker })
+}
+
 /// The key by which named entities are paged: the order of their names.
 pub fn name_key<P: Principal>(named: &Named<P>) -> String {
-    format!("{}\0{}", named.name.to_lowercase(), named.row.id())
+    [&named.name.to_lowercase(), "\0", named.row.id().as_str()].concat()
 }
 
 /// Finds what a request names, or says in AWS's words that it does not exist.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{
-    Tag, User, check_tags, name_key, named_or_own, need, page, pairs, password_last_used, quota,
+    Tag, User, check_tags, named_or_own, need, page_of_named, pairs, password_last_used, quota,
 };
 use super::{boundaries, tags};
 use crate::base::time::Timestamp;
@@ -172,7 +172,7 @@ impl Read for ListUsers {
         if let Some(prefix) = &self.path_prefix {
             users.retain(|user| user.row.path.starts_with(prefix));
         }
-        let paged = page(users, name_key, self.max_items, self.marker.as_deref())?;
+        let paged = page_of_named(users, self.max_items, self.marker.as_deref())?;
         let mut users = Vec::with_capacity(paged.items.len());
         for user in &paged.items {
             let used = password_last_used(at, &user.row.id)?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Glance;
-use super::lists::Credentials;
+use super::lists::{Facts, oldest_keys, per_user};
 use crate::base::time::Timestamp;
 use crate::identity::change::DocumentHash;
 use crate::identity::id::UniqueId;
@@ -18,6 +18,7 @@ use crate::policy::lint::{self, Kind, Options};
 use crate::projection::directory::Directory;
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
+use crate::projection::whole::Whole;
 use crate::service::activity::ActivityBook;
 use crate::service::documents::text_of;
 use crate::service::fault::Fault;
@@ -117,7 +118,8 @@ impl Glance<'_> {
     }
 
     fn gather(&self) -> Result<Vec<Finding>, Fault> {
-        let directory = self.directory();
+        let whole = Whole::new(&self.shown, self.caller.account);
+        let directory = Directory::new(&whole, self.caller.account);
         let Directory { reader, account } = directory;
         let book = self.service.activity();
         let until = self.until();
@@ -143,20 +145,23 @@ impl Glance<'_> {
         root_keys.iter().for_each(|key| keys.add(key.as_str()));
         found.extend(keys.finding(Wrong::RootKeys));
 
-        let credentials = Credentials::read(directory)?;
+        let facts = Facts::new(directory, book, until)?;
+        let (passwords, devices) =
+            (per_user(directory, &LOGIN_PROFILES)?, per_user(directory, &MFA_DEVICES_OF)?);
+        let oldest = oldest_keys(directory)?;
         let [mut bare, mut old, mut unused] = <[Gathering; 3]>::default();
         for user in directory.all::<UserRow>()? {
-            let facts = credentials.facts(book, directory, &user.row, until)?;
+            let (row, id) = (&user.row, &user.row.id);
+            let (password, oldest) = (passwords.contains_key(id), oldest.get(id));
             // Of an imported user nobody knows all devices.
-            if facts.password && facts.mfa == 0 && !facts.unknown {
+            if password && !facts.unknown(row) && !devices.contains_key(id) {
                 bare.add(&user.name);
             }
-            if facts.oldest_key.is_some_and(|created| created < long_ago) {
+            if oldest.is_some_and(|created| *created < long_ago) {
                 old.add(&user.name);
             }
-            let has_any = facts.password || facts.active_keys > 0;
-            let last = facts.last_activity.unwrap_or(user.row.created).max(user.row.created);
-            if has_any && last < long_ago {
+            let is_old = (password || oldest.is_some()) && row.created < long_ago;
+            if is_old && facts.last_activity(row)?.is_none_or(|last| last < long_ago) {
                 unused.add(&user.name);
             }
         }

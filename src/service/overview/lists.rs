@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 
+use bincode::{Decode, Encode};
+
 use super::Glance;
 use crate::base::time::Timestamp;
 use crate::identity::change::PolicyRef;
 use crate::identity::id::UniqueId;
 use crate::projection::directory::{Directory, Named, Principal};
+use crate::projection::row::{Key, Table, first_id};
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
+use crate::projection::whole::Whole;
 use crate::service::activity::ActivityBook;
 use crate::service::fault::Fault;
 use crate::service::imports::gate::{credentials_known_since, has_unknown_credentials};
@@ -116,79 +120,137 @@ pub struct PolicyLine {
     pub updated: Timestamp,
 }
 
-/// What is known of all users' credentials, read at once.
-pub struct Credentials {
-    passwords: HashMap<UniqueId, LoginProfileRow>,
-    keys: HashMap<UniqueId, Vec<AccessKeyRow>>,
-    devices: HashMap<UniqueId, usize>,
-    groups: HashMap<UniqueId, usize>,
+/// What matters about users, read of those of whom it is asked.
+pub struct Facts<'a> {
+    directory: Directory<'a>,
+    book: &'a ActivityBook,
+    until: Timestamp,
     /// See [`credentials_known_since`].
     known_since: Option<Timestamp>,
 }
 
-impl Credentials {
-    /// Reads them.
+impl<'a> Facts<'a> {
+    /// Nothing is read yet. Of whom many are asked about, a [`Whole`](crate::projection::whole::Whole) is the
+    /// reader.
     ///
     /// # Errors
     /// Whatever keeps the rows from being read.
-    pub fn read(directory: Directory<'_>) -> Result<Self, Fault> {
-        let Directory { reader, account } = directory;
-        let mut keys: HashMap<UniqueId, Vec<AccessKeyRow>> = HashMap::new();
-        for key in reader.list(account, &ACCESS_KEYS, &())? {
-            keys.entry(key.owner.clone()).or_default().push(key);
-        }
-        let mut groups = HashMap::new();
-        for member in reader.list(account, &GROUPS_OF, &())? {
-            *groups.entry(member.user).or_default() += 1;
-        }
-        let mut devices = HashMap::new();
-        for device in reader.list(account, &MFA_DEVICES, &())? {
-            if let Some(enabled) = device.enabled {
-                *devices.entry(enabled.owner).or_default() += 1;
-            }
-        }
-        let mut passwords = HashMap::new();
-        for user in directory.all::<UserRow>()? {
-            if let Some(row) = reader.get(account, &LOGIN_PROFILES, &user.row.id)? {
-                passwords.insert(user.row.id, row);
-            }
-        }
-        let known_since = credentials_known_since(reader, account)?;
-        Ok(Credentials { passwords, keys, devices, groups, known_since })
+    pub fn new(
+        directory: Directory<'a>,
+        book: &'a ActivityBook,
+        until: Timestamp,
+    ) -> Result<Self, Fault> {
+        let known_since = credentials_known_since(directory.reader, directory.account)?;
+        Ok(Facts { directory, book, until, known_since })
     }
 
-    /// Of one user; when it was last active is asked of the activity book.
+    /// Whether a user may have credentials that are not known.
+    pub fn unknown(&self, row: &UserRow) -> bool {
+        self.known_since.is_some_and(|since| row.created <= since)
+    }
+
+    fn groups(&self, user: &UniqueId) -> Result<usize, Fault> {
+        let Directory { reader, account } = self.directory;
+        Ok(reader.count(account, &GROUPS_OF, user)?)
+    }
+
+    fn mfa(&self, user: &UniqueId) -> Result<usize, Fault> {
+        let Directory { reader, account } = self.directory;
+        Ok(reader.count(account, &MFA_DEVICES_OF, user)?)
+    }
+
+    fn password(&self, user: &UniqueId) -> Result<bool, Fault> {
+        let Directory { reader, account } = self.directory;
+        Ok(reader.row(account, &LOGIN_PROFILES.key(user))?.is_some())
+    }
+
+    fn keys(&self, user: &UniqueId) -> Result<Vec<AccessKeyRow>, Fault> {
+        let Directory { reader, account } = self.directory;
+        let mut keys = Vec::new();
+        for id in reader.list(account, &KEYS_OF, user)? {
+            keys.extend(reader.get(account, &ACCESS_KEYS, &id)?);
+        }
+        Ok(keys)
+    }
+
+    /// When password or key of a user was last used.
     ///
     /// # Errors
-    /// If the activity book cannot be read.
-    pub fn facts(
+    /// Whatever keeps the rows or the activity book from being read.
+    pub fn last_activity(&self, row: &UserRow) -> Result<Option<Timestamp>, Fault> {
+        let Directory { reader, account } = self.directory;
+        let keys = reader.list(account, &KEYS_OF, &row.id)?;
+        self.last_used(row, self.password(&row.id)?, keys)
+    }
+
+    fn last_used(
         &self,
-        book: &ActivityBook,
-        directory: Directory<'_>,
         row: &UserRow,
-        until: Timestamp,
-    ) -> Result<UserFacts, Fault> {
-        let user = &row.id;
-        let unknown = self.known_since.is_some_and(|since| row.created <= since);
-        let keys = self.keys.get(user).map(Vec::as_slice).unwrap_or_default();
-        let active: Vec<&AccessKeyRow> = keys.iter().filter(|key| key.active).collect();
-        let password = self.passwords.contains_key(user);
-        let mut last_activity = None;
-        let person = ActivityBook::person(directory.account, user);
-        let used = keys.iter().map(|key| &key.id).chain((password || unknown).then_some(&person));
-        for id in used {
-            last_activity = last_activity.max(book.last_used(id, until)?.map(|used| used.at));
+        password: bool,
+        mut used: Vec<UniqueId>,
+    ) -> Result<Option<Timestamp>, Fault> {
+        if password || self.unknown(row) {
+            used.push(ActivityBook::person(self.directory.account, &row.id));
         }
+        let mut last = None;
+        for id in used {
+            last = last.max(self.book.last_used(&id, self.until)?.map(|used| used.at));
+        }
+        Ok(last)
+    }
+
+    /// All of it, of one user.
+    ///
+    /// # Errors
+    /// Whatever keeps the rows or the activity book from being read.
+    pub fn of(&self, row: &UserRow) -> Result<UserFacts, Fault> {
+        let (keys, password) = (self.keys(&row.id)?, self.password(&row.id)?);
+        let active = || keys.iter().filter(|key| key.active);
+        let ids = keys.iter().map(|key| key.id.clone()).collect();
         Ok(UserFacts {
-            groups: self.groups.get(user).copied().unwrap_or(0),
-            mfa: self.devices.get(user).copied().unwrap_or(0),
+            groups: self.groups(&row.id)?,
+            mfa: self.mfa(&row.id)?,
             password,
-            oldest_key: active.iter().map(|key| key.created).min(),
-            active_keys: active.len(),
-            last_activity,
-            unknown,
+            oldest_key: active().map(|key| key.created).min(),
+            active_keys: active().count(),
+            last_activity: self.last_used(row, password, ids)?,
+            unknown: self.unknown(row),
         })
     }
+}
+
+/// When the oldest of the active keys of each user was created, of those who have any: all keys are read once.
+///
+/// # Errors
+/// Whatever keeps the rows from being read.
+pub fn oldest_keys(directory: Directory<'_>) -> Result<HashMap<UniqueId, Timestamp>, Fault> {
+    let mut oldest = HashMap::new();
+    for key in directory.reader.list(directory.account, &ACCESS_KEYS, &())? {
+        if key.active {
+            let known = oldest.entry(key.owner).or_insert(key.created);
+            *known = key.created.min(*known);
+        }
+    }
+    Ok(oldest)
+}
+
+/// How many rows each user has in a table whose keys begin with the user's id, of those who have any: it is read
+/// once.
+///
+/// # Errors
+/// Whatever keeps the rows from being read.
+pub fn per_user<K: Key, V: Encode + Decode<()>>(
+    directory: Directory<'_>,
+    table: &Table<K, V>,
+) -> Result<HashMap<UniqueId, usize>, Fault> {
+    let mut counts = HashMap::new();
+    directory.reader.scan(directory.account, &table.prefix(&()), &mut |key, _| {
+        if let Some(id) = first_id(key) {
+            *counts.entry(id).or_default() += 1;
+        }
+        Ok(true)
+    })?;
+    Ok(counts)
 }
 
 impl Glance<'_> {
@@ -216,6 +278,10 @@ impl Glance<'_> {
         }
     }
 
+    fn facts<'b>(&'b self, directory: Directory<'b>) -> Result<Facts<'b>, Fault> {
+        Facts::new(directory, self.service.activity(), self.until())
+    }
+
     /// Users.
     ///
     /// # Errors
@@ -224,41 +290,40 @@ impl Glance<'_> {
         self.may_list("iam:ListUsers", "user")?;
         let withheld = self.withheld("iam:GetCredentialReport")?;
         let directory = self.directory();
-        let found = matching::<UserRow>(directory, wanted)?;
-        let credentials = match &withheld {
-            None => Some(Credentials::read(directory)?),
+        let mut found = matching::<UserRow>(directory, wanted)?;
+        // What is not sorted by is read of the page's users alone.
+        match wanted.sort.as_str() {
+            "created" => found.sort_by_key(|user| user.row.created),
+            "activity" if withheld.is_none() => {
+                let whole = Whole::new(&self.shown, directory.account);
+                let facts = self.facts(Directory { reader: &whole, ..directory })?;
+                found = sorted(found, |user| facts.last_activity(&user.row))?;
+            }
+            "mfa" if withheld.is_none() => {
+                let devices = per_user(directory, &MFA_DEVICES_OF)?;
+                found.sort_by_key(|user| devices.get(&user.row.id).copied());
+            }
+            "groups" if withheld.is_none() => {
+                let groups = per_user(directory, &GROUPS_OF)?;
+                found.sort_by_key(|user| groups.get(&user.row.id).copied());
+            }
+            "key" if withheld.is_none() => {
+                let oldest = oldest_keys(directory)?;
+                found.sort_by_cached_key(|user| oldest.get(&user.row.id).copied());
+            }
+            _ => {}
+        }
+        let facts = match &withheld {
+            None => Some(self.facts(directory)?),
             Some(_) => None,
         };
-        let book = self.service.activity();
-        let line = |user: &Named<UserRow>| {
-            let facts = credentials
-                .as_ref()
-                .map(|credentials| credentials.facts(book, directory, &user.row, self.until()));
-            Ok(UserLine {
-                name: user.name.clone(),
-                path: user.row.path.clone(),
-                created: user.row.created,
-                facts: facts.transpose()?,
-            })
-        };
-        let by_facts = ["activity", "mfa", "key", "groups"].contains(&wanted.sort.as_str());
-        if by_facts && credentials.is_some() {
-            let mut lines = found.iter().map(line).collect::<Result<Vec<_>, Fault>>()?;
-            let facts = |line: &UserLine| line.facts.clone().unwrap_or_default();
-            match wanted.sort.as_str() {
-                "activity" => lines.sort_by_key(|line| facts(line).last_activity),
-                "mfa" => lines.sort_by_key(|line| facts(line).mfa),
-                "key" => lines.sort_by_key(|line| facts(line).oldest_key),
-                _ => lines.sort_by_key(|line| facts(line).groups),
-            }
-            return Ok(cut(lines, wanted, withheld));
-        }
-        let mut found = found;
-        if wanted.sort == "created" {
-            found.sort_by_key(|user| user.row.created);
-        }
         let Page { lines, total, page, withheld } = cut(found, wanted, withheld);
-        let lines = lines.iter().map(line).collect::<Result<Vec<_>, Fault>>()?;
+        let line = |user: Named<UserRow>| {
+            let facts = facts.as_ref().map(|facts| facts.of(&user.row)).transpose()?;
+            let Named { name, row, .. } = user;
+            Ok(UserLine { name, path: row.path, created: row.created, facts })
+        };
+        let lines = lines.into_iter().map(line).collect::<Result<Vec<_>, Fault>>()?;
         Ok(Page { lines, total, page, withheld })
     }
 
@@ -292,7 +357,7 @@ impl Glance<'_> {
                 Some(_) => None,
                 None => {
                     let Directory { reader, account } = directory;
-                    let members = reader.list(account, &MEMBERS, &group.row.id)?.len();
+                    let members = reader.count(account, &MEMBERS, &group.row.id)?;
                     Some((members, policies_of(directory, &group.row.id)?))
                 }
             };
@@ -342,7 +407,7 @@ impl Glance<'_> {
         let Directory { reader, account } = directory;
         let digits = directory.digits()?;
         let attached = |policy: &PolicyRef| -> Result<usize, Fault> {
-            Ok(reader.list(account, &ATTACHED_TO, policy)?.len())
+            Ok(reader.count(account, &ATTACHED_TO, policy)?)
         };
         let search = wanted.search.to_lowercase();
         let mut lines = Vec::new();
@@ -390,17 +455,23 @@ fn matching<P: Principal>(
     directory: Directory<'_>,
     wanted: &Wanted,
 ) -> Result<Vec<Named<P>>, Fault> {
-    let mut all = directory.all::<P>()?;
     let search = wanted.search.to_lowercase();
-    all.retain(|named| named.name.to_lowercase().contains(&search));
-    Ok(all)
+    let is_wanted = |name: &str| search.is_empty() || name.to_lowercase().contains(&search);
+    Ok(directory.all_named::<P>(is_wanted)?)
+}
+
+/// In the order of something else, which is asked of each once; those that are alike stay as they were.
+fn sorted<T, K: Ord>(all: Vec<T>, key: impl Fn(&T) -> Result<K, Fault>) -> Result<Vec<T>, Fault> {
+    let keyed = all.into_iter().map(|one| Ok((key(&one)?, one)));
+    let mut keyed = keyed.collect::<Result<Vec<_>, Fault>>()?;
+    keyed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(keyed.into_iter().map(|(_, one)| one).collect())
 }
 
 /// Managed and inline policies of an owner.
 fn policies_of(directory: Directory<'_>, owner: &UniqueId) -> Result<usize, Fault> {
     let Directory { reader, account } = directory;
-    Ok(reader.list(account, &ATTACHED, owner)?.len()
-        + reader.list(account, &INLINE_POLICIES, owner)?.len())
+    Ok(reader.count(account, &ATTACHED, owner)? + reader.count(account, &INLINE_POLICIES, owner)?)
 }
 
 /// The page of a sorted list; a page beyond the last is the last.

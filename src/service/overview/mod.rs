@@ -25,6 +25,10 @@ use crate::base::time::Timestamp;
 use crate::identity::id::UniqueId;
 use crate::projection::View;
 
+/// Changes that a page of events tells of: more than it has room for, and few enough to be told at once. An
+/// event of an import holds thousands.
+const TOLD: usize = 500;
+
 /// Who looks, at which moment.
 pub struct Glance<'a> {
     /// The service.
@@ -70,13 +74,22 @@ impl<'a> Glance<'a> {
         self.may_on(action, &target)
     }
 
-    /// A page of the log.
+    /// A page of the log, with what its events changed as far as [`TOLD`] goes.
     ///
     /// # Errors
     /// A refusal of `domesday:ReadLedger`, and whatever keeps the ledger from being read.
     pub fn log(&self, filter: &log::Filter) -> Result<log::Page, Fault> {
         self.may("domesday:ReadLedger")?;
-        log::page(self.service, self.caller.account, &self.shown, filter)
+        log::page(self.service, self.caller.account, &self.shown, filter, TOLD)
+    }
+
+    /// A page of the log, without what its events changed.
+    ///
+    /// # Errors
+    /// Those of [`log`](Self::log).
+    pub fn log_in_short(&self, filter: &log::Filter) -> Result<log::Page, Fault> {
+        self.may("domesday:ReadLedger")?;
+        log::page(self.service, self.caller.account, &self.shown, filter, 0)
     }
 
     fn may_on(&self, action: &str, target: &Target) -> Result<(), Fault> {

@@ -140,7 +140,8 @@ impl Page {
     }
 }
 
-/// The events, or the denied requests, of an account that pass a filter.
+/// The events, or the denied requests, of an account that pass a filter. An event comes with what it changed
+/// (`changed`) while the changes of those that do are `told` at most: to tell it costs more than all else.
 ///
 /// # Errors
 /// Whatever keeps ledger, rows or activity book from being read.
@@ -149,6 +150,7 @@ pub fn page(
     account: AccountId,
     view: &View,
     filter: &Filter,
+    told: usize,
 ) -> Result<Page, Fault> {
     let pinned = filter.cursor.map(|cursor| {
         let Cut { position, time } = view.cut();
@@ -157,7 +159,7 @@ pub fn page(
     let view = pinned.as_ref().unwrap_or(view);
     match filter.denied {
         true => denied::page(service, account, view, filter),
-        false => events(service, account, view, filter),
+        false => events(service, account, view, filter, told),
     }
 }
 
@@ -166,6 +168,7 @@ fn events(
     account: AccountId,
     view: &View,
     filter: &Filter,
+    mut told: usize,
 ) -> Result<Page, Fault> {
     let sieve = Sieve::new(service.activity(), account, view, filter)?;
     let (mut first, mut last) = filter.bounds(view, account)?;
@@ -203,8 +206,11 @@ fn events(
     for (position, bytes, event) in found {
         let frame = Frame::read(position, &bytes).map_err(ProjectionError::from)?;
         let mut shown = entry(service.activity(), view, position, &frame, &event)?;
-        let changed = changed::of(service, position, &frame, &event)?;
-        if let Some(fields) = shown.as_object_mut() {
+        if let Some(left) = told.checked_sub(event.changes.len())
+            && let Some(fields) = shown.as_object_mut()
+        {
+            told = left;
+            let changed = changed::of(service, position, &frame, &event)?;
             fields.insert("changed".into(), changed.into());
         }
         events.push(shown);
