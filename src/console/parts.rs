@@ -77,14 +77,17 @@ pub fn refusal(visit: &Visit, fault: &Fault) -> Markup {
             p { (plain(&fault.message)) }
             @if let Some(action) = denied_action(&fault.message).filter(|_| is_denied) {
                 p { (words::what_to_do(action, fault.message.contains("with an explicit deny"))) }
-                // Who may not ask the ledger gets no answer there, either.
-                @if !action.starts_with("domesday:") { p {
+                @let principal = principal_of(visit);
+                @let resource = denied_resource(&fault.message).unwrap_or("*");
+                // A link that ends at another refusal explains nothing.
+                @if visit.may_ask() { p {
                     a href=(visit.link("/console/can", &[
-                        ("principal", &principal_of(visit)),
-                        ("action", action),
-                        ("resource", denied_resource(&fault.message).unwrap_or("*")),
+                        ("principal", &principal), ("action", action), ("resource", resource),
                     ])) { (words::WHY_DENIED) }
-                } }
+                } } @else {
+                    p { (words::WHOM_TO_ASK) }
+                    p { code data-copy="" { (principal) " " (action) " " (resource) } }
+                }
             }
         }
     }

@@ -218,9 +218,6 @@ fn made_from(name: Name, answer: &Value) -> Markup {
 
 /// The file of exactly this report: at its moment, after as many receipts.
 fn file_address(visit: &Visit, name: Name, answer: &Value, form: &str) -> String {
-    // The moment to the microsecond stands in the command alone.
-    let again = text(answer, "/again").split_once(" --at ").map_or("", |(_, rest)| rest);
-    let at = again.split(' ').next().unwrap_or_default();
     let activity = cell(answer, "activity");
     let days = if name.has_days() { visit.param("days").trim() } else { "" };
     address(
@@ -230,7 +227,7 @@ fn file_address(visit: &Visit, name: Name, answer: &Value, form: &str) -> String
             ("to", text(answer, "/to")),
             ("days", days),
             ("activity", &activity),
-            ("at", at),
+            ("at", text(answer, "/at")),
         ],
     )
 }

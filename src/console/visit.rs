@@ -16,6 +16,7 @@ use crate::base::crypto;
 use crate::base::form_tree::Form;
 use crate::base::secret::Secret;
 use crate::base::text::percent_encode;
+use crate::identity::id::UniqueId;
 use crate::service::audit::{self, Question};
 use crate::service::authenticate::{Arrival, NoCredential};
 use crate::service::caller::Caller;
@@ -24,6 +25,7 @@ use crate::service::moment::Moment;
 use crate::service::operation::Api;
 use crate::service::overview::Glance;
 use crate::service::signin::session::{self, Cookie, Visitor};
+use crate::service::target::Target;
 use crate::service::{Call, Service, used};
 
 /// The most characters of a reason.
@@ -43,6 +45,8 @@ pub struct Visit {
     pub path: String,
     /// The parameters of the address, `at` left out.
     pub query: Vec<(String, String)>,
+    /// Whether they may ask why something is denied: of the present, and of the past.
+    may_ask: [bool; 2],
 }
 
 /// The arrival of any request.
@@ -178,12 +182,13 @@ impl FromRequestParts<Arc<Service>> for Visit {
                     let person = used(&visitor.person, session::SIGN_IN, session::REGION);
                     service.activity().note_used(person).map_err(Opening::Fault)?;
                 }
-                Ok(visitor)
+                let may_ask = may_ask(&service, &visitor.caller).map_err(Opening::Fault)?;
+                Ok((visitor, may_ask))
             };
             tokio::task::spawn_blocking(open).await
         };
-        let visitor = match visitor {
-            Ok(Ok(visitor)) => visitor,
+        let (visitor, may_ask) = match visitor {
+            Ok(Ok(opened)) => opened,
             Ok(Err(Opening::None(NoCredential::Failed(error)))) => {
                 return Err(frame::failed(&error.into()));
             }
@@ -208,7 +213,7 @@ impl FromRequestParts<Arc<Service>> for Visit {
                 }
             },
         };
-        Ok(Visit { service: service.clone(), visitor, arrival, at, path, query })
+        Ok(Visit { service: service.clone(), visitor, arrival, at, path, query, may_ask })
     }
 }
 
@@ -223,7 +228,24 @@ impl From<NoCredential> for Opening {
     }
 }
 
+/// Whether somebody may ask why something is denied: of the present, and of the past. Nothing is asked yet, so
+/// no receipt is kept.
+fn may_ask(service: &Service, caller: &Caller) -> Result<[bool; 2], Fault> {
+    let now = service.now();
+    let judge = service.judge(&now, now.cut().position);
+    let ledger = Target::on(audit::ledger_arn(&caller.digits), &UniqueId::root());
+    let asks = judge.judge(caller, "domesday:Evaluate", &ledger)?.refusal.is_none();
+    let travels = service.judge_time_travel(&judge, caller)?.refusal.is_none();
+    Ok([asks, asks && travels])
+}
+
 impl Visit {
+    /// Whether whoever looks may ask, at the moment shown, why something is denied.
+    pub fn may_ask(&self) -> bool {
+        let [now, past] = self.may_ask;
+        if self.at.is_some() { past } else { now }
+    }
+
     /// A parameter of the address; empty if it is not there.
     pub fn param(&self, name: &str) -> &str {
         self.query.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)

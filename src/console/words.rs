@@ -66,6 +66,8 @@ pub const REASON: &str = "Reason (optional)";
 pub const REASON_HINT: &str = "a ticket; kept with the event";
 pub const WITHHELD: &str = "Some columns are withheld";
 pub const WHY_DENIED: &str = "Why, and what would change it";
+pub const WHOM_TO_ASK: &str = "Why, and what would change it, is shown to those who may use domesday:Evaluate: \
+     administrators and auditors. Send them this, which they can ask under \u{201c}Can she?\u{201d}:";
 pub const NOT_DONE: &str = "Not done";
 pub const NOT_HERE: &str = "There is no such page";
 pub const NOT_HERE_WHY: &str = "The address may be mistyped.";

@@ -30,7 +30,11 @@ fn again(report: &Value) -> (String, String) {
         let rest = command.split(&format!("{flag} ")).nth(1).unwrap();
         rest.split(' ').next().unwrap().to_owned()
     };
-    (after("--at"), after("--activity"))
+    let again = (after("--at"), after("--activity"));
+    // The fields say the same as the command.
+    assert_eq!(report["at"], again.0.as_str());
+    assert_eq!(report["activity"].to_string(), again.1);
+    again
 }
 
 /// A company in which people come, go, sign in and change: every report has something to tell.

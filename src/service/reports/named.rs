@@ -373,6 +373,7 @@ pub fn generate(
         "as_of": at.to_string(),
         "from": range.from.map(|from| from.to_string()),
         "to": range.to.map(|to| to.to_string()),
+        "at": moment.to_string(),
         "position": position,
         "activity": number,
         "root": hex(&signed.checkpoint.root),
