@@ -101,10 +101,13 @@ fn told(world: &World, moment: Option<Moment>) -> Vec<UserLine> {
     all["Users"].as_array().unwrap().iter().map(line).collect()
 }
 
+fn second(at: Timestamp) -> Timestamp {
+    Timestamp::from_seconds(at.seconds())
+}
+
 /// To the second, as operations tell it.
 fn shown(line: &UserLine) -> String {
     let mut line = line.clone();
-    let second = |at: Timestamp| Timestamp::from_seconds(at.seconds());
     line.created = second(line.created);
     if let Some(facts) = &mut line.facts {
         facts.oldest_key = facts.oldest_key.map(second);
