@@ -130,7 +130,7 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Nothing is read yet. Of whom many are asked about, a [`Whole`](crate::projection::whole::Whole) is the
+    /// Nothing is read yet. Of whom many are asked about, a [`Whole`] is the
     /// reader.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ impl<'a> Glance<'a> {
         self.may_on(action, &target)
     }
 
-    /// A page of the log, with what its events changed as far as [`TOLD`] goes.
+    /// A page of the log, with what its events changed as far as a page has room for it.
     ///
     /// # Errors
     /// A refusal of `domesday:ReadLedger`, and whatever keeps the ledger from being read.
