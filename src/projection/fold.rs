@@ -373,7 +373,7 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         Change::PolicyVersionCreated(c) => {
             to.update(&POLICIES, &c.policy, |row| {
                 row.updated = meta.at;
-                row.latest_version = c.version;
+                row.latest_version = row.latest_version.max(c.version);
                 if c.default {
                     row.default_version = c.version;
                 }

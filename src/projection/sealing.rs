@@ -13,7 +13,7 @@ use crate::ledger::AccountId;
 use crate::store::keys::{Subject, SubjectKeys};
 
 /// The things that have names, unique among their kind in an account without regard to case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NameKind {
     /// Users.
     User,

@@ -12,7 +12,7 @@ use super::audit::names::Found;
 use super::authorize::{Grants, trust_of};
 use super::documents::Documents;
 use super::fault::Fault;
-use super::operations::sts::{NEED_TRUST, find_role};
+use super::operations::sts::NEED_TRUST;
 use super::target::find_policy;
 use crate::identity::arn::{self, Arn};
 use crate::identity::id::{UniqueId, is_account_digits};
@@ -21,6 +21,7 @@ use crate::policy::{
     explore_certain,
 };
 use crate::projection::directory::{Directory, Named, Principal};
+use crate::projection::tables::RoleRow;
 
 /// What kind of principal is supposed to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,10 +337,19 @@ pub fn trust_policy(
     directory: Directory<'_>,
     role_arn: &str,
 ) -> Result<Option<Arc<Document>>, Fault> {
-    let role = find_role(directory, role_arn)?;
-    match role.filter(|(owner, _)| *owner == directory.account) {
+    // By the account's digits: of an account whose history came from elsewhere the list of accounts tells only since
+    // it came, and here the past is asked about.
+    let own = Arn::parse(role_arn).filter(|arn| arn.service == "iam" && arn.kind() == "role");
+    let Some(arn) = own.filter(|arn| directory.digits().is_ok_and(|own| own == arn.account)) else {
+        return Ok(None);
+    };
+    // Nobody takes on a role of a closed account.
+    if directory.is_closed()? {
+        return Ok(None);
+    }
+    match directory.find::<RoleRow>(arn.name())?.filter(|role| role.arn == role_arn) {
         None => Ok(None),
-        Some((_, role)) => documents.trust(directory.reader, &role.row.trust).map(Some),
+        Some(role) => documents.trust(directory.reader, &role.row.trust).map(Some),
     }
 }
 

@@ -194,6 +194,11 @@ impl ActivityBook {
         self.send(Note { session: Some((row, bytes)), begun: Some(begun), ..Note::default() })
     }
 
+    /// Opens sessions anew when they are asked for: what was noted of some was noted again, and is durable.
+    pub fn forget_opened_sessions(&self) {
+        self.sessions.clear();
+    }
+
     /// Forgets what an import told of an account, and returns once that is durable.
     pub fn forget_import(&self, account: AccountId) -> Result<(), Fault> {
         self.wait(Note { dropped: Some(account), ..Note::default() })?;

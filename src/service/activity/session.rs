@@ -18,7 +18,7 @@ use crate::projection::{ProjectionError, sealing};
 use crate::store::keys::SubjectKeys;
 
 /// A session, opened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Session {
     /// Its access key id, `ASIA...`.
     pub key: UniqueId,

@@ -5,7 +5,6 @@
 //! answers them.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
@@ -16,6 +15,7 @@ use serde::de::{
 };
 use serde_json::Value;
 
+use super::files;
 use crate::base::text::percent_decode;
 use crate::service::fault::Fault;
 use crate::service::operations::shapes::Tag;
@@ -252,7 +252,7 @@ pub fn each<T: Listed>(
 ) -> Result<(), Fault> {
     let named =
         |why: &dyn std::fmt::Display| Fault::validation(format!("{}: {why}", path.display()));
-    let file = File::open(path).map_err(|error| named(&error))?;
+    let file = files::plain(path).map_err(|error| named(&error))?;
     let left = Rc::new(Cell::new(u64::MAX));
     let metered = Metered { inner: file, left: left.clone() };
     let mut json =

@@ -9,6 +9,7 @@ use super::baseline::{number, trust};
 use super::record::{Record, Source};
 use crate::base::form_tree::Form;
 use crate::base::text::percent_decode;
+use crate::identity::arn::Arn;
 use crate::identity::change::{RoleCreated, RoleDeleted};
 use crate::identity::event::Origin;
 use crate::identity::id::{IdKind, UniqueId};
@@ -39,6 +40,9 @@ pub struct Act {
     /// How it is refused before it is run.
     pub refusal: Option<Fault>,
 }
+
+/// A name that an act is about: of what, and in lower case.
+pub type Name = (NameKind, String);
 
 /// Parameters that a record does not tell, since they are secret, and what stands for them.
 const NEVER_TOLD: &[(&str, &str, &str)] = &[
@@ -113,6 +117,51 @@ impl Act {
 
     fn is_service_linked(&self) -> bool {
         matches!(self.record.name.as_str(), "CreateServiceLinkedRole" | "DeleteServiceLinkedRole")
+    }
+
+    /// The names that it is about, each once.
+    pub fn names(&self) -> Vec<Name> {
+        let mut names = Vec::new();
+        for (parameter, kind) in [
+            ("UserName", NameKind::User),
+            ("GroupName", NameKind::Group),
+            ("RoleName", NameKind::Role),
+            ("InstanceProfileName", NameKind::InstanceProfile),
+        ] {
+            names.extend(self.text(parameter).map(|name| (kind, name.to_lowercase())));
+        }
+        let made = self.text("PolicyName").filter(|_| self.record.name == "CreatePolicy");
+        let arn = self.text("PolicyArn").and_then(Arn::parse);
+        let policy = made.or(arn.filter(|arn| !arn.account.is_empty()).map(|arn| arn.name()));
+        names.extend(policy.map(|name| (NameKind::Policy, name.to_lowercase())));
+        names
+    }
+
+    /// The name of what it makes.
+    pub fn makes(&self) -> Option<Name> {
+        self.name_after("Create")
+    }
+
+    /// The name of what it takes away.
+    pub fn unmakes(&self) -> Option<Name> {
+        self.name_after("Delete")
+    }
+
+    fn name_after(&self, verb: &str) -> Option<Name> {
+        let kind = match self.record.name.strip_prefix(verb)? {
+            "User" => NameKind::User,
+            "Group" => NameKind::Group,
+            "Role" => NameKind::Role,
+            "Policy" => NameKind::Policy,
+            "InstanceProfile" => NameKind::InstanceProfile,
+            _ => return None,
+        };
+        self.names().into_iter().find(|(of, _)| *of == kind)
+    }
+
+    /// Whether it adds to, or changes, what is there: it neither makes something with a name nor takes anything away.
+    pub fn adds(&self) -> bool {
+        self.makes().is_none() && self.rank() < 3
     }
 
     /// Whether what it made is there already, by its id: it was in what the account begins with.

@@ -8,6 +8,7 @@
 //! goes when the import is dropped.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use bincode::{Decode, Encode};
 use serde_json::Value;
@@ -42,6 +43,13 @@ enum Fact {
     Began(Box<Began>),
 }
 
+/// Whether a second factor was given when a session began, as the records of its requests say.
+#[derive(Encode, Decode)]
+struct Factor {
+    session: UniqueId,
+    given: bool,
+}
+
 /// A session that STS began: who began it, as whom, until when.
 #[derive(Encode, Decode)]
 struct Began {
@@ -60,6 +68,8 @@ pub struct Facts<'a> {
     service: &'a Service,
     account: AccountId,
     aside: Aside<'a>,
+    /// [`Factor`]s: told once all sessions are, whatever the order of their records.
+    factors: Aside<'a>,
     seen: HashSet<u64>,
     hasher: std::hash::RandomState,
     /// Sign-ins, and those that failed.
@@ -76,6 +86,7 @@ impl<'a> Facts<'a> {
             service,
             account,
             aside: Aside::new(service.random())?,
+            factors: Aside::new(service.random())?,
             seen: HashSet::new(),
             hasher: std::hash::RandomState::new(),
             sign_ins: [0; 2],
@@ -110,10 +121,11 @@ impl<'a> Facts<'a> {
                 self.used(principal_key(self.account, &actor), record, SIGN_IN)?;
             }
         }
-        if record.source == Source::Sts && record.error.is_none() && !record.reads {
+        // Beginning a session counts as reading.
+        if record.source == Source::Sts && record.error.is_none() {
             self.session(record, &actor)?;
         }
-        Ok(())
+        self.factor(record)
     }
 
     /// Tells the activity book what was found. Returns how many sessions it did not know, and how many sign-ins there
@@ -144,21 +156,38 @@ impl<'a> Facts<'a> {
         })?;
         book.note_used(waiting)?;
         book.settle()?;
+        self.factors.each(&mut |factor| teller.factor(factor))?;
+        book.settle()?;
+        book.forget_opened_sessions();
         Ok((sessions, self.sign_ins))
     }
 
     fn used(&mut self, what: UniqueId, record: &Record, service: &str) -> Result<(), Fault> {
-        use std::hash::BuildHasher;
         let (service, region) = (service.to_owned(), record.region.clone());
         let last = LastUsed { at: record.at, service, region };
         let span = Use::of(what.clone(), last.clone()).key();
-        if self.seen.len() >= REMEMBERED {
-            self.seen.clear();
-        }
-        if self.seen.insert(self.hasher.hash_one(span)) {
+        if self.is_new(span) {
             self.aside.push(&Fact::Used(what, last))?;
         }
         Ok(())
+    }
+
+    fn is_new(&mut self, what: impl std::hash::Hash) -> bool {
+        if self.seen.len() >= REMEMBERED {
+            self.seen.clear();
+        }
+        self.seen.insert(self.hasher.hash_one(what))
+    }
+
+    fn factor(&mut self, record: &Record) -> Result<(), Fault> {
+        let session = record.who.key.as_deref().and_then(UniqueId::parse);
+        let session = session.filter(|key| key.kind() == Some(IdKind::SessionKey));
+        match session.zip(record.who.mfa) {
+            Some((session, given)) if self.is_new((&session, given)) => {
+                self.factors.push(&Factor { session, given })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn session(&mut self, record: &Record, actor: &UniqueId) -> Result<(), Fault> {
@@ -213,6 +242,18 @@ impl Teller<'_> {
                 Ok(owner.is_none_or(|owner| owner == self.account))
             }
             _ => Ok(true),
+        }
+    }
+
+    /// Adds to a session of the account whether a second factor was given.
+    fn factor(&self, Factor { session, given }: Factor) -> Result<(), Fault> {
+        let book = self.service.activity();
+        match book.session(&session)? {
+            Some(known) if known.account == self.account && known.mfa.is_none() => {
+                let known = Session { mfa: Some(given), ..Session::clone(&known) };
+                Ok(book.note_session(&known, self.service.random())?)
+            }
+            _ => Ok(()),
         }
     }
 

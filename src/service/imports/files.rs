@@ -313,6 +313,17 @@ impl<R: BufRead> Records<R> {
     }
 }
 
+/// Opens a plain file: opening a pipe would wait for whoever writes to it.
+///
+/// # Errors
+/// Whatever keeps it from being opened, and that it is no file.
+pub fn plain(path: &Path) -> std::io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(std::io::Error::other("it is no file")),
+    }
+}
+
 /// A file of a trail that is being read.
 pub type Input = Box<dyn BufRead + Send>;
 
@@ -322,10 +333,7 @@ pub type Input = Box<dyn BufRead + Send>;
 /// Whatever keeps it from being read.
 pub fn open(path: &Path) -> std::io::Result<Input> {
     const BUFFER: usize = 64 << 10;
-    let mut file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is no file"));
-    }
+    let mut file = plain(path)?;
     let mut magic = Vec::new();
     (&mut file).take(2).read_to_end(&mut magic)?;
     file.seek(SeekFrom::Start(0))?;

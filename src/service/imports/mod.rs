@@ -29,7 +29,6 @@ pub mod sorted;
 pub mod status;
 pub mod trail;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -474,6 +473,7 @@ impl Asked<'_> {
             "account": known.digits,
             "state": "completed",
             "event": position,
+            "compared": compared.is_some(),
             "differences": differences,
         }))
     }
@@ -511,6 +511,6 @@ impl Asked<'_> {
 /// BLAKE3 of a file.
 fn hash_of(path: &Path) -> Result<DocumentHash, Fault> {
     let named = |error: std::io::Error| Fault::validation(format!("{}: {error}", path.display()));
-    let file = File::open(path).map_err(named)?;
+    let file = files::plain(path).map_err(named)?;
     content_hash_of(file).map_err(named)
 }

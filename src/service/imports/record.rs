@@ -77,6 +77,8 @@ pub struct Who {
     pub key: Option<String>,
     /// `sourceIdentity`.
     pub source_identity: Option<String>,
+    /// `mfaAuthenticated`, where it is told.
+    pub mfa: Option<bool>,
 }
 
 /// The longest id of a record that is taken.
@@ -135,6 +137,13 @@ struct RawWho {
 struct RawContext {
     session_issuer: Option<RawIssuer>,
     source_identity: Option<String>,
+    attributes: Option<RawAttributes>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawAttributes {
+    mfa_authenticated: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -194,7 +203,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, String> {
         name: short(name),
         region: raw.aws_region.map(short).unwrap_or_default(),
         reads,
-        error: raw.error_code.map(short),
+        error: raw.error_code.filter(|code| !code.is_empty()).map(short),
         who,
         address: raw.source_ip_address.map(short),
         agent: raw.user_agent.map(short),
@@ -231,6 +240,11 @@ fn who(raw: RawWho) -> Who {
         None if own.is_empty() => (issuer.principal_id, None),
         None => (Some(own), None),
     };
+    let mfa = context.attributes.and_then(|told| match told.mfa_authenticated? {
+        Value::Bool(given) => Some(given),
+        Value::String(text) => Some(text == "true"),
+        _ => None,
+    });
     let kind = raw.kind.unwrap_or_else(|| "Unknown".to_owned());
     let service = raw.invoked_by.filter(|_| kind == "AWSService");
     Who {
@@ -242,6 +256,7 @@ fn who(raw: RawWho) -> Who {
         user_name: raw.user_name.or(issuer.user_name),
         key: raw.access_key_id,
         source_identity: context.source_identity,
+        mfa,
     }
 }
 

@@ -4,14 +4,16 @@
 //! second the records are tried round by round: first what makes things, last what takes them away; whatever cannot
 //! be yet, or would change nothing yet, waits for the next round, until a round achieves nothing. What then still
 //! changes nothing is taken as it is; what still cannot be waits for the records of the next [`SKEW`] seconds, since
-//! clocks differ, and is taken as [`super::missing`] says after that. The same records give the same ledger,
+//! clocks differ, and is taken as [`super::missing`] says after that. While somebody is to have a name that another
+//! one still has, what is added to that name waits with it: it is meant for the new one. The same records give the same ledger,
 //! whatever files they came in.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::enact::Act;
+use super::enact::{Act, Name};
 use super::missing::{self, Taken};
 use super::record::Record;
 use crate::base::time::Timestamp;
@@ -98,7 +100,10 @@ enum Mode {
 
 enum Outcome {
     Done,
+    /// For whatever must come before.
     Waits,
+    /// For what has its name to go.
+    Taken,
 }
 
 /// Replays records, which are in the order of their times, in one commit. Those that wait for records to come are
@@ -121,12 +126,9 @@ pub fn replay(
             let second = first.at.seconds();
             let mut acts: Vec<Act> = Vec::new();
             // Clocks may differ, but not by more.
-            for act in std::mem::take(&mut waiting) {
-                match act.record.at.plus_seconds(SKEW) < first.at {
-                    true => batch.force(&act)?,
-                    false => acts.push(act),
-                }
-            }
+            let held = std::mem::take(&mut waiting);
+            let is_due = |act: &Act| act.record.at.plus_seconds(SKEW) < first.at;
+            acts.extend(batch.force(held, &is_due)?);
             acts.extend(batch.sift(first)?);
             while let Some(record) = records.next_if(|next| next.at.seconds() == second) {
                 acts.extend(batch.sift(record)?);
@@ -135,9 +137,7 @@ pub fn replay(
             waiting.sort_by_key(|act| act.record.at);
         }
         if last {
-            for act in std::mem::take(&mut waiting) {
-                batch.force(&act)?;
-            }
+            batch.force(std::mem::take(&mut waiting), &|_| true)?;
         }
         let waiting = waiting.into_iter().map(|act| act.record).collect();
         Ok((batch.tally, waiting))
@@ -191,35 +191,64 @@ impl Batch<'_, '_> {
     /// Tries the acts of a second round by round; those that cannot be are given back.
     fn settle(&mut self, mut acts: Vec<Act>) -> Result<Vec<Act>, Fault> {
         acts.sort_by(|one, other| {
-            let key = |act: &Act| (act.rank(), act.record.at);
+            let key = |act: &Act| (act.record.at, act.rank(), act.answered.version);
             key(one).cmp(&key(other)).then_with(|| one.record.id.cmp(&other.record.id))
         });
+        // Names of which somebody else is to have them, as soon as who has them is gone.
+        let mut taken = HashSet::new();
         for _ in 0..ROUNDS {
             let before = acts.len();
-            let mut rest = Vec::new();
-            for act in acts {
-                match self.attempt(&act, Mode::Eager)? {
-                    Outcome::Done => {}
-                    Outcome::Waits => rest.push(act),
-                }
-            }
-            acts = rest;
+            acts = self.round(acts, Mode::Eager, &mut taken)?;
             if acts.is_empty() || acts.len() == before {
                 break;
             }
         }
+        self.round(acts, Mode::Settled, &mut taken)
+    }
+
+    /// Tries acts, one after the other; those that wait are given back. What is done to a name that is taken is done
+    /// to whoever is to have it, and waits; only what takes something away may be about who has it.
+    fn round(
+        &mut self,
+        acts: Vec<Act>,
+        mode: Mode,
+        taken: &mut HashSet<Name>,
+    ) -> Result<Vec<Act>, Fault> {
         let mut rest = Vec::new();
         for act in acts {
-            match self.attempt(&act, Mode::Settled)? {
-                Outcome::Done => {}
+            let holds = act.adds() && act.names().iter().any(|name| taken.contains(name));
+            let outcome = if holds { Outcome::Waits } else { self.attempt(&act, mode)? };
+            match outcome {
+                Outcome::Done => {
+                    act.makes().map(|name| taken.remove(&name));
+                }
                 Outcome::Waits => rest.push(act),
+                Outcome::Taken => {
+                    taken.extend(act.makes());
+                    rest.push(act);
+                }
             }
         }
         Ok(rest)
     }
 
-    fn force(&mut self, act: &Act) -> Result<(), Fault> {
-        self.attempt(act, Mode::Forced).map(drop)
+    /// Takes acts that are due as they are; the others are given back. What takes a name away comes before what gives
+    /// it anew.
+    fn force(&mut self, acts: Vec<Act>, is_due: &dyn Fn(&Act) -> bool) -> Result<Vec<Act>, Fault> {
+        let (due, mut rest): (Vec<Act>, Vec<Act>) = acts.into_iter().partition(is_due);
+        let mut due = VecDeque::from(due);
+        while let Some(act) = due.pop_front() {
+            if let Some(name) = act.makes() {
+                let takes = |other: &Act| other.unmakes().as_ref() == Some(&name);
+                let before = match due.iter().position(takes) {
+                    Some(at) => due.remove(at),
+                    None => rest.iter().position(takes).map(|at| rest.remove(at)),
+                };
+                before.map(|before| self.attempt(&before, Mode::Forced)).transpose()?;
+            }
+            self.attempt(&act, Mode::Forced)?;
+        }
+        Ok(rest)
     }
 
     fn attempt(&mut self, act: &Act, mode: Mode) -> Result<Outcome, Fault> {
@@ -228,6 +257,7 @@ impl Batch<'_, '_> {
         let known = act.is_known();
         // What the transaction found, told after it went through.
         let mut waits = false;
+        let mut taken = false;
         let mut unchanged = false;
         let mut missing: Option<String> = None;
         let mut unknown = false;
@@ -248,6 +278,7 @@ impl Batch<'_, '_> {
                     if mode == Mode::Eager || (mode == Mode::Settled && can_mend(&fault)) =>
                 {
                     waits = true;
+                    taken = fault.code == "EntityAlreadyExists";
                     return Err(fault);
                 }
                 Err(fault) => {
@@ -271,6 +302,7 @@ impl Batch<'_, '_> {
         });
         match outcome {
             Ok(()) => {}
+            Err(_) if taken => return Ok(Outcome::Taken),
             Err(_) if waits => return Ok(Outcome::Waits),
             // It fits into no event: as much of it as does is told.
             Err(fault) if fault.is_sender() => missing = Some(fault.message),

@@ -134,8 +134,15 @@ impl Write for CreatePolicyVersion {
             return Err(fault::TOO_MANY_VERSIONS.with(&[]));
         }
         let next = policy.latest_version.checked_add(1);
-        // Elsewhere there may have been versions in between that nobody here knows of.
-        let answered = to.tx.answered_version().filter(|given| Some(*given) >= next);
+        // Elsewhere there may have been versions in between that nobody here knows of, or that are told of later.
+        let answered = match to.tx.answered_version() {
+            Some(given) => {
+                let known = (policy.id.clone(), given);
+                let is_free = to.tx.get(to.tx.account(), &POLICY_VERSIONS, &known)?.is_none();
+                Some(given).filter(|_| is_free)
+            }
+            None => None,
+        };
         let version = answered
             .or(next)
             .ok_or_else(|| Fault::internal("the numbers of a policy's versions are used up"))?;
@@ -143,7 +150,8 @@ impl Write for CreatePolicyVersion {
             policy: policy.id,
             version,
             document,
-            default: self.set_as_default,
+            // One that was made later and is the default already stays it.
+            default: self.set_as_default && policy.default_version < version,
         })?;
         Ok(VersionAnswer {
             policy_version: PolicyVersion {

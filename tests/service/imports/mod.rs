@@ -6,6 +6,7 @@ mod histories;
 mod order;
 mod real_records;
 pub mod recorder;
+mod replaced;
 mod shared;
 mod unknown;
 

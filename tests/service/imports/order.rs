@@ -23,27 +23,27 @@ pub fn record(id: &str, time: &str, name: &str, asked: Value, answered: Value) -
     })
 }
 
-fn user(name: &str) -> Value {
+pub fn user(name: &str) -> Value {
     json!({ "userName": name })
 }
 
-fn made(name: &str, id: &str) -> Value {
+pub fn made(name: &str, id: &str) -> Value {
     json!({ "user": { "userName": name, "userId": id, "createDate": "Jul 10, 2023 12:23:05 PM" } })
 }
 
-fn attach(name: &str) -> Value {
+pub fn attach(name: &str) -> Value {
     json!({ "userName": name, "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess" })
 }
 
 const T: &str = "2026-05-01T10:00:00Z";
 
-fn empty(import: &Import, records: &[Value]) -> Value {
+pub fn empty(import: &Import, records: &[Value]) -> Value {
     let path = import.file("trail.json", json!(records).to_string());
     let body = json!({ "paths": [path], "from_empty": true, "account": DIGITS });
     import.act("import-cloudtrail", body).unwrap()
 }
 
-fn show(import: &Import, thing: &str) -> Result<Value, domesday::service::fault::Fault> {
+pub fn show(import: &Import, thing: &str) -> Result<Value, domesday::service::fault::Fault> {
     import.question(DIGITS, "show", &[("thing", thing)], None)
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::line::{Asked, Epoch, Line};
 use super::span::{Bound, Cause, Span};
 use crate::identity::Event;
-use crate::identity::id::{IdKind, UniqueId};
+use crate::identity::change::Change;
+use crate::identity::id::IdKind;
 use crate::ledger::Frame;
 use crate::policy::Deciding;
 use crate::projection::ProjectionError;
@@ -113,17 +114,22 @@ fn event(line: &Line<'_>, position: u64, brief: bool) -> Result<Map<String, Valu
     for name in ["actor", "person", "session", "address", "ticket"] {
         shown.insert(name.to_owned(), entry.remove(name).unwrap_or_default());
     }
-    shown.insert("mfa".into(), mfa(line, event.origin.credential.as_ref())?.into());
+    shown.insert("mfa".into(), mfa(line, &event)?.into());
     Ok(shown)
 }
 
-/// Whether a second factor was given; `None` if that is not known, as of the acts of whoever has the machine.
-fn mfa(line: &Line<'_>, credential: Option<&UniqueId>) -> Result<Option<bool>, Fault> {
-    match credential {
+/// Whether a second factor was given; `None` if that is not known, as of the acts of whoever has the machine, and of
+/// records that do not tell.
+fn mfa(line: &Line<'_>, event: &Event) -> Result<Option<bool>, Fault> {
+    match &event.origin.credential {
         None => Ok(None),
         Some(key) if key.kind() == Some(IdKind::SessionKey) => {
             let session = line.service.activity().session(key)?;
-            Ok(session.map(|session| session.mfa == Some(true)))
+            let replayed = |change: &Change| matches!(change, Change::RecordReplayed(_));
+            Ok(match event.changes.iter().any(replayed) {
+                true => session.and_then(|session| session.mfa),
+                false => session.map(|session| session.mfa == Some(true)),
+            })
         }
         // Requests that a long-term key signs have no second factor.
         Some(_) => Ok(Some(false)),
