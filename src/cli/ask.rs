@@ -149,10 +149,11 @@ fn can(door: &Door, output: Output, options: &CanOptions) -> Result<u8, Failure>
     if output == Output::Table {
         print::line(&format!(
             "{}: {} {} on {}",
-            match (allowed, conditional) {
+            match (text(&answer, "decision"), conditional) {
                 (_, true) => "it depends",
-                (true, _) => "yes",
-                (false, _) => "no",
+                ("allowed", _) => "yes",
+                ("unknown", _) => "unknown",
+                _ => "no",
             },
             text(&answer, "principal"),
             text(&answer, "action"),

@@ -220,7 +220,9 @@ fn evidence_lines(key: &VerifierKey, proven: &Proven) -> Vec<String> {
     ];
     for SeenEvent { event, shown } in &proven.events {
         lines.push(match shown {
-            None => format!("    @{event} (of another account: by its hash alone)"),
+            None => {
+                format!("    @{event} (by its hash alone: the file does not tell what it says)")
+            }
             Some(shown) => format!(
                 "    @{event} {} {} by {}{}",
                 shown.recorded_at,

@@ -32,11 +32,18 @@ pub fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Writes a file as a whole: until it is complete and on the disk, there is none of its name, or the old one.
+/// Writes a file as a whole: until it is complete and on the disk, there is none of its name, or the old one. A link
+/// stays one; what is no file, such as a device or a pipe, is written to.
 ///
 /// # Errors
 /// If it cannot be written; then nothing is left of it.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let opened = fs::OpenOptions::new().write(true).open(path);
+        let written = opened.and_then(|mut open| open.write_all(bytes));
+        return written.map_err(|error| wrong(path, error));
+    }
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = PathBuf::from(name);
@@ -72,6 +79,12 @@ mod tests {
         fs::create_dir(folder.path().join("b")).unwrap();
         assert!(write(&folder.path().join("b"), b"one").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        // What a link leads to is written, and the link stays one.
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write(&link, b"three").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(read(&path, 5).unwrap(), "three");
         write(&path, &[0xff]).unwrap();
         assert!(read(&path, 3).unwrap_err().message.contains("no text"));
     }

@@ -54,6 +54,7 @@ use super::{imports, organization, root};
 use crate::base::text::hex;
 use crate::identity::id::UniqueId;
 use crate::projection::View;
+use crate::projection::directory::Directory;
 
 /// The ARN of an account's ledger, on which reading the history and the past is judged.
 pub fn ledger_arn(digits: &str) -> String {
@@ -99,6 +100,15 @@ fn answer(
     };
     if let Some(unknown) = unknown(service, caller, &question, &view)? {
         return Ok((unknown, view.cut().position));
+    }
+    if question.is_of_the_account()
+        && Directory::new(&view, caller.account).account_row()?.is_none()
+    {
+        return Err(Fault::new(
+            "NoSuchEntity",
+            404,
+            "There was no such account at that moment yet.",
+        ));
     }
     let of_texts = match &question {
         Question::Can(ask) => Some(Some(ask.principal.clone())),

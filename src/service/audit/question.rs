@@ -132,6 +132,15 @@ impl Question {
             other => matches!(other, Question::Access(_) | Question::Diff(_)),
         }
     }
+
+    /// Whether it is about what an account is like at one moment, and has no answer where there is none yet.
+    pub fn is_of_the_account(&self) -> bool {
+        match self {
+            Question::Show { .. } | Question::Can(_) | Question::Report(_) => true,
+            Question::WhoCan(ask) => ask.range == Range::default(),
+            _ => false,
+        }
+    }
 }
 
 struct Parameters {

@@ -173,6 +173,8 @@ pub fn run(
         Some(moment) => service.at(moment)?,
     };
     let view = &view.passing();
+    // That half a history is complete is no proof of anything.
+    imports::gate::check(view, caller.account)?;
     let mut output = Output::new(sink);
     let teller = Teller::new(service, view, caller.account)?;
     let range = Range::of(view, caller.account, ask.from, ask.to)?;
@@ -208,7 +210,6 @@ pub fn run(
             output.end()?;
         }
         Kind::AuthorizationDetails => {
-            imports::gate::check(view, caller.account)?;
             authorization::write(service, caller, view, &mut output)?;
         }
     }

@@ -141,6 +141,11 @@ pub fn check(text: &str, key: &VerifierKey) -> Result<Proven, CheckError> {
     if let Some(missing) = wanted.difference(&shown).next() {
         return Err(broken(format!("the answer names event @{missing}, which is not in the file")));
     }
+    if let Some(more) = shown.difference(&wanted).next() {
+        return Err(broken(format!(
+            "event @{more} is in the file, and the answer does not name it"
+        )));
+    }
     if let Some(beyond) = wanted.last().filter(|last| **last > file.cut.size) {
         return Err(broken(format!(
             "the answer names event @{beyond}, which is later than the answer"
@@ -311,6 +316,19 @@ mod tests {
         let mut more = whole;
         more["more"] = json!(1);
         assert!(matches!(check(&more.to_string(), &key()), Err(CheckError::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_file_shows_the_events_that_the_answer_names_and_no_other() {
+        let mut whole = file(&frame(2, &frame(1, &[0; 32]).1).0);
+        let raw = |value: &Value| serde_json::value::to_raw_value(value).unwrap();
+        whole["answer"] = json!({ "events": [2] });
+        let text = statement("ledger", 2, &raw(&whole["question"]), &raw(&whole["answer"]));
+        whole["statement"] = Note::sign(text, "ledger", &seed()).unwrap().to_string().into();
+        let outcome = check(&whole.to_string(), &key()).unwrap_err().to_string();
+        assert!(outcome.contains("@1 is in the file"), "{outcome}");
+        whole["events"].as_array_mut().unwrap().remove(0);
+        assert_eq!(check(&whole.to_string(), &key()).unwrap().events.len(), 1);
     }
 
     #[test]
