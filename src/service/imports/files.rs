@@ -260,15 +260,12 @@ impl<R: BufRead> Records<R> {
                 return Err(self.bad("the file ends within a record: it was cut short", true));
             }
             let mut used = 0;
-            let mut lines = 0;
             while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
                 // Most of a record lies within texts, where two characters alone matter.
                 if in_string && !escaped {
                     let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-                    let (text, rest) = rest.split_at(end);
-                    lines += memchr::memchr_iter(b'\n', text).count() as u64;
-                    used += end + usize::from(!rest.is_empty());
-                    match rest.first() {
+                    used += rest.len().min(end + 1);
+                    match rest.get(end) {
                         Some(b'\\') => escaped = true,
                         Some(_) => in_string = false,
                         None => {}
@@ -277,7 +274,6 @@ impl<R: BufRead> Records<R> {
                 }
                 used += 1;
                 match rest.first() {
-                    Some(b'\n') => lines += 1,
                     _ if escaped => {}
                     Some(b'"') => in_string = true,
                     Some(b'{' | b'[') => {
@@ -294,11 +290,12 @@ impl<R: BufRead> Records<R> {
                 }
                 escaped = false;
             }
+            let read = bytes.get(..used).unwrap_or_default();
             if size + used <= LARGEST_RECORD {
-                record.extend(bytes.iter().take(used));
+                record.extend_from_slice(read);
             }
             size += used;
-            self.line += lines;
+            self.line += memchr::memchr_iter(b'\n', read).count() as u64;
             self.input.consume(used);
         }
         if size > LARGEST_RECORD {
