@@ -493,6 +493,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_is_no_file_and_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe.json");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        assert!(open(&path).err().unwrap().to_string().contains("no file"));
+    }
+
+    #[test]
     fn what_unpacks_to_far_more_than_it_is_is_refused() {
         use std::io::Write;
         let folder = tempfile::tempdir().unwrap();

@@ -374,6 +374,21 @@ mod tests {
     }
 
     #[test]
+    fn a_call_failed_if_it_tells_with_what() {
+        let error = |code: &str| {
+            let text = format!(
+                r#"{{"eventTime":"2026-01-01T00:00:00Z","eventSource":"iam.amazonaws.com","eventName":"X","eventID":"a","errorCode":{code}}}"#
+            );
+            match parse(text.as_bytes()) {
+                Ok(Parsed::Useful(record)) => record.error,
+                _ => panic!("{text}"),
+            }
+        };
+        assert_eq!((error("null"), error("\"\"")), (None, None));
+        assert_eq!(error("\"AccessDenied\"").as_deref(), Some("AccessDenied"));
+    }
+
+    #[test]
     fn parameters_become_those_of_a_request() {
         let text = r#"{"eventTime":"2026-01-01T00:00:00Z","eventSource":"iam.amazonaws.com","eventName":"CreateUser",
             "eventID":"a","readOnly":false,"userIdentity":{"type":"AssumedRole","principalId":"AROAX:s",

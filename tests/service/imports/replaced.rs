@@ -76,6 +76,21 @@ fn what_follows_a_change_of_hands_of_which_records_are_missing_is_the_new_ones()
 }
 
 #[test]
+fn fractions_of_a_second_tell_the_order() {
+    let import = Import::new(37);
+    let gone = json!({ "userName": "ann", "policyName": "new" });
+    let mut records = begun();
+    records.extend([
+        record("c", &at("00.400"), "PutUserPolicy", put("ann", "new"), Value::Null),
+        record("d", &at("00.300"), "DeleteUserPolicy", gone, Value::Null),
+        record("e", &at("00.200"), "PutUserPolicy", put("ann", "new"), Value::Null),
+    ]);
+    assert_eq!(empty(&import, &records)["missing"], 0);
+    let ann = completed(&import);
+    assert!(ann["inline_policies"].to_string().contains("new"), "{ann}");
+}
+
+#[test]
 fn versions_keep_their_numbers_whatever_order_their_records_have() {
     // In one second, and with a clock that is behind.
     for (number, times) in [(34, ["00", "00", "00"]), (35, ["02", "01", "00"])] {
