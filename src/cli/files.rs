@@ -38,7 +38,10 @@ pub fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
 /// # Errors
 /// If it cannot be written; then nothing is left of it.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = &match fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
+        true => fs::canonicalize(path).map_err(|error| wrong(path, error))?,
+        false => path.to_owned(),
+    };
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         let opened = fs::OpenOptions::new().write(true).open(path);
         let written = opened.and_then(|mut open| open.write_all(bytes));
@@ -85,6 +88,10 @@ mod tests {
         write(&link, b"three").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(read(&path, 5).unwrap(), "three");
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(write(&link, b"four").is_err());
+        fs::remove_file(&link).unwrap();
         write(&path, &[0xff]).unwrap();
         assert!(read(&path, 3).unwrap_err().message.contains("no text"));
     }

@@ -256,9 +256,9 @@ fn cut(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
-/// The number in `v3`.
+/// The number in `v3`; they begin with 1.
 pub fn number(version: &str) -> Option<u32> {
-    version.strip_prefix('v')?.parse().ok()
+    version.strip_prefix('v')?.parse().ok().filter(|number| *number > 0)
 }
 
 fn date(text: &str) -> Result<Timestamp, Fault> {
@@ -580,4 +580,17 @@ pub fn note_uses(service: &Service, account: AccountId, path: &Path) -> Result<(
         Ok(())
     })?;
     service.activity().note_used(uses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_numbered_from_one() {
+        assert_eq!(
+            ["v1", "v12", "v0", "1", "v", "v-1"].map(number),
+            [Some(1), Some(12), None, None, None, None]
+        );
+    }
 }

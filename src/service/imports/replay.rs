@@ -5,8 +5,8 @@
 //! be yet, or would change nothing yet, waits for the next round, until a round achieves nothing. What then still
 //! changes nothing is taken as it is; what still cannot be waits for the records of the next [`SKEW`] seconds, since
 //! clocks differ, and is taken as [`super::missing`] says after that. While somebody is to have a name that another
-//! one still has, what is added to that name waits with it: it is meant for the new one. The same records give the same ledger,
-//! whatever files they came in.
+//! one still has, what is added to that name waits with it: it is meant for the new one. The same records give the
+//! same ledger, whatever files they came in.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

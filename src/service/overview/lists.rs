@@ -130,8 +130,7 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Nothing is read yet. Of whom many are asked about, a [`Whole`] is the
-    /// reader.
+    /// Nothing is read yet. Of whom many are asked about, a [`Whole`] is the reader.
     ///
     /// # Errors
     /// Whatever keeps the rows from being read.
