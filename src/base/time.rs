@@ -47,11 +47,16 @@ impl Timestamp {
     /// Reads RFC 3339 (`2026-03-01T12:00:00Z`, any offset, optional fraction) or a bare date
     /// (`2026-03-01`, its start in UTC). `None` for anything else and for dates before 1970.
     pub fn parse(text: &str) -> Option<Self> {
-        let instant = if text.len() == 10 {
-            format!("{text}T00:00:00Z").parse::<jiff::Timestamp>().ok()?
-        } else {
-            text.parse::<jiff::Timestamp>().ok()?
+        let instant = match text.as_bytes() {
+            [_, _, _, _, _, _, _, _, _, _] => format!("{text}T00:00:00Z"),
+            // An offset is less than a day.
+            [.., b'Z' | b'z'] => text.to_owned(),
+            [.., b'+' | b'-', tens, ones, b':', _, _] if (*tens, *ones) < (b'2', b'4') => {
+                text.to_owned()
+            }
+            _ => return None,
         };
+        let instant = instant.parse::<jiff::Timestamp>().ok()?;
         u64::try_from(instant.as_microsecond()).ok().map(Timestamp)
     }
 
@@ -115,9 +120,16 @@ mod tests {
         assert_eq!(Timestamp::parse_basic("20260301T120000Z"), Some(noon));
         assert_eq!(Timestamp::parse("2026-03-01T13:00:00+01:00"), Some(noon));
         assert_eq!(Timestamp::parse("2026-03-01").unwrap(), noon.plus_seconds(-12 * 3600));
-        for wrong in
-            ["", "1969-12-31", "2026-02-30", "yesterday", "20260301", "2026-03-01T25:00:00Z"]
-        {
+        for wrong in [
+            "",
+            "1969-12-31",
+            "2026-02-30",
+            "yesterday",
+            "20260301",
+            "2026-03-01T25:00:00Z",
+            "2026-03-01T12:00:00+24:00",
+            "2026-03-01T12:00:00",
+        ] {
             assert_eq!(Timestamp::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Timestamp::parse_basic("20260301T120000+"), None);

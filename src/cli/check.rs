@@ -221,7 +221,7 @@ fn evidence_lines(key: &VerifierKey, proven: &Proven) -> Vec<String> {
     for SeenEvent { event, shown } in &proven.events {
         lines.push(match shown {
             None => {
-                format!("    @{event} (by its hash alone: the file does not tell what it says)")
+                format!("    @{event} (another account's, by its hash alone)")
             }
             Some(shown) => format!(
                 "    @{event} {} {} by {}{}",

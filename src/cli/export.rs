@@ -28,6 +28,9 @@ pub fn export(common: &Common, options: &ExportOptions) -> Result<u8, Failure> {
             manifest.receipts,
             manifest.files.len()
         ))?;
+        if let Some(since) = &manifest.known_since {
+            print::line(&format!("what is known of the account begins at {since}"))?;
+        }
         if manifest.kind == "cloudtrail" {
             print::line(&format!("validate it by: domesday serve-export {place}"))?;
         }
@@ -56,6 +59,9 @@ pub fn check(output: Output, place: &Path, key: &VerifierKey) -> Result<u8, Fail
                 manifest.account,
                 manifest.ledger.size
             ))?;
+            if let Some(since) = &manifest.known_since {
+                print::line(&format!("what is known of the account begins at {since}"))?;
+            }
         }
     } else {
         let answer = json!({
@@ -110,6 +116,7 @@ fn summary(manifest: &Manifest) -> Value {
         "account": manifest.account,
         "events": manifest.events.count,
         "receipts": manifest.receipts,
+        "known_since": manifest.known_since,
         "first": end(&manifest.events.begins),
         "last": end(&manifest.events.ends),
         "files": manifest.files.len(),

@@ -102,6 +102,13 @@ fn answer(door: &Door, common: &Common, command: &ImportCommand) -> Result<u8, F
     Ok(0)
 }
 
+/// What an answer lists, and the columns of that.
+const LISTS: &[(&str, &[&str])] = &[
+    ("missing_records", &["at", "record", "operation", "missing"]),
+    ("doubtful_records", &["at", "record", "operation", "doubt"]),
+    ("drift", &["entity", "field", "replayed", "real"]),
+];
+
 /// Fields a line each, and what is listed below them.
 fn show(output: Output, answer: &Value) -> Result<(), Failure> {
     if output != Output::Table {
@@ -109,18 +116,15 @@ fn show(output: Output, answer: &Value) -> Result<(), Failure> {
     }
     let mut fields = answer.clone();
     let mut lists = Vec::new();
-    for name in ["missing_records", "drift"] {
+    for &(name, columns) in LISTS {
         let list = fields.as_object_mut().and_then(|fields| fields.shift_remove(name));
-        lists.push(list.and_then(|list| list.as_array().cloned()).unwrap_or_default());
+        lists.push((list.and_then(|list| list.as_array().cloned()).unwrap_or_default(), columns));
     }
     print::object(output, &fields)?;
-    for (list, columns) in lists
-        .iter()
-        .zip([["at", "record", "operation", "missing"], ["entity", "field", "replayed", "real"]])
-    {
+    for (list, columns) in lists {
         if !list.is_empty() {
             print::line("")?;
-            print::rows(output, list, &columns)?;
+            print::rows(output, &list, columns)?;
         }
     }
     Ok(())

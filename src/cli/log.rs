@@ -101,6 +101,7 @@ pub fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Fail
     let mut left = options.limit.unwrap_or(USUAL);
     let mut next = options.cursor.clone();
     let (mut all, mut position, mut is_first) = (Vec::new(), Value::Null, true);
+    let mut known_since = Value::Null;
     while left > 0 {
         let mut page = parameters.clone();
         page.push(("limit".into(), left.min(PAGE).to_string()));
@@ -112,6 +113,7 @@ pub fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Fail
         };
         left = left.saturating_sub(events.len());
         position = answer.get("position").cloned().unwrap_or_default();
+        known_since = answer.get("known_since").cloned().unwrap_or_default();
         next = answer.get("next").and_then(Value::as_str).map(str::to_owned);
         match output {
             Output::Ndjson => print::rows(output, &events, &COLUMNS)?,
@@ -125,11 +127,16 @@ pub fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Fail
     }
     match output {
         Output::Json => {
-            let whole = json!({ "events": all, "next": next, "position": position });
+            let whole = json!({
+                "events": all, "next": next, "position": position, "known_since": known_since,
+            });
             print::object(output, &whole)?;
         }
         Output::Table | Output::Junit => print::rows(output, &all, &COLUMNS)?,
         Output::Ndjson | Output::Csv => {}
+    }
+    if let Some(since) = known_since.as_str().filter(|_| output != Output::Json) {
+        eprintln!("domesday: what is known of the account begins at {since}");
     }
     if let Some(next) = next.filter(|_| output != Output::Json) {
         eprintln!(

@@ -83,6 +83,9 @@ fn above(answer: &Value) -> Vec<String> {
         ),
         format!("again: {}", text("again")),
     ];
+    if answer.get("known_since").is_some_and(|since| !since.is_null()) {
+        lines.push(format!("what is known of the account begins at {}", text("known_since")));
+    }
     for one in answer.get("controls").and_then(Value::as_array).into_iter().flatten() {
         lines.push(format!("for {} {}", print::cell(one, "framework"), print::cell(one, "ids")));
     }

@@ -170,6 +170,9 @@ fn report(visit: &Visit, name: Name, answer: &Value) -> Markup {
     html! {
         dl {
             dt { (words::AS_OF) } dd { (moment(text(answer, "/as_of"))) }
+            @if !text(answer, "/known_since").is_empty() {
+                dt { (words::KNOWN_SINCE) } dd { (moment(text(answer, "/known_since"))) }
+            }
             @for (label, bound) in [(words::FROM, "/from"), (words::UNTIL, "/to")] {
                 @if !text(answer, bound).is_empty() { dt { (label) } dd { (moment(text(answer, bound))) } }
             }

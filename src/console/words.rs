@@ -362,6 +362,7 @@ pub const DURING: &str = "Or during";
 pub const DURING_HINT: &str = "last friday, 2026-03-01, 2026-03, 2026-Q1";
 pub const DURING_ALONE: &str = "A day, month, quarter or year stands instead of From and Until.";
 pub const AS_OF: &str = "As of";
+pub const KNOWN_SINCE: &str = "The account is known since";
 pub const DOWNLOAD_JSON: &str = "Download as JSON";
 pub const NO_ROWS: &str = "The report has no rows.";
 pub const NO_SUCH_FORM: &str = "Reports are files of csv or json.";

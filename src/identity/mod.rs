@@ -4,6 +4,7 @@
 //! - [`arn`]: Amazon resource names, built and read.
 //! - [`change`]: the past-tense kinds that an event's body is made of, each with a number and version
 //!   that never change.
+//! - [`field`]: what their fields are made of.
 //! - [`concerned`]: whom and what a change is about.
 //! - [`event`]: the body of an event: who asked what, and the changes it caused.
 
@@ -12,6 +13,7 @@ pub mod change;
 pub mod codec;
 pub mod concerned;
 pub mod event;
+pub mod field;
 pub mod id;
 mod kinds;
 

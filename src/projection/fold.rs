@@ -628,7 +628,9 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         | Change::RecordReplayed(_)
         | Change::LateEvidence(_)
         | Change::ImportCompleted(_)
-        | Change::ImportDropped(_) => imports::fold(change, &mut to),
+        | Change::ImportDropped(_)
+        | Change::EvidenceContradicted(_)
+        | Change::OrderAmbiguous(_) => imports::fold(change, &mut to),
     }
 }
 

@@ -193,6 +193,8 @@ fn samples() -> Vec<Change> {
         LateEvidence { record: "e-2".into(), at: at() }.into(),
         ImportCompleted { compared: Some(hash), differences: 3, drift: Some(sealed()) }.into(),
         ImportDropped {}.into(),
+        EvidenceContradicted { record: "e-1".into(), at: at(), content: hash }.into(),
+        OrderAmbiguous { record: "e-1".into() }.into(),
     ]
 }
 

@@ -326,6 +326,14 @@ fn no_part_of_evidence_can_be_altered() {
         parts.insert(name.into(), kept);
     }
     proven(&serde_json::to_string(&parts).unwrap(), &key);
+    // An event of the account's own whose frame was taken out, and its hash put in.
+    let mut hidden = parts.clone();
+    let event = &mut hidden["events"][0];
+    let frame = from_base64(event["frame"].as_str().unwrap()).unwrap();
+    event["leaf"] = base64(&leaf_hash(&frame)).into();
+    event.as_object_mut().unwrap().remove("frame");
+    let outcome = check(&serde_json::to_string(&hidden).unwrap(), &key);
+    assert!(matches!(outcome, Err(CheckError::Broken(_))), "{outcome:?}");
     // A statement is no checkpoint, though the same key signs both.
     assert!(parts["statement"].as_str().unwrap().parse::<SignedCheckpoint>().is_err());
     assert_eq!(key.check(&parts["statement"].as_str().unwrap().parse::<Note>().unwrap()), Ok(()));

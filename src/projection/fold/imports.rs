@@ -37,6 +37,11 @@ pub(super) fn fold(change: &Change, to: &mut Folding<'_>) -> Result<(), Projecti
         }
         Change::RecordReplayed(c) => to.put(&IMPORTED_RECORDS, &c.record, &c.at),
         Change::LateEvidence(c) => to.put(&IMPORTED_RECORDS, &c.record, &c.at),
+        // Beside the one that it contradicts, so that it is told once.
+        Change::EvidenceContradicted(c) => {
+            to.put(&IMPORTED_RECORDS, &contradiction(&c.record, &c.content), &c.at)
+        }
+        Change::OrderAmbiguous(_) => Ok(()),
         other => Err(to.unfit(format!("{} is no change of imports", other.name()))),
     }
 }

@@ -71,7 +71,7 @@ pub fn page(
     }
     let position = view.cut().position;
     let next = next.map(|at| Cursor { order, at, position, receipts });
-    Ok(Page { events, next, position })
+    Ok(Page { events, next, position, known_since: None })
 }
 
 /// A filter made ready.

@@ -22,6 +22,7 @@ use super::sink::{MANIFEST, SIGNATURE, Sink};
 use super::{Ask, Kind};
 use crate::base::crypto::{Sha256Sum, sha256};
 use crate::base::text::{base64, hex};
+use crate::base::time::Timestamp;
 use crate::ledger::Frame;
 use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::projection::View;
@@ -47,6 +48,9 @@ pub struct Manifest {
     pub from: Option<String>,
     /// Before when; `None` to the end of what was there.
     pub to: Option<String>,
+    /// Since when the account is known, if that is later than the range begins: its history came from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_since: Option<String>,
     /// The events of the range.
     pub events: Events,
     /// The ledger that they are in.
@@ -126,6 +130,7 @@ pub fn statement(origin: &str, size: u64, manifest: &[u8]) -> String {
 /// What a manifest says of the ledger.
 pub struct Proven {
     events: Events,
+    known_since: Option<Timestamp>,
     checkpoint: SignedCheckpoint,
 }
 
@@ -135,7 +140,12 @@ impl Proven {
     ///
     /// # Errors
     /// Whatever keeps the ledger from being read, and a checkpoint from being signed.
-    pub fn of(service: &Arc<Service>, view: &View, range: &Range) -> Result<Self, Fault> {
+    pub fn of(
+        service: &Arc<Service>,
+        view: &View,
+        range: &Range,
+        known_since: Option<Timestamp>,
+    ) -> Result<Self, Fault> {
         let ledger = view.ledger();
         let after = range.last + 1;
         let size = match after <= range.seen {
@@ -171,7 +181,7 @@ impl Proven {
             ends: if some { stored(range.last)? } else { None },
             after: stored(after)?,
         };
-        Ok(Proven { events, checkpoint })
+        Ok(Proven { events, known_since, checkpoint })
     }
 }
 
@@ -275,6 +285,7 @@ impl<'a> Output<'a> {
             account: digits.to_owned(),
             from: ask.from.map(|moment| moment.to_string()),
             to: ask.to.map(|moment| moment.to_string()),
+            known_since: proven.known_since.map(|since| since.to_precise()),
             events: proven.events,
             ledger: LedgerNote {
                 origin: proven.checkpoint.checkpoint.origin.clone(),

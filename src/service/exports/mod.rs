@@ -175,6 +175,10 @@ pub fn run(
     let view = &view.passing();
     // That half a history is complete is no proof of anything.
     imports::gate::check(view, caller.account)?;
+    let known_since = match ask.kind {
+        Kind::AuthorizationDetails => None,
+        _ => imports::gate::known_of_range(view, caller.account, ask.from, ask.to)?,
+    };
     let mut output = Output::new(sink);
     let teller = Teller::new(service, view, caller.account)?;
     let range = Range::of(view, caller.account, ask.from, ask.to)?;
@@ -213,7 +217,7 @@ pub fn run(
             authorization::write(service, caller, view, &mut output)?;
         }
     }
-    let proven = Proven::of(service, view, &range)?;
+    let proven = Proven::of(service, view, &range, known_since)?;
     output.finish(service, ask, teller.faces.digits(), proven, receipts)
 }
 

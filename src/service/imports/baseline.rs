@@ -83,6 +83,8 @@ struct Survey {
     more: usize,
     /// Hashes of the ARNs of policies and the names of groups that others may name: a few bytes each.
     known: HashSet<u64>,
+    /// Hashes of the ids and names that something has.
+    had: HashSet<u64>,
     hasher: RandomState,
 }
 
@@ -129,7 +131,17 @@ impl Survey {
         if !ends || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             self.wrong(&what, &format!("{:?} is no path", cut(path)));
         }
+        self.once(&what, "", ("id", id));
+        self.once(&what, kind.prefix(), ("name", &name.to_lowercase()));
         self.date(&what, made);
+    }
+
+    /// Something that only one may have, of all that are alike.
+    fn once(&mut self, what: &str, alike: &str, (field, text): (&str, &str)) {
+        if !self.had.insert(self.hasher.hash_one((alike, field, text))) {
+            let text = cut(text);
+            self.wrong(what, &format!("the {field} {text:?} is that of another one before it"));
+        }
     }
 
     fn date(&mut self, what: &str, text: &str) {
@@ -161,6 +173,7 @@ impl Survey {
 
     fn inline(&mut self, what: &str, policies: &[PolicyDetail]) {
         for policy in policies {
+            self.once(what, &format!("inline policy of {what}"), ("name", &policy.policy_name));
             let what = format!("{what}, {}", cut(&policy.policy_name));
             self.text(&what, &policy.policy_document, DocumentKind::Identity);
         }
@@ -185,6 +198,15 @@ impl Survey {
                 DocumentKind::Identity,
             );
             self.date(&what, &version.create_date);
+            self.once(&what, &format!("version of {what}"), ("version", &version.version_id));
+            let is_default = version.version_id == policy.default_version_id;
+            if version.is_default_version.is_some_and(|said| said != is_default) {
+                let version = cut(&version.version_id);
+                self.wrong(
+                    &what,
+                    &format!("IsDefaultVersion of {version} is not what DefaultVersionId says"),
+                );
+            }
             if number(&version.version_id).is_none() {
                 self.wrong(&what, "a version is called otherwise than v1, v2, ...");
             }
@@ -217,6 +239,9 @@ impl Survey {
             if id.is_none_or(|id| id.kind() != Some(IdKind::InstanceProfile)) {
                 self.wrong(&what, "an instance profile has no id that begins with AIPA");
             }
+            self.once(&what, "", ("id", &profile.instance_profile_id));
+            let name = profile.instance_profile_name.to_lowercase();
+            self.once(&what, IdKind::InstanceProfile.prefix(), ("name", &name));
             self.date(&what, &profile.create_date);
         }
         Ok(())

@@ -169,6 +169,8 @@ pub struct VersionDetail {
     pub version_id: String,
     /// When it was made.
     pub create_date: String,
+    /// Whether it is the default, which the policy tells too.
+    pub is_default_version: Option<bool>,
 }
 
 /// An inline policy.

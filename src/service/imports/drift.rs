@@ -1,7 +1,7 @@
 //! A second snapshot, held against what the replay came to: equal, or in what they differ.
 //!
 //! Only what a snapshot tells is compared. Documents are compared as the JSON that they are; instance profiles, which
-//! it tells of in their roles alone, by the roles that they hold. That AWS has renewed a policy of its own is no
+//! it tells of in their roles alone, by the roles that they hold; dates to some seconds. That AWS has renewed a policy of its own is no
 //! drift of the account's.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -15,7 +15,8 @@ use super::details::{
     Attached, Boundary, GroupDetail, ManagedDetail, PolicyDetail, RoleDetail, UserDetail, document,
     each,
 };
-use crate::identity::arn::AWS_POLICIES;
+use crate::base::time::Timestamp;
+use crate::identity::arn::{self, AWS_POLICIES};
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::projection::View;
@@ -70,9 +71,14 @@ struct Comparison<'a> {
     hasher: RandomState,
 }
 
+/// Seconds by which a date of the account may differ from that of the record that it was replayed from: a record has
+/// the time of the request.
+const SECONDS: u64 = 5;
+
 /// What users, groups and roles have in common, as a snapshot tells it.
 struct Told<'a> {
     id: &'a str,
+    arn: &'a str,
     called: String,
     path: &'a str,
     inline: &'a [PolicyDetail],
@@ -101,6 +107,28 @@ impl Comparison<'_> {
         if replayed != real {
             self.differ(entity, field, json!(replayed), json!(real));
         }
+    }
+
+    /// Dates, which have whole seconds.
+    fn date(&mut self, entity: &str, field: &str, replayed: Timestamp, real: &str) {
+        let same = Timestamp::parse(real)
+            .is_some_and(|real| replayed.seconds().abs_diff(real.seconds()) <= SECONDS);
+        if !same {
+            self.differ(entity, field, json!(replayed), json!(real));
+        }
+    }
+
+    /// The ARN of what has this path and name.
+    fn arn(
+        &mut self,
+        entity: &str,
+        kind: &str,
+        (path, name): (&str, &str),
+        real: &str,
+    ) -> Result<(), Fault> {
+        let replayed = arn::iam(&self.directory.digits()?, kind, path, name);
+        self.field(entity, "arn", replayed.as_str(), real);
+        Ok(())
     }
 
     /// The sets that differ, each member told once.
@@ -141,6 +169,7 @@ impl Comparison<'_> {
         let name = called.split_once('/').map_or(called, |(_, name)| name);
         self.field(called, "name", found.name.as_str(), name);
         self.field(called, "path", found.row.path(), told.path);
+        self.arn(called, P::ARN_TYPE, (told.path, name), told.arn)?;
         let Directory { reader, account } = self.directory;
         let mut attached = BTreeSet::new();
         for row in reader.list(account, &ATTACHED, &id)? {
@@ -182,6 +211,7 @@ impl Comparison<'_> {
     fn user(&mut self, user: &UserDetail) -> Result<(), Fault> {
         let told = Told {
             id: &user.user_id,
+            arn: &user.arn,
             called: format!("user/{}", user.user_name),
             path: &user.path,
             inline: &user.user_policy_list,
@@ -190,6 +220,7 @@ impl Comparison<'_> {
             tags: &user.tags,
         };
         let Some(row) = self.entity::<UserRow>(&told)? else { return Ok(()) };
+        self.date(&told.called, "created", row.created, &user.create_date);
         self.boundary(&told, row.boundary.as_ref())?;
         let groups = self.directory.groups_of(&row.id)?;
         let groups = groups.into_iter().map(|group| group.name).collect();
@@ -200,6 +231,7 @@ impl Comparison<'_> {
     fn group(&mut self, group: &GroupDetail) -> Result<(), Fault> {
         let told = Told {
             id: &group.group_id,
+            arn: &group.arn,
             called: format!("group/{}", group.group_name),
             path: &group.path,
             inline: &group.group_policy_list,
@@ -207,12 +239,15 @@ impl Comparison<'_> {
             boundary: None,
             tags: &[],
         };
-        self.entity::<GroupRow>(&told).map(drop)
+        let Some(row) = self.entity::<GroupRow>(&told)? else { return Ok(()) };
+        self.date(&told.called, "created", row.created, &group.create_date);
+        Ok(())
     }
 
     fn role(&mut self, role: &RoleDetail) -> Result<(), Fault> {
         let told = Told {
             id: &role.role_id,
+            arn: &role.arn,
             called: format!("role/{}", role.role_name),
             path: &role.path,
             inline: &role.role_policy_list,
@@ -221,12 +256,17 @@ impl Comparison<'_> {
             tags: &role.tags,
         };
         let Some(row) = self.entity::<RoleRow>(&told)? else { return Ok(()) };
+        self.date(&told.called, "created", row.created, &role.create_date);
         self.boundary(&told, row.boundary.as_ref())?;
         let trust = self.directory.document(&row.trust.document)?;
         self.documents(&told.called, "trust policy", &trust, &role.assume_role_policy_document);
         let profiles = instance_profiles::holding(self.directory, &row.id)?;
-        let profiles = profiles.into_iter().map(|profile| profile.name).collect();
-        let real = role.instance_profile_list.iter().map(|one| one.instance_profile_name.clone());
+        let shown = |path: &str, name: &str, id: &str| format!("{path}{name} {id}");
+        let profiles = profiles.iter().map(|one| shown(&one.path, &one.name, one.id.as_str()));
+        let profiles = profiles.collect();
+        let real = role.instance_profile_list.iter();
+        let real =
+            real.map(|one| shown(&one.path, &one.instance_profile_name, &one.instance_profile_id));
         self.sets(&told.called, "instance profile", &profiles, &real.collect());
         Ok(())
     }
@@ -245,29 +285,26 @@ impl Comparison<'_> {
             self.differ(&called, "exists", json!(false), json!(true));
             return Ok(());
         };
-        let PolicyRow { id, path, name, default_version, .. } = row;
+        let PolicyRow { id, path, name, default_version, created, .. } = row;
         self.field(&called, "name", name.as_str(), &policy.policy_name);
         self.field(&called, "path", path.as_str(), &policy.path);
+        self.arn(&called, "policy", (&policy.path, &policy.policy_name), &policy.arn)?;
+        self.date(&called, "created", created, &policy.create_date);
         let default = format!("v{default_version}");
         self.field(&called, "default version", default.as_str(), &policy.default_version_id);
         let mut versions = BTreeMap::new();
         for version in reader.list(account, &POLICY_VERSIONS, &id)? {
-            versions.insert(
-                format!("v{}", version.version),
-                self.directory.document(&version.document)?,
-            );
+            let text = self.directory.document(&version.document)?;
+            versions.insert(format!("v{}", version.version), (text, version.created));
         }
         let names = versions.keys().cloned().collect();
         let real = policy.policy_version_list.iter().map(|one| one.version_id.clone()).collect();
         self.sets(&called, "version", &names, &real);
         for version in &policy.policy_version_list {
-            if let Some(text) = versions.get(&version.version_id) {
-                self.documents(
-                    &called,
-                    &format!("version {}", version.version_id),
-                    text,
-                    &version.document,
-                );
+            if let Some((text, created)) = versions.get(&version.version_id) {
+                let field = format!("version {}", version.version_id);
+                self.documents(&called, &field, text, &version.document);
+                self.date(&called, &format!("{field} created"), *created, &version.create_date);
             }
         }
         Ok(())

@@ -147,6 +147,17 @@ impl Act {
         self.name_after("Delete")
     }
 
+    /// The name that it takes from who has it, and the one that it gives instead.
+    pub fn renames(&self) -> Option<(Name, Name)> {
+        let (kind, old, new) = match self.record.name.as_str() {
+            "UpdateUser" => (NameKind::User, "UserName", "NewUserName"),
+            "UpdateGroup" => (NameKind::Group, "GroupName", "NewGroupName"),
+            _ => return None,
+        };
+        let name = |parameter| Some((kind, self.text(parameter)?.to_lowercase()));
+        Some((name(old)?, name(new)?)).filter(|(old, new)| old != new)
+    }
+
     fn name_after(&self, verb: &str) -> Option<Name> {
         let kind = match self.record.name.strip_prefix(verb)? {
             "User" => NameKind::User,
@@ -159,9 +170,10 @@ impl Act {
         self.names().into_iter().find(|(of, _)| *of == kind)
     }
 
-    /// Whether it adds to, or changes, what is there: it neither makes something with a name nor takes anything away.
+    /// Whether it adds to, or changes, what is there: it neither makes something with a name nor takes anything, or its
+    /// name, away.
     pub fn adds(&self) -> bool {
-        self.makes().is_none() && self.rank() < 3
+        self.makes().is_none() && self.renames().is_none() && self.rank() < 3
     }
 
     /// Whether what it made is there already, by its id: it was in what the account begins with.

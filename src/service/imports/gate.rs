@@ -9,6 +9,7 @@ use crate::projection::tables::{IMPORT, ImportStage};
 use crate::projection::view::ReadTables;
 use crate::projection::{Cut, ProjectionError, Reader, View};
 use crate::service::fault::Fault;
+use crate::service::moment::Moment;
 
 /// Why an account's state is not known at the instant of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,26 @@ pub fn unknown(view: &View, account: AccountId) -> Result<Option<Unknown>, Proje
 /// Since when an account is known, if its history came from elsewhere.
 pub fn known_since(view: &View, account: AccountId) -> Result<Option<Timestamp>, ProjectionError> {
     Ok(view.projections().now().get(account, &IMPORT, &())?.map(|row| row.since))
+}
+
+/// Since when an account is known, of a range of its history that begins before that; `None` if all of it is known.
+///
+/// # Errors
+/// [`Unknown::BeforeBaseline`] of a range that ends before: that nothing is known of it does not say that nothing
+/// happened.
+pub fn known_of_range(
+    view: &View,
+    account: AccountId,
+    from: Option<Moment>,
+    to: Option<Moment>,
+) -> Result<Option<Timestamp>, Fault> {
+    let Some(since) = known_since(view, account)? else { return Ok(None) };
+    if to.and_then(|to| to.time).is_some_and(|time| time <= since) {
+        return Err(Unknown::BeforeBaseline(since).into());
+    }
+    let begins_before = from
+        .is_none_or(|from| from.position.is_none() && from.time.is_none_or(|time| time < since));
+    Ok(begins_before.then_some(since))
 }
 
 /// Refuses what asks of an account that is not known at the instant of a view.

@@ -386,6 +386,8 @@ impl Asked<'_> {
             "already_in": tally.already,
             "before_the_snapshot": tally.before,
             "late": tally.late,
+            "contradictory": tally.contradictory,
+            "ambiguous": tally.ambiguous,
             "unknown_credentials": tally.unknown_credentials,
             "sessions": sessions,
             "sign_ins": signed_in,
@@ -395,6 +397,7 @@ impl Asked<'_> {
         if let Some(fields) = shown.as_object_mut() {
             fields.insert("missing".into(), tally.missing.into());
             fields.insert("missing_records".into(), tally.list.into());
+            fields.insert("doubtful_records".into(), tally.doubts.into());
         }
         Ok(shown)
     }
@@ -474,7 +477,7 @@ impl Asked<'_> {
             "state": "completed",
             "event": position,
             "compared": compared.is_some(),
-            "differences": differences,
+            "differences": compared.map(|_| differences),
         }))
     }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::baseline::same_json;
 use crate::base::form_tree::Form;
 use crate::base::time::Timestamp;
 use crate::identity::id::{IdKind, UniqueId};
@@ -261,6 +262,18 @@ fn who(raw: RawWho) -> Who {
 }
 
 impl Record {
+    /// Whether another one says the same, however its JSON is written.
+    pub fn says_the_same_as(&self, other: &Record) -> bool {
+        let same = |one: &Option<String>, other: &Option<String>| match (one, other) {
+            (Some(one), Some(other)) => same_json(one, other),
+            (one, other) => one == other,
+        };
+        let rest = |record: &Record| Record { asked: None, answered: None, ..record.clone() };
+        same(&self.asked, &other.asked)
+            && same(&self.answered, &other.answered)
+            && rest(self) == rest(other)
+    }
+
     /// The parameters as a request over the wire would have them.
     ///
     /// # Errors

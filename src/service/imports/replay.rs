@@ -16,11 +16,13 @@ use serde_json::{Value, json};
 use super::enact::{Act, Name};
 use super::missing::{self, Taken};
 use super::record::Record;
+use crate::base::crypto::content_hash;
 use crate::base::time::Timestamp;
-use crate::identity::change::{LateEvidence, RecordReplayed};
+use crate::identity::change::{EvidenceContradicted, LateEvidence, OrderAmbiguous, RecordReplayed};
+use crate::identity::codec;
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, Actor};
-use crate::projection::tables::IMPORTED_RECORDS;
+use crate::projection::tables::{IMPORTED_RECORDS, contradiction};
 use crate::projection::view::ReadTables;
 use crate::service::fault::Fault;
 use crate::service::writer::{self, Turn};
@@ -65,6 +67,12 @@ pub struct Tally {
     pub late: u64,
     /// Those about credentials of before the history begins.
     pub unknown_credentials: u64,
+    /// Those with the id of another one, which say something else.
+    pub contradictory: u64,
+    /// Those of which it is not told whom they mean.
+    pub ambiguous: u64,
+    /// Which these are, and why; the first of them.
+    pub doubts: Vec<Value>,
     /// Those before which others are missing.
     pub missing: u64,
     /// Which, and what is missing; the first of them.
@@ -82,9 +90,26 @@ impl Tally {
         self.late += other.late;
         self.unknown_credentials += other.unknown_credentials;
         self.missing += other.missing;
-        let room = LISTED.saturating_sub(self.list.len());
-        self.list.extend(other.list.into_iter().take(room));
+        self.contradictory += other.contradictory;
+        self.ambiguous += other.ambiguous;
+        for (list, more) in [(&mut self.list, other.list), (&mut self.doubts, other.doubts)] {
+            let room = LISTED.saturating_sub(list.len());
+            list.extend(more.into_iter().take(room));
+        }
     }
+
+    fn doubt(&mut self, record: &Record, why: &str) {
+        if self.doubts.len() < LISTED {
+            self.doubts.push(told(record, "doubt", why));
+        }
+    }
+}
+
+/// A record in a list of what is to be looked at.
+fn told(record: &Record, why: &str, what: &str) -> Value {
+    json!({
+        "at": record.at.to_string(), "record": record.id, "operation": record.name, why: what,
+    })
 }
 
 /// How sure a try of a record is.
@@ -119,7 +144,14 @@ pub fn replay(
 ) -> Result<(Tally, Vec<Record>), Fault> {
     let scene = scene.clone();
     service.act(move |service, turn| {
-        let mut batch = Batch { service, turn, scene: &scene, tally: Tally::default() };
+        let mut batch = Batch {
+            service,
+            turn,
+            scene: &scene,
+            tally: Tally::default(),
+            ids: HashSet::new(),
+            ambiguous: HashSet::new(),
+        };
         let mut waiting: Vec<Act> = Vec::new();
         let mut records = records.into_iter().peekable();
         while let Some(first) = records.next() {
@@ -155,6 +187,10 @@ struct Batch<'a, 'w> {
     turn: &'a mut Turn<'w>,
     scene: &'a Scene,
     tally: Tally,
+    /// The ids of the records of this batch.
+    ids: HashSet<String>,
+    /// Those of records of which it is not told whom they mean.
+    ambiguous: HashSet<String>,
 }
 
 impl Batch<'_, '_> {
@@ -165,13 +201,21 @@ impl Batch<'_, '_> {
             self.tally.before += 1;
             return Ok(None);
         }
-        if record.at > scene.known_until {
-            return Ok(Some(Act::of(record)));
-        }
         let known = self.turn.view().get(scene.account, &IMPORTED_RECORDS, &record.id)?;
+        let is_again = !self.ids.insert(record.id.clone());
+        // Those that are the same are sifted out before, but for what an earlier run replayed.
+        let is_other =
+            is_again || known.is_some_and(|at| at != record.at || record.at > scene.known_until);
+        if is_other {
+            self.contradicts(record)?;
+            return Ok(None);
+        }
         if known.is_some() {
             self.tally.already += 1;
             return Ok(None);
+        }
+        if record.at > scene.known_until {
+            return Ok(Some(Act::of(record)));
         }
         let act = Act::of(record);
         // What waited when a run was broken off is not late.
@@ -188,8 +232,57 @@ impl Batch<'_, '_> {
         Ok(None)
     }
 
+    /// Keeps, once, that a record says otherwise than the one that has its id.
+    fn contradicts(&mut self, record: Record) -> Result<(), Fault> {
+        self.tally.contradictory += 1;
+        self.tally.doubt(&record, "another record with this id says something else, and was taken");
+        let content = content_hash(&codec::encode(&record).map_err(Fault::internal)?);
+        let account = self.scene.account;
+        let key = contradiction(&record.id, &content);
+        if self.turn.view().get(account, &IMPORTED_RECORDS, &key)?.is_some() {
+            return Ok(());
+        }
+        let act = Act::of(record);
+        self.perform(&act, |_, tx| {
+            let (record, at) = (act.record.id.clone(), act.record.at);
+            tx.record(EvidenceContradicted { record, at, content })?;
+            Ok(act.about(&*tx, account)?.unwrap_or_else(UniqueId::root))
+        })
+    }
+
+    /// Finds the acts of a second whose name passed from one to another by a renaming at their own time. Who is deleted
+    /// has nothing any more, so that what is added to the name of one is its successor's; who is renamed keeps all.
+    fn find_ambiguous(&mut self, acts: &[Act]) {
+        let freed = acts.iter().filter_map(|act| Some((act.renames()?.0, act.record.at)));
+        let freed: Vec<(Name, Timestamp)> = freed.collect();
+        let taken = acts.iter().filter_map(|act| {
+            let name = act.makes().or_else(|| act.renames().map(|(_, new)| new))?;
+            Some((name, act.record.at))
+        });
+        let taken: Vec<(Name, Timestamp)> =
+            taken.filter(|(name, _)| freed.iter().any(|(other, _)| other == name)).collect();
+        if taken.is_empty() {
+            return;
+        }
+        for act in acts {
+            let names = act.names();
+            let passes = |(name, at): &(Name, Timestamp)| {
+                *at == act.record.at
+                    && names.contains(name)
+                    && taken.iter().any(|(one, _)| one == name)
+            };
+            if act.makes().is_none()
+                && act.renames().is_none()
+                && freed.iter().chain(&taken).any(passes)
+            {
+                self.ambiguous.insert(act.record.id.clone());
+            }
+        }
+    }
+
     /// Tries the acts of a second round by round; those that cannot be are given back.
     fn settle(&mut self, mut acts: Vec<Act>) -> Result<Vec<Act>, Fault> {
+        self.find_ambiguous(&acts);
         acts.sort_by(|one, other| {
             let key = |act: &Act| (act.record.at, act.rank(), act.answered.version);
             key(one).cmp(&key(other)).then_with(|| one.record.id.cmp(&other.record.id))
@@ -255,6 +348,7 @@ impl Batch<'_, '_> {
         let (service, scene) = (self.service, self.scene);
         let caller = act.caller(scene.account, &scene.digits);
         let known = act.is_known();
+        let is_ambiguous = self.ambiguous.contains(&act.record.id);
         // What the transaction found, told after it went through.
         let mut waits = false;
         let mut taken = false;
@@ -297,6 +391,9 @@ impl Batch<'_, '_> {
             let subject = subject_of(&about);
             let sealed = missing.as_ref().map(|what| tx.seal(&subject, MISSING_FIELD, what));
             let (record, at) = (act.record.id.clone(), act.record.at);
+            if is_ambiguous {
+                tx.record(OrderAmbiguous { record: record.clone() })?;
+            }
             tx.record(RecordReplayed { record, at, missing: sealed.transpose()? })?;
             Ok(about)
         });
@@ -312,15 +409,17 @@ impl Batch<'_, '_> {
         self.tally.unchanged += u64::from(unchanged && known);
         self.tally.not_kept += u64::from(!known);
         self.tally.unknown_credentials += u64::from(unknown);
+        if is_ambiguous {
+            self.tally.ambiguous += 1;
+            self.tally.doubt(
+                &act.record,
+                "its name passed to another in this second: it may mean either",
+            );
+        }
         if let Some(what) = missing {
             self.tally.missing += 1;
             if self.tally.list.len() < LISTED {
-                self.tally.list.push(json!({
-                    "at": act.record.at.to_string(),
-                    "record": act.record.id,
-                    "operation": act.record.name,
-                    "missing": what,
-                }));
+                self.tally.list.push(told(&act.record, "missing", &what));
             }
         }
         Ok(Outcome::Done)

@@ -26,6 +26,8 @@ const IN_MEMORY: usize = 16 << 20;
 const BLOCK: usize = 32 << 10;
 /// Runs that are merged at once.
 const FAN: usize = 16;
+/// Records of one time and id that are told apart; of more, each counts as another one.
+const CONTRADICTIONS: usize = 16;
 /// What a record costs in memory beside its bytes, about.
 const RECORD_BYTES: usize = 96;
 
@@ -102,7 +104,7 @@ impl<'a> Sorter<'a> {
         Ok(())
     }
 
-    /// All that was taken in, in its order; of those with the same time and id, the first.
+    /// All that was taken in, in its order; of those that are the same, the first.
     ///
     /// # Errors
     /// If what was set aside cannot be read back.
@@ -110,14 +112,14 @@ impl<'a> Sorter<'a> {
         if self.levels.is_empty() {
             self.buffer.sort();
             let entries = self.buffer.into_iter();
-            return Ok(Sorted { from: Input::Memory(entries), last: None, peeked: None });
+            return Ok(Sorted { from: Input::Memory(entries), last: Vec::new(), peeked: None });
         }
         if !self.buffer.is_empty() {
             self.set_aside()?;
         }
         let runs = self.levels.into_iter().flatten().collect();
         let merge = Merge::of(runs, &self.key)?;
-        Ok(Sorted { from: Input::Files(merge), last: None, peeked: None })
+        Ok(Sorted { from: Input::Files(merge), last: Vec::new(), peeked: None })
     }
 }
 
@@ -129,7 +131,8 @@ enum Input {
 /// Records in their order.
 pub struct Sorted {
     from: Input,
-    last: Option<Key>,
+    /// The last one that came out, not opened, and those after it with its time and id, which say something else.
+    last: Vec<Entry>,
     /// The first, where it was looked at already.
     peeked: Option<Record>,
 }
@@ -159,15 +162,32 @@ impl Iterator for Sorted {
                 Input::Memory(entries) => entries.next().map(Ok),
                 Input::Files(merge) => merge.next(),
             }?;
-            let (key, bytes) = match next {
-                Ok(entry) => entry,
+            match next.and_then(|entry| self.sift(entry)) {
+                Ok(None) => {}
+                Ok(Some(record)) => return Some(Ok(record)),
                 Err(fault) => return Some(Err(fault)),
-            };
-            if self.last.as_ref() != Some(&key) {
-                self.last = Some(key);
-                return Some(codec::decode(&bytes).map_err(Fault::internal));
             }
         }
+    }
+}
+
+impl Sorted {
+    /// Opens a record that is none of those before it: trails that overlap bear the same one twice.
+    fn sift(&mut self, entry: Entry) -> Result<Option<Record>, Fault> {
+        if self.last.first().is_some_and(|(key, _)| *key != entry.0) {
+            self.last.clear();
+        }
+        let open = |bytes: &[u8]| codec::decode::<Record>(bytes).map_err(Fault::internal);
+        for (_, bytes) in &self.last {
+            if *bytes == entry.1 || open(bytes)?.says_the_same_as(&open(&entry.1)?) {
+                return Ok(None);
+            }
+        }
+        let record = open(&entry.1)?;
+        if self.last.len() < CONTRADICTIONS {
+            self.last.push(entry);
+        }
+        Ok(Some(record))
     }
 }
 

@@ -21,8 +21,8 @@ pub fn status(
     digits: &str,
     row: &ImportRow,
 ) -> Result<Value, Fault> {
-    let (mut entities, mut records, mut late, mut missing, mut differences) =
-        (0u64, 0u64, 0u64, 0u64, 0u32);
+    let (mut entities, mut records, mut late, mut missing) = (0u64, 0u64, 0u64, 0u64);
+    let (mut contradictory, mut ambiguous, mut differences) = (0u64, 0u64, None);
     let mut list = Vec::new();
     let mut until = row.since;
     let ledger = view.ledger();
@@ -58,8 +58,10 @@ pub fn status(
                     }
                 }
                 Change::LateEvidence(_) => late += 1,
+                Change::EvidenceContradicted(_) => contradictory += 1,
+                Change::OrderAmbiguous(_) => ambiguous += 1,
                 Change::BaselineTaken(c) => entities = u64::from(c.entities),
-                Change::ImportCompleted(c) => differences = c.differences,
+                Change::ImportCompleted(c) => differences = c.compared.map(|_| c.differences),
                 _ => {}
             }
         }
@@ -78,6 +80,8 @@ pub fn status(
         "records": records,
         "until": until.to_string(),
         "late": late,
+        "contradictory": contradictory,
+        "ambiguous": ambiguous,
         "differences": differences,
         "missing": missing,
         "missing_records": list,

@@ -27,6 +27,7 @@ use crate::service::activity::facts::AsOf;
 use crate::service::audit::log::Filter;
 use crate::service::audit::names;
 use crate::service::fault::Fault;
+use crate::service::imports::gate;
 use crate::service::moment::{Moment, Range};
 
 /// Rows of a report, at most.
@@ -336,6 +337,10 @@ pub fn generate(
     let position = view.cut().position;
     let (at, pinned) = instant(service, account, view, asked_at)?;
     let view = &service.projections().at(pinned).passing();
+    let known_since = match ask.name.has_range() {
+        true => gate::known_of_range(view, account, ask.range.from, ask.range.to)?,
+        false => None,
+    };
     let facts = AsOf { book: service.activity(), number };
     let (range, days) = (ask.range, ask.days);
     let scene = Scene { service, account, view, at, facts, range, days };
@@ -373,6 +378,7 @@ pub fn generate(
         "as_of": at.to_string(),
         "from": range.from.map(|from| from.to_string()),
         "to": range.to.map(|to| to.to_string()),
+        "known_since": known_since.map(|since| since.to_precise()),
         "at": moment.to_string(),
         "position": position,
         "activity": number,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use domesday::base::random::{Random, SeededRandom, random_bytes};
+use domesday::base::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::recorder::{Recorder, comparable, details};
@@ -141,6 +142,28 @@ fn live(recorder: &mut Recorder<'_>, random: &dyn Random, buckets: usize) -> Vec
     ends
 }
 
+/// Gives what was made after an instant the time that its record has: that of its bucket.
+fn date_as_recorded(details: &mut Value, after: &str, bucket: u64) {
+    match details {
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| date_as_recorded(item, after, bucket))
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let made = field.as_str().filter(|_| name == "CreateDate").map(str::to_owned);
+                match made.and_then(|made| Timestamp::parse(&made)) {
+                    Some(made) if made > Timestamp::parse(after).unwrap() => {
+                        let recorded = made.seconds() / bucket * bucket;
+                        *field = Timestamp::from_seconds(recorded).to_string().into();
+                    }
+                    _ => date_as_recorded(field, after, bucket),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 fn shuffled(records: &[Value], random: &dyn Random) -> Vec<Value> {
     let mut keyed: Vec<(u64, Value)> = records
         .iter()
@@ -162,7 +185,8 @@ fn a_history_that_was_brought_in_answers_as_the_account_did() {
         recorder.records.clear();
         let ends = live(&mut recorder, &random, 25);
         let records = recorder.records.clone();
-        let until = details(&source, &source.admin, None);
+        let mut until = details(&source, &source.admin, None);
+        date_as_recorded(&mut until, &snapshot_at, recorder.bucket);
 
         let import = Import::new(900 + seed);
         let begun = import.snapshot(&from, &snapshot_at).unwrap();

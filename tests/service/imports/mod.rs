@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod company;
+mod doubts;
 mod histories;
 mod order;
 mod real_records;

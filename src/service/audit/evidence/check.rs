@@ -124,9 +124,10 @@ pub fn check(text: &str, key: &VerifierKey) -> Result<Proven, CheckError> {
     signed.check(key).map_err(|error| broken(format!("the checkpoint: {error}")))?;
     let checkpoint = signed.checkpoint;
     key.check(&note).map_err(|error| broken(format!("the statement about the answer: {error}")))?;
-    if note.text() != statement(&checkpoint.origin, file.cut.size, &file.question, &file.answer) {
+    let said = (&*file.question, &*file.answer);
+    if note.text() != statement(&checkpoint.origin, file.cut.size, said, &file.events) {
         return Err(broken(
-            "question or answer are not those that the ledger signed: they were altered",
+            "question, answer or which events are shown is not what the ledger signed: it was altered",
         ));
     }
     let (old, new) = ((file.cut.size, &hash(&file.cut.root)?), (checkpoint.size, &checkpoint.root));
@@ -270,22 +271,30 @@ mod tests {
             "name": "head", "parameters": [], "account": "1", "moment": null, "answered": "now",
         });
         let answer = json!({ "events": [1, 2] });
-        let raw = |value: &Value| serde_json::value::to_raw_value(value).unwrap();
-        let text = statement("ledger", 2, &raw(&question), &raw(&answer));
-        let statement = Note::sign(text, "ledger", &seed()).unwrap();
-        json!({
+        let events = json!([
+            { "event": 1, "frame": base64(&first), "inclusion": [base64(&leaves[1])] },
+            { "event": 2, "frame": base64(second), "inclusion": [base64(&leaves[0])] },
+        ]);
+        let mut file = json!({
             "format": FORMAT,
             "question": question,
             "answer": answer,
             "cut": { "size": 2, "root": base64(&root) },
-            "events": [
-                { "event": 1, "frame": base64(&first), "inclusion": [base64(&leaves[1])] },
-                { "event": 2, "frame": base64(second), "inclusion": [base64(&leaves[0])] },
-            ],
+            "events": events,
             "consistency": [],
             "checkpoint": checkpoint.sign(&seed()).unwrap().to_string(),
-            "statement": statement.to_string(),
-        })
+        });
+        sign(&mut file);
+        file
+    }
+
+    /// Signs what a file says.
+    fn sign(file: &mut Value) {
+        let raw = |value: &Value| serde_json::value::to_raw_value(value).unwrap();
+        let said = (&*raw(&file["question"]), &*raw(&file["answer"]));
+        let events: Vec<Named> = serde_json::from_value(file["events"].clone()).unwrap();
+        let text = statement("ledger", 2, said, &events);
+        file["statement"] = Note::sign(text, "ledger", &seed()).unwrap().to_string().into();
     }
 
     #[test]
@@ -321,13 +330,12 @@ mod tests {
     #[test]
     fn a_file_shows_the_events_that_the_answer_names_and_no_other() {
         let mut whole = file(&frame(2, &frame(1, &[0; 32]).1).0);
-        let raw = |value: &Value| serde_json::value::to_raw_value(value).unwrap();
         whole["answer"] = json!({ "events": [2] });
-        let text = statement("ledger", 2, &raw(&whole["question"]), &raw(&whole["answer"]));
-        whole["statement"] = Note::sign(text, "ledger", &seed()).unwrap().to_string().into();
+        sign(&mut whole);
         let outcome = check(&whole.to_string(), &key()).unwrap_err().to_string();
         assert!(outcome.contains("@1 is in the file"), "{outcome}");
         whole["events"].as_array_mut().unwrap().remove(0);
+        sign(&mut whole);
         assert_eq!(check(&whole.to_string(), &key()).unwrap().events.len(), 1);
     }
 

@@ -11,7 +11,7 @@
 //! | `events` | those that the answer names: `event`, its `frame` - or the `leaf` hash of one that is another account's - and `inclusion`, which proves that it is in the checkpoint's tree |
 //! | `consistency` | proves that the events of the cut are the beginning of the checkpoint's |
 //! | `checkpoint` | the signed checkpoint |
-//! | `statement` | a note by the same key over the hashes of question and answer: that the ledger gave it |
+//! | `statement` | a note by the same key over the hashes of question and answer, and over which events are shown: that the ledger gave all of it |
 //!
 //! Bytes are base64. [`check`] reads it, with the ledger's key from elsewhere and nothing else.
 
@@ -113,10 +113,19 @@ fn collect(value: &Value, found: &mut BTreeSet<u64>) {
 }
 
 /// What the ledger signs besides its checkpoints: never to be taken for one, since its first line is no
-/// ledger's name.
-fn statement(origin: &str, size: u64, question: &RawValue, answer: &RawValue) -> String {
-    let hash = |value: &RawValue| base64(&sha256(value.get().as_bytes()));
-    format!("{FORMAT}\n{origin}\n{size}\n{}\n{}\n", hash(question), hash(answer))
+/// ledger's name. That a frame was taken out afterwards, and its hash put in, is to be seen: so it covers the positions
+/// of the events whose frames are shown.
+fn statement(
+    origin: &str,
+    size: u64,
+    (question, answer): (&RawValue, &RawValue),
+    events: &[Named],
+) -> String {
+    let hash = |text: &str| base64(&sha256(text.as_bytes()));
+    let shown = events.iter().filter(|named| named.frame.is_some());
+    let shown: String = shown.map(|named| format!("{}\n", named.event)).collect();
+    let (question, answer) = (hash(question.get()), hash(answer.get()));
+    format!("{FORMAT}\n{origin}\n{size}\n{question}\n{answer}\n{}\n", hash(&shown))
 }
 
 fn encoded(hashes: &[[u8; 32]]) -> Vec<String> {
@@ -162,7 +171,8 @@ pub fn run(
     });
     let raw = |value: &Value| to_raw_value(value).map_err(Fault::internal);
     let (question, answered) = (raw(&question)?, raw(&answer)?);
-    let statement = statement(&checkpoint.checkpoint.origin, cut, &question, &answered);
+    let origin = &checkpoint.checkpoint.origin;
+    let statement = statement(origin, cut, (&question, &answered), &events);
     let file = Evidence {
         format: FORMAT.to_owned(),
         question,

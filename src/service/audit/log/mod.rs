@@ -25,6 +25,7 @@ use crate::projection::postings::{Ended, Sought};
 use crate::projection::{Cut, ProjectionError, View};
 use crate::service::Service;
 use crate::service::fault::Fault;
+use crate::service::imports::gate;
 use crate::service::moment::Moment;
 
 /// Events of a page, at most.
@@ -127,6 +128,8 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// The events of the ledger that the pages show.
     pub position: u64,
+    /// Since when the account is known, if the range begins before that.
+    pub known_since: Option<Timestamp>,
 }
 
 impl Page {
@@ -136,6 +139,7 @@ impl Page {
             "events": self.events,
             "next": self.next.map(|next| next.to_string()),
             "position": self.position,
+            "known_since": self.known_since.map(|since| since.to_precise()),
         })
     }
 }
@@ -157,10 +161,12 @@ pub fn page(
         view.projections().at(Cut { position: position.min(cursor.position), time })
     });
     let view = pinned.as_ref().unwrap_or(view);
-    match filter.denied {
+    let known_since = gate::known_of_range(view, account, filter.from, filter.to)?;
+    let page = match filter.denied {
         true => denied::page(service, account, view, filter),
         false => events(service, account, view, filter, told),
-    }
+    };
+    Ok(Page { known_since, ..page? })
 }
 
 fn events(
@@ -216,7 +222,7 @@ fn events(
         events.push(shown);
     }
     let next = next.map(|at| Cursor { order, at, position, receipts: 0 });
-    Ok(Page { events, next, position })
+    Ok(Page { events, next, position, known_since: None })
 }
 
 /// Hands out the positions of an account's events, one after the other; `false` stops.

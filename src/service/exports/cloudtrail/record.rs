@@ -121,7 +121,8 @@ pub fn uuid(hash: &[u8; 32]) -> String {
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
-/// The id of the record that an event came in as, if its history is from elsewhere.
+/// The id of the record that an event came in as, if its history is from elsewhere. One that contradicts another has
+/// that one's id, and so none of its own.
 fn imported<'a>(told: &'a Told<'_>) -> Option<&'a str> {
     told.event.changes.iter().find_map(|change| match change {
         Change::RecordReplayed(one) => Some(one.record.as_str()),

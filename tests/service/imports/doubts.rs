@@ -1,0 +1,224 @@
+//! What a trail or a snapshot leaves in doubt is told, and decided the same way every time: two records with one id,
+//! names that pass on within a second, things that a file has twice, ranges of before anything is known.
+
+use domesday::service::exports::sink::Folder;
+use domesday::service::exports::{self, Ask};
+use domesday::service::moment::Moment;
+use serde_json::{Value, json};
+
+use super::Import;
+use super::order::{DIGITS, attach, empty, made, record, show, user};
+
+const T: &str = "2026-05-01T09:00:00Z";
+const LATER: &str = "2026-05-01T10:00:00Z";
+const ANN: &str = "AIDAANN0000000000001";
+const BEN: &str = "AIDABEN0000000000002";
+
+fn ann() -> Value {
+    record("a", T, "CreateUser", user("ann"), made("ann", ANN))
+}
+
+fn doubtful(report: &Value) -> Vec<&str> {
+    let list = report["doubtful_records"].as_array().unwrap();
+    list.iter().map(|one| one["record"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn of_two_records_with_one_id_that_differ_one_is_taken_and_the_other_told_once() {
+    let import = Import::new(41);
+    let attached = |policy: &str, time: &str| {
+        let arn = format!("arn:aws:iam::aws:policy/{policy}");
+        let asked = json!({ "userName": "ann", "policyArn": arn });
+        record("b", time, "AttachUserPolicy", asked, Value::Null)
+    };
+    // The same one again, written otherwise, contradicts nothing; nor does it count.
+    let mut same = attached("ReadOnlyAccess", LATER);
+    same["requestParameters"] =
+        json!({ "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess", "userName": "ann" });
+    let other = attached("IAMFullAccess", LATER);
+    let elsewhen = attached("IAMFullAccess", "2026-05-01T11:00:00Z");
+    let trail = [ann(), attached("ReadOnlyAccess", LATER), same, other, elsewhen];
+    let report = empty(&import, &trail);
+    assert_eq!(
+        (&report["replayed"], &report["contradictory"]),
+        (&2.into(), &2.into()),
+        "{report:#}"
+    );
+    assert_eq!(doubtful(&report), ["b", "b"]);
+    // Again: nothing comes in, and what is in doubt stays so.
+    let head = import.world.head();
+    let again = import.trail(&trail).unwrap();
+    assert_eq!((&again["replayed"], &again["contradictory"]), (&0.into(), &2.into()), "{again:#}");
+    assert_eq!(import.world.head(), head);
+    assert_eq!(import.act("import-status", json!({})).unwrap()["contradictory"], 2);
+    import.act("import-complete", json!({})).unwrap();
+    let shown = show(&import, "user/ann").unwrap();
+    assert_eq!(shown["attached_policies"].as_array().unwrap().len(), 1, "{shown}");
+    domesday::service::audit::verify::verify(&import.world.service).unwrap();
+}
+
+#[test]
+fn whom_a_record_means_is_in_doubt_where_a_renaming_passes_the_name_on() {
+    let renamed = |id: &str, time: &str| {
+        let asked = json!({ "userName": "ann", "newUserName": "anna" });
+        record(id, time, "UpdateUser", asked, Value::Null)
+    };
+    let new = |time: &str| record("d", time, "CreateUser", user("ann"), made("ann", BEN));
+    let given = |time: &str| record("c", time, "AttachUserPolicy", attach("ann"), Value::Null);
+    let all_at_once = [ann(), renamed("b", LATER), given(LATER), new(LATER)];
+    let report = empty(&Import::new(42), &all_at_once);
+    assert_eq!((&report["ambiguous"], &report["missing"]), (&1.into(), &0.into()), "{report:#}");
+    assert_eq!(doubtful(&report), ["c"]);
+    // With a time of its own, without a renaming, or with nobody else of the name there is no doubt.
+    let clear = [
+        vec![ann(), renamed("b", LATER), given("2026-05-01T10:00:01Z"), new(LATER)],
+        vec![ann(), renamed("b", LATER), given("2026-05-01T09:59:59Z"), new(LATER)],
+        vec![
+            ann(),
+            record("b", LATER, "DeleteUser", user("ann"), Value::Null),
+            given(LATER),
+            new(LATER),
+        ],
+        vec![ann(), renamed("b", LATER), given(LATER)],
+    ];
+    for (seed, trail) in (43..).zip(clear) {
+        let import = Import::new(seed);
+        let report = empty(&import, &trail);
+        assert_eq!(
+            (&report["ambiguous"], &report["missing"]),
+            (&0.into(), &0.into()),
+            "{report:#}"
+        );
+    }
+    // The history keeps the doubt.
+    let import = Import::new(48);
+    empty(&import, &all_at_once);
+    assert_eq!(import.act("import-status", json!({})).unwrap()["ambiguous"], 1);
+}
+
+fn snapshot(user_: Value) -> Value {
+    json!({
+        "UserDetailList": [user_], "GroupDetailList": [], "Policies": [],
+        "RoleDetailList": [{
+            "Path": "/", "RoleName": "app", "RoleId": "AROAAPP0000000000001", "CreateDate": T,
+            "Arn": format!("arn:aws:iam::{DIGITS}:role/app"),
+            "AssumeRolePolicyDocument": { "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole",
+            }] },
+            "InstanceProfileList": [{
+                "Path": "/", "InstanceProfileName": "app", "InstanceProfileId": "AIPAAPP0000000000001",
+                "CreateDate": T,
+            }],
+        }],
+    })
+}
+
+fn detail(name: &str, id: &str, created: &str) -> Value {
+    let arn = format!("arn:aws:iam::{DIGITS}:user/{name}");
+    json!({ "Path": "/", "UserName": name, "UserId": id, "Arn": arn, "CreateDate": created })
+}
+
+#[test]
+fn a_snapshot_that_has_something_twice_is_refused() {
+    let policy = |name: &str, versions: Value| {
+        let arn = format!("arn:aws:iam::{DIGITS}:policy/{name}");
+        json!({
+            "PolicyName": name, "PolicyId": "ANPARULES00000000001", "Arn": arn, "Path": "/",
+            "DefaultVersionId": "v1", "CreateDate": T, "PolicyVersionList": versions,
+        })
+    };
+    let version = |id: &str, is_default: bool| {
+        let statement = json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "*" });
+        let document = json!({ "Version": "2012-10-17", "Statement": statement });
+        json!({ "VersionId": id, "Document": document, "CreateDate": T, "IsDefaultVersion": is_default })
+    };
+    let one = snapshot(detail("ann", ANN, T));
+    let with = |list: &str, more: Value| {
+        let mut twice = one.clone();
+        twice[list].as_array_mut().unwrap().push(more);
+        twice
+    };
+    let mut profile = one["RoleDetailList"][0].clone();
+    profile["RoleName"] = "other".into();
+    profile["RoleId"] = "AROAAPP0000000000002".into();
+    for (details, word) in [
+        (with("UserDetailList", detail("ben", ANN, T)), "the id \"AIDAANN"),
+        (with("UserDetailList", detail("Ann", BEN, T)), "the name \"ann\""),
+        (with("RoleDetailList", profile), "the id \"AIPAAPP"),
+        (
+            with("Policies", policy("rules", json!([version("v1", true), version("v1", true)]))),
+            "the version \"v1\"",
+        ),
+        (
+            with("Policies", policy("rules", json!([version("v1", false), version("v2", true)]))),
+            "IsDefaultVersion of v1",
+        ),
+    ] {
+        let import = Import::new(50);
+        let head = import.world.head();
+        let refused = import.snapshot(&details, LATER).unwrap_err();
+        assert!(refused.message.contains(word), "{word}: {}", refused.message);
+        assert_eq!(import.world.head(), head);
+    }
+    assert!(Import::new(50).snapshot(&one, LATER).is_ok());
+}
+
+#[test]
+fn drift_tells_dates_arns_and_instance_profiles() {
+    let import = Import::new(51);
+    import.snapshot(&snapshot(detail("ann", ANN, T)), LATER).unwrap();
+    let mut other = snapshot(detail("ann", ANN, "2026-05-01T09:00:06Z"));
+    other["UserDetailList"][0]["Arn"] = format!("arn:aws-cn:iam::{DIGITS}:user/ann").into();
+    let role = &mut other["RoleDetailList"][0];
+    role["CreateDate"] = "2026-05-01T09:00:05Z".into();
+    role["InstanceProfileList"][0]["Path"] = "/x/".into();
+    let compared = import.snapshot(&other, LATER).unwrap();
+    let told: Vec<String> = compared["drift"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{} {}", one["entity"], one["field"]).replace('"', ""))
+        .collect();
+    // Both sides of a set are told; five seconds are no difference.
+    let expected = [
+        "role/app instance profile",
+        "role/app instance profile",
+        "user/ann arn",
+        "user/ann created",
+    ];
+    assert_eq!(told, expected, "{compared:#}");
+    // What was compared with nothing does not differ in nothing.
+    let done = import.act("import-complete", json!({})).unwrap();
+    assert_eq!((&done["compared"], &done["differences"]), (&false.into(), &Value::Null));
+}
+
+#[test]
+fn a_range_of_before_the_account_is_known_is_unknown_and_one_that_begins_there_says_since_when() {
+    let import = Import::new(52);
+    import.snapshot(&snapshot(detail("ann", ANN, T)), LATER).unwrap();
+    import.act("import-complete", json!({})).unwrap();
+    let ranges =
+        [("2026-04-01", "2026-05-01"), ("2026-04-01", "2026-06-01"), ("2026-05-02", "2026-06-01")];
+    let expected = [Err("BeforeBaseline"), Ok(true), Ok(false)];
+    let caller = import.operator(DIGITS);
+    for ((from, to), expected) in ranges.into_iter().zip(expected) {
+        let range = [("from", from), ("to", to)];
+        for question in ["events", "reports/joiner-mover-leaver", "reports/root-usage"] {
+            let answer = import.question(DIGITS, question, &range, None);
+            let told = answer.map(|answer| !answer["known_since"].is_null());
+            assert_eq!(told.map_err(|fault| fault.code), expected, "{question} {from}");
+        }
+        let ask = [("kind", "ndjson"), ("from", from), ("to", to)];
+        let ask = ask.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let ask = Ask::parse(&ask).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = Folder::new(&folder.path().join("out")).unwrap();
+        let written = exports::run(&import.world.service, &caller, &ask, None, &mut sink);
+        let told = written.map(|manifest| manifest.known_since.is_some());
+        assert_eq!(told.map_err(|fault| fault.code), expected, "export {from}");
+    }
+    // By positions of the ledger it is known what came when.
+    let from = Moment::parse("@1").unwrap().to_string();
+    let answer = import.question(DIGITS, "events", &[("from", &from)], None).unwrap();
+    assert_eq!(answer["known_since"], Value::Null);
+}
