@@ -91,8 +91,10 @@ enum Part {
     Pages,
     /// Proofs of a large tree
     Proofs,
-    /// The history of a long ledger, and decisions made again
+    /// The history of a long ledger
     Audit,
+    /// Recorded decisions: who was denied, and all of them made again
+    Receipts,
     /// Questions of auditors over a long history
     Questions,
     /// A trail brought in
@@ -167,8 +169,8 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     if asked(Part::Proofs) {
         proofs::measure(&extent, &mut figures)?;
     }
-    if asked(Part::Audit) {
-        audit::measure(&extent, &mut figures)?;
+    if asked(Part::Audit) || asked(Part::Receipts) {
+        audit::measure(&extent, asked(Part::Audit), asked(Part::Receipts), &mut figures)?;
     }
     if asked(Part::Questions) {
         questions::measure(&extent, &mut figures)?;

@@ -80,6 +80,15 @@ pub fn content_hash(content: &[u8]) -> [u8; 32] {
     *blake3::hash(content).as_bytes()
 }
 
+/// BLAKE3 of content that lies in parts, one after the other.
+pub fn content_hash_of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
 /// BLAKE3 of all that is read, however much it is.
 ///
 /// # Errors

@@ -8,6 +8,12 @@ use super::id::UniqueId;
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Sealed(pub Vec<u8>);
 
+impl AsRef<[u8]> for Sealed {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl std::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "sealed({} bytes)", self.0.len())

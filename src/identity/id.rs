@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use arrayvec::ArrayString;
+use bincode::de::Decoder;
+use bincode::de::read::Reader;
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
 use crate::base::random::{Random, RandomError, random_text};
@@ -66,10 +71,37 @@ const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const ENTITY_TAIL: usize = 17;
 const KEY_TAIL: usize = 16;
 
+/// Characters of the longest id.
+const LONGEST: usize = 24;
+
 /// A unique id such as `AIDACKCEVSQ6C2EXAMPLE`: never given twice, so that a recreated name is not
 /// mistaken for the old one. The account's root user has the id `root`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct UniqueId(String);
+///
+/// Ids are in every row and event, and are read by the million: they need no memory of their own. Stored, one is a
+/// text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UniqueId(ArrayString<LONGEST>);
+
+impl Encode for UniqueId {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.as_str().encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for UniqueId {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let length = usize::try_from(u64::decode(decoder)?).unwrap_or(usize::MAX);
+        decoder.claim_bytes_read(length)?;
+        let mut bytes = [0; LONGEST];
+        let too_long = DecodeError::Other("a unique id is too long");
+        let bytes = bytes.get_mut(..length).ok_or(too_long)?;
+        decoder.reader().read(bytes)?;
+        let text = std::str::from_utf8(bytes).map_err(|inner| DecodeError::Utf8 { inner })?;
+        UniqueId::of(text).ok_or(DecodeError::Other("a unique id is too long"))
+    }
+}
+
+bincode::impl_borrow_decode!(UniqueId);
 
 impl UniqueId {
     /// A fresh id.
@@ -78,18 +110,27 @@ impl UniqueId {
             IdKind::AccessKey | IdKind::SessionKey => KEY_TAIL,
             _ => ENTITY_TAIL,
         };
-        Ok(UniqueId(format!("{}{}", kind.prefix(), random_text(random, ALPHABET, tail)?)))
+        let mut text = ArrayString::new();
+        // No kind has more characters than fit.
+        let _ = text.try_push_str(kind.prefix());
+        let _ = text.try_push_str(&random_text(random, ALPHABET, tail)?);
+        Ok(UniqueId(text))
+    }
+
+    /// From text that fits.
+    fn of(text: &str) -> Option<Self> {
+        ArrayString::from(text).ok().map(UniqueId)
     }
 
     /// The id of an account's root user and of the account as a subject.
     pub fn root() -> Self {
-        UniqueId("root".into())
+        UniqueId::of("root").unwrap_or(UniqueId(ArrayString::new_const()))
     }
 
     /// From text that is an id already: letters and digits, at most 24; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        (!text.is_empty() && text.len() <= 24 && text.bytes().all(|b| b.is_ascii_alphanumeric()))
-            .then(|| UniqueId(text.to_owned()))
+        let is_id = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_id.then(|| UniqueId::of(text)).flatten()
     }
 
     /// What it names, by its prefix.
@@ -135,6 +176,7 @@ pub fn is_account_digits(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::base::random::SeededRandom;
+    use crate::identity::codec;
 
     #[test]
     fn ids_have_the_shape_of_aws() {
@@ -150,5 +192,20 @@ mod tests {
         }
         assert!(is_account_digits(&new_account_digits(&random).unwrap()));
         assert_eq!(UniqueId::parse("AIDA/../x"), None);
+        assert_eq!(UniqueId::root().as_str(), "root");
+    }
+
+    #[test]
+    fn stored_an_id_is_a_text() {
+        let (stored, root) = (codec::encode(&"root".to_owned()).unwrap(), UniqueId::root());
+        assert_eq!(codec::encode(&root).unwrap(), stored);
+        assert_eq!(codec::decode::<UniqueId>(&stored).unwrap(), root);
+        for text in ["x".repeat(24), String::new()] {
+            let stored = codec::encode(&text).unwrap();
+            assert_eq!(codec::decode::<UniqueId>(&stored).unwrap().as_str(), text);
+        }
+        let longer = codec::encode(&"x".repeat(25)).unwrap();
+        assert!(codec::decode::<UniqueId>(&longer).is_err());
+        assert!(codec::decode::<UniqueId>(&stored[..3]).is_err());
     }
 }

@@ -60,20 +60,20 @@ pub fn unseal(
     account: AccountId,
     id: &UniqueId,
     field: &str,
-    sealed: &Sealed,
+    sealed: &(impl AsRef<[u8]> + ?Sized),
 ) -> Result<Option<String>, ProjectionError> {
     let subject = subject(account, id);
     let Some(key) = keys.get(&subject)? else { return Ok(None) };
-    open(&key, &subject, field, sealed).map(Some)
+    open(&key, &subject, field, sealed.as_ref()).map(Some)
 }
 
 fn open(
     key: &SecretKey,
     subject: &Subject,
     field: &str,
-    sealed: &Sealed,
+    sealed: &[u8],
 ) -> Result<String, ProjectionError> {
-    let plain = crypto::open(key, &associated(subject, field), &sealed.0)?;
+    let plain = crypto::open(key, &associated(subject, field), sealed)?;
     Ok(String::from_utf8(plain).map_err(|_| CryptoError::DoesNotOpen)?)
 }
 
@@ -87,7 +87,7 @@ pub fn unseal_once(
 ) -> Result<Option<String>, ProjectionError> {
     let subject = subject(account, id);
     let Some(key) = keys.get_once(&subject)? else { return Ok(None) };
-    open(&key, &subject, field, sealed).map(Some)
+    open(&key, &subject, field, &sealed.0).map(Some)
 }
 
 /// As [`unseal`], for what is opened again and again: names and tags, but never secrets.
@@ -99,7 +99,7 @@ pub fn unseal_often(
     sealed: &Sealed,
 ) -> Result<Option<String>, ProjectionError> {
     let subject = subject(account, id);
-    keys.text(&subject, field, &sealed.0, |key| open(key, &subject, field, sealed))
+    keys.text(&subject, field, &sealed.0, |key| open(key, &subject, field, &sealed.0))
 }
 
 /// The field name under which the value of a tag is sealed.

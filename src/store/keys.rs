@@ -204,6 +204,12 @@ impl SubjectKeys {
         Ok(Some(key))
     }
 
+    /// Whether a subject has a key: it was not erased.
+    pub fn has(&self, subject: &Subject) -> bool {
+        let state = self.state.read();
+        state.opened.contains_key(subject) || state.sealed.contains_key(subject)
+    }
+
     /// As [`get`](Self::get), but that it is not kept opened: for whoever goes through all subjects once.
     pub fn get_once(&self, subject: &Subject) -> Result<Option<SecretKey>, StoreError> {
         let sealed = {

@@ -12,16 +12,6 @@ use super::log::{ask, history};
 use super::reports::settle;
 use super::world::World;
 
-fn receipts(world: &World) -> Vec<(u64, Receipt)> {
-    let mut all = Vec::new();
-    let each = &mut |number, receipt| {
-        all.push((number, receipt));
-        Ok(true)
-    };
-    world.service.activity().receipts(1, each).unwrap();
-    all
-}
-
 fn count(answer: &Value, name: &str) -> u64 {
     answer[name].as_u64().unwrap_or_else(|| panic!("{name}: {answer}"))
 }
@@ -32,7 +22,7 @@ fn whatever_was_decided_is_decided_so_again() {
         let world = history(seed, 150);
         settle(&world);
         let answer = ask(&world, "replay", &[], None);
-        let naive = receipts(&world);
+        let naive = world.receipts();
         let mut same = 0;
         for (number, receipt) in &naive {
             match replay(&world.service, receipt).unwrap() {
@@ -62,7 +52,7 @@ fn a_wrong_answer_is_found_and_another_evaluator_told_apart() {
     world.ok(&ann, "GetUser", &[("UserName", "ann")]);
     settle(&world);
     let (_, honest) =
-        receipts(&world).into_iter().rfind(|(_, receipt)| receipt.action == "iam:GetUser").unwrap();
+        world.receipts().into_iter().rfind(|(_, receipt)| receipt.action == "iam:GetUser").unwrap();
     assert_eq!(replay(&world.service, &honest).unwrap(), Replay::Same);
     let book = world.service.activity();
     let forged = Receipt { kind: Kind::ExplicitDeny, request: "forged".into(), ..honest.clone() };
@@ -98,7 +88,7 @@ fn outcomes_now(world: &World) -> BTreeMap<u64, String> {
         .iter()
         .map(|one| (one["receipt"].as_u64().unwrap(), one["again"].as_str().unwrap().to_owned()))
         .collect();
-    for (number, receipt) in receipts(world) {
+    for (number, receipt) in world.receipts() {
         if let Some(then) = decided(receipt.kind) {
             let then = if then == Kind::Allowed { "allowed" } else { "denied" };
             let again = differing.get(&number).cloned().unwrap_or_else(|| then.to_owned());

@@ -1,7 +1,7 @@
 //! Roles, trust and temporary credentials.
 
 use domesday::base::secret::Secret;
-use domesday::service::activity::receipt::Kind;
+use domesday::service::activity::receipt::{Kind, Receipt};
 use domesday::service::founding::Founding;
 use serde_json::Value;
 
@@ -160,17 +160,9 @@ fn a_role_that_does_not_exist_is_not_told_from_one_that_trusts_nobody() {
     assert!(sentence.ends_with("because no role trust policy allows the sts:AssumeRole action"));
     assert_eq!(told(&world, &world.admin, &world.digits, "missing"), (sentence, decoded));
     std::thread::sleep(std::time::Duration::from_millis(150));
-    let mut last = None;
-    world
-        .service
-        .activity()
-        .receipts(1, &mut |_, receipt| {
-            if receipt.action == "sts:AssumeRole" {
-                last = Some((receipt.kind, receipt.blocked_by));
-            }
-            Ok(true)
-        })
-        .unwrap();
+    let assumed = |(_, receipt): &(u64, Receipt)| receipt.action == "sts:AssumeRole";
+    let last = world.receipts().into_iter().rfind(assumed);
+    let last = last.map(|(_, receipt)| (receipt.kind, receipt.blocked_by));
     assert_eq!(last, Some((Kind::ImplicitDeny, Some("role trust policy".into()))));
 
     // Nor across accounts, where neither tags nor denials of a role show, nor which accounts there are.
@@ -230,16 +222,9 @@ fn what_a_session_carries_on_must_be_allowed_at_each_step() {
 
     // Receipts say what credentials were issued by, not what else had to be allowed.
     let mut issued = Vec::new();
-    world
-        .service
-        .activity()
-        .receipts(1, &mut |_, receipt| {
-            if receipt.kind == Kind::Issued {
-                issued.push(receipt.action);
-            }
-            Ok(true)
-        })
-        .unwrap();
+    for (_, receipt) in world.receipts() {
+        issued.extend((receipt.kind == Kind::Issued).then_some(receipt.action));
+    }
     assert_eq!(issued, ["sts:AssumeRole"; 6]);
 }
 
@@ -351,13 +336,11 @@ fn credentials_that_are_refused_leave_no_receipt_of_an_allowed_request() {
     world.ok(&alice, "GetSessionToken", &[]);
     world.service.close();
     let mut kinds = Vec::new();
-    let each = &mut |_, receipt: domesday::service::activity::receipt::Receipt| {
+    for (_, receipt) in world.receipts() {
         if receipt.action.starts_with("sts:") {
             kinds.push((receipt.kind, receipt.action, receipt.blocked_by));
         }
-        Ok(true)
-    };
-    world.service.activity().receipts(1, each).unwrap();
+    }
     let receipt = |kind, action: &str, why: Option<&str>| {
         (kind, format!("sts:{action}"), why.map(str::to_owned))
     };

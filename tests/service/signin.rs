@@ -68,13 +68,7 @@ fn person(world: &World, name: &str) {
 }
 
 fn kinds(world: &World) -> Vec<Kind> {
-    let mut kinds = Vec::new();
-    let each = &mut |_, receipt: domesday::service::activity::receipt::Receipt| {
-        kinds.push(receipt.kind);
-        Ok(true)
-    };
-    world.service.activity().receipts(1, each).unwrap();
-    kinds
+    world.receipts().into_iter().map(|(_, receipt)| receipt.kind).collect()
 }
 
 #[test]
@@ -284,15 +278,8 @@ fn a_session_ends_by_time_by_signing_out_and_with_its_password() {
 
 /// Waits until what was noted is written.
 fn flush(world: &World) {
-    let begun = world.service.activity();
-    let mut last = None;
-    begun
-        .receipts(1, &mut |_, receipt| {
-            last = Some(receipt);
-            Ok(true)
-        })
-        .unwrap();
-    begun.note_durably(last.unwrap(), Vec::new()).unwrap();
+    let (_, last) = world.receipts().pop().unwrap();
+    world.service.activity().note_durably(last, Vec::new()).unwrap();
 }
 
 #[test]

@@ -11,7 +11,8 @@ use domesday::base::text::{from_base32, from_base64};
 use domesday::base::time::Timestamp;
 use domesday::base::totp;
 use domesday::service::Service;
-use domesday::service::activity::receipt::Kind;
+use domesday::service::activity::receipt::{Kind, Receipt};
+use domesday::service::activity::stored::Stored;
 use domesday::service::audit::replay::{Replay, replay};
 use domesday::service::authenticate::{Arrival, Credential};
 use domesday::service::caller::{Caller, Source};
@@ -226,6 +227,17 @@ impl World {
         state.insert("roles".into(), roles["Roles"].take());
         state
     }
+
+    /// All receipts that are written, by their numbers.
+    pub fn receipts(&self) -> Vec<(u64, Receipt)> {
+        let mut receipts = Vec::new();
+        let each = &mut |number, receipt: &Stored<'_>| {
+            receipts.push((number, receipt.whole()?));
+            Ok(true)
+        };
+        self.service.activity().receipts(1, each).unwrap();
+        receipts
+    }
 }
 
 /// Whatever a test had decided is decided again when it is over: by each receipt, at the position that it
@@ -236,13 +248,7 @@ impl Drop for World {
             return;
         }
         self.service.close();
-        let mut receipts = Vec::new();
-        let each = &mut |number, receipt| {
-            receipts.push((number, receipt));
-            Ok(true)
-        };
-        self.service.activity().receipts(1, each).unwrap();
-        for (number, receipt) in receipts {
+        for (number, receipt) in self.receipts() {
             let again = replay(&self.service, &receipt).unwrap();
             let signing = [Kind::SignedIn, Kind::SignInFailed, Kind::SignedOut];
             let decides = receipt.kind != Kind::Gap && !signing.contains(&receipt.kind);

@@ -53,8 +53,13 @@ struct Account {
     callers: Vec<Caller>,
 }
 
-/// The figures of this part.
-pub fn measure(extent: &Extent, figures: &mut Figures) -> Outcome<()> {
+/// The figures of the history, and of the receipts.
+pub fn measure(
+    extent: &Extent,
+    history: bool,
+    receipts: bool,
+    figures: &mut Figures,
+) -> Outcome<()> {
     let company = Company::found(1)?;
     let service = company.service.clone();
     let row = service.now().list(AccountId::SYSTEM, &ACCOUNTS, &())?;
@@ -65,11 +70,15 @@ pub fn measure(extent: &Extent, figures: &mut Figures) -> Outcome<()> {
     // A tenth of the longest ledger first, to show that pages do not grow with it.
     let longest = extent.ledgers.iter().copied().filter(|length| *length <= 1_000_000).max();
     let longest = longest.unwrap_or(100_000);
-    for length in [longest / 10, longest] {
-        account.grow(length)?;
-        account.pages(length, figures)?;
+    if history {
+        for length in [longest / 10, longest] {
+            account.grow(length)?;
+            account.pages(length, figures)?;
+        }
     }
-    account.replay(longest / 10, figures)?;
+    if receipts {
+        account.replay(longest / 10, figures)?;
+    }
     drop(account);
     company.close();
     Ok(())

@@ -28,6 +28,7 @@ pub mod receipt;
 mod segment;
 pub mod session;
 mod steps;
+pub mod stored;
 pub mod usage;
 
 use std::sync::Arc;
@@ -41,8 +42,10 @@ use self::facts::Sessions;
 use self::pen::{Disk, Pen};
 use self::queue::{Note, Queue, Refused};
 use self::receipt::{Kind, LastUsed, Receipt};
+pub use self::segment::Visit;
 use self::session::{Session, StoredSession, open_session, seal_session};
 use self::steps::Claims;
+use self::stored::Stored;
 use self::usage::{Asked, Use};
 use super::fault::Fault;
 use super::mfa::Accepted;
@@ -337,8 +340,13 @@ impl ActivityBook {
     pub fn receipts(
         &self,
         from: u64,
-        visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
+        visit: &mut dyn FnMut(u64, &Stored<'_>) -> Result<bool, ProjectionError>,
     ) -> Result<(), ProjectionError> {
+        self.bytes_of_receipts(from, &mut |number, bytes| visit(number, &Stored::read(bytes)?))
+    }
+
+    /// The same, not yet read: what [`Stored::read`] takes.
+    pub fn bytes_of_receipts(&self, from: u64, visit: Visit<'_>) -> Result<(), ProjectionError> {
         segment::read(self.store.as_ref(), from, visit)
     }
 
@@ -346,7 +354,7 @@ impl ActivityBook {
     pub fn receipts_back(
         &self,
         to: u64,
-        visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
+        visit: &mut dyn FnMut(u64, &Stored<'_>) -> Result<bool, ProjectionError>,
     ) -> Result<(), ProjectionError> {
         segment::read_back(self.store.as_ref(), to, visit)
     }

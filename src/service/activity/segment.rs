@@ -10,7 +10,8 @@
 //! the book begins since: the number before the first receipt that is left, and the chain hash there.
 
 use super::receipt::Receipt;
-use crate::base::crypto::content_hash;
+use super::stored::Stored;
+use crate::base::crypto::content_hash_of_parts;
 use crate::base::time::Timestamp;
 use crate::identity::codec;
 use crate::projection::ProjectionError;
@@ -55,25 +56,38 @@ pub fn write<'a>(
 }
 
 fn link(previous: &[u8; 32], body: &[u8]) -> [u8; 32] {
-    content_hash(&[previous.as_slice(), body].concat())
+    content_hash_of_parts([previous.as_slice(), body])
 }
 
 /// A segment taken apart.
-struct Segment {
+struct Segment<'a> {
     tip: Tip,
     first: u64,
-    receipts: Vec<Receipt>,
+    receipts: Vec<&'a [u8]>,
 }
 
-impl Segment {
-    /// The time that its last receipt bears.
-    fn at(&self) -> Timestamp {
-        self.receipts.last().map(|receipt| receipt.at).unwrap_or_default()
+impl Segment<'_> {
+    /// Where it stands, and the time that its last receipt bears.
+    fn place(&self) -> Result<Place, ProjectionError> {
+        let last = self.receipts.last().ok_or_else(altered)?;
+        Ok(Place { first: self.first, last: self.tip.number, at: Stored::read(last)?.at })
     }
 }
 
+/// Where a segment stands.
+#[derive(Clone, Copy)]
+struct Place {
+    first: u64,
+    last: u64,
+    at: Timestamp,
+}
+
 /// Reads a segment; `previous` is where the chain stands before it, if that is known.
-fn parse(key: &[u8], value: &[u8], previous: Option<Tip>) -> Result<Segment, ProjectionError> {
+fn parse<'a>(
+    key: &[u8],
+    value: &'a [u8],
+    previous: Option<Tip>,
+) -> Result<Segment<'a>, ProjectionError> {
     let last = <[u8; 8]>::try_from(key).map(u64::from_be_bytes).map_err(|_| altered())?;
     let (chain, body) = value.split_first_chunk::<32>().ok_or_else(altered)?;
     let (first, mut rest) = body.split_first_chunk::<8>().ok_or_else(altered)?;
@@ -85,7 +99,7 @@ fn parse(key: &[u8], value: &[u8], previous: Option<Tip>) -> Result<Segment, Pro
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
         let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| altered())?;
         let (bytes, after) = after.split_at_checked(length).ok_or_else(altered)?;
-        receipts.push(codec::decode(bytes)?);
+        receipts.push(bytes);
         rest = after;
     }
     if !rest.is_empty() || receipts.is_empty() || first + receipts.len() as u64 != last + 1 {
@@ -105,7 +119,7 @@ fn begins(store: &dyn Store) -> Result<Tip, ProjectionError> {
 fn walk(
     store: &dyn Store,
     from: u64,
-    visit: &mut dyn FnMut(Segment) -> Result<bool, ProjectionError>,
+    visit: &mut dyn FnMut(Segment<'_>) -> Result<bool, ProjectionError>,
 ) -> Result<(), ProjectionError> {
     let mut outcome = Ok(());
     store.walk(Family::Receipts, &mut |cursor: &mut dyn Cursor| {
@@ -139,12 +153,11 @@ fn walk(
     outcome
 }
 
-/// Reads receipts in order from a number on, checking the chain; `false` stops.
-pub fn read(
-    store: &dyn Store,
-    from: u64,
-    visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
-) -> Result<(), ProjectionError> {
+/// What is done with the bytes of a receipt, by its number; `false` stops.
+pub type Visit<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<bool, ProjectionError>;
+
+/// Hands out receipts as bytes, in order from a number on, checking the chain; `false` stops.
+pub fn read(store: &dyn Store, from: u64, visit: Visit<'_>) -> Result<(), ProjectionError> {
     walk(store, from, &mut |segment| {
         for (number, receipt) in (segment.first..).zip(segment.receipts) {
             if number >= from && !visit(number, receipt)? {
@@ -159,7 +172,7 @@ pub fn read(
 pub fn read_back(
     store: &dyn Store,
     to: u64,
-    visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
+    visit: &mut dyn FnMut(u64, &Stored<'_>) -> Result<bool, ProjectionError>,
 ) -> Result<(), ProjectionError> {
     let mut outcome = Ok(());
     store.walk(Family::Receipts, &mut |cursor: &mut dyn Cursor| {
@@ -174,7 +187,7 @@ fn back(
     cursor: &mut dyn Cursor,
     begins: Tip,
     to: u64,
-    visit: &mut dyn FnMut(u64, Receipt) -> Result<bool, ProjectionError>,
+    visit: &mut dyn FnMut(u64, &Stored<'_>) -> Result<bool, ProjectionError>,
 ) -> Result<(), ProjectionError> {
     // The one that holds `to` is the first that ends there or later, or the last there is.
     cursor.seek(&to.to_be_bytes())?;
@@ -201,7 +214,7 @@ fn back(
         for receipt in segment.receipts.into_iter().rev() {
             let is_wanted = number <= to;
             number -= 1;
-            if is_wanted && !visit(number + 1, receipt)? {
+            if is_wanted && !visit(number + 1, &Stored::read(receipt)?)? {
                 return Ok(());
             }
         }
@@ -245,7 +258,7 @@ pub fn forget(
     let mut count = 0;
     walk(store, 1, &mut |segment| {
         let number = segment.tip.number;
-        let old = segment.at() < limit || number <= untimely;
+        let old = segment.place()?.at < limit || number <= untimely;
         if !old || number == newest || count >= most {
             return Ok(false);
         }
@@ -261,10 +274,10 @@ pub fn forget(
 }
 
 /// The segment that holds a receipt, or the next one there is.
-fn holding(store: &dyn Store, number: u64) -> Result<Option<Segment>, ProjectionError> {
+fn holding(store: &dyn Store, number: u64) -> Result<Option<Place>, ProjectionError> {
     let mut found = None;
     walk(store, number, &mut |segment| {
-        found = Some(segment);
+        found = Some(segment.place()?);
         Ok(false)
     })?;
     Ok(found)
@@ -281,7 +294,7 @@ fn proven(store: &dyn Store, until: Timestamp) -> Result<Option<Timestamp>, Proj
     while let Some(number) = newest.checked_sub(back).filter(|number| *number >= oldest)
         && let Some(segment) = holding(store, number)?
     {
-        least = least.min(segment.at());
+        least = least.min(segment.at);
         if least <= until {
             return Ok(Some(least));
         }
@@ -293,17 +306,17 @@ fn proven(store: &dyn Store, until: Timestamp) -> Result<Option<Timestamp>, Proj
 /// The last receipt of those that begin the book with times that have not come, if what follows them is of
 /// before `limit`; 0 otherwise.
 fn untimely(store: &dyn Store, now: Timestamp, limit: Timestamp) -> Result<u64, ProjectionError> {
-    let Some(first) = holding(store, 1)?.filter(|segment| segment.at() > now) else { return Ok(0) };
+    let Some(first) = holding(store, 1)?.filter(|segment| segment.at > now) else { return Ok(0) };
     let Some(newest) = holding(store, last(store)?.number)? else { return Ok(0) };
     // Between one whose time has not come and a later one whose time has, there are two such neighbours.
-    let (mut before, mut after) = (first.tip.number, newest);
-    while after.at() <= now && after.first > before + 1 {
+    let (mut before, mut after) = (first.last, newest);
+    while after.at <= now && after.first > before + 1 {
         let middle = before + (after.first - before) / 2;
         match holding(store, middle)? {
-            Some(segment) if segment.at() > now => before = segment.tip.number,
+            Some(segment) if segment.at > now => before = segment.last,
             Some(segment) => after = segment,
             None => return Ok(0),
         }
     }
-    Ok(if after.at() < limit { after.first - 1 } else { 0 })
+    Ok(if after.at < limit { after.first - 1 } else { 0 })
 }

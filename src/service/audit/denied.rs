@@ -13,6 +13,7 @@ use crate::projection::directory::{Directory, ERASED};
 use crate::projection::{Cut, ProjectionError, Reader, View, sealing};
 use crate::service::activity::ActivityBook;
 use crate::service::activity::receipt::{Kind, Receipt};
+use crate::service::activity::stored::Stored;
 use crate::service::evaluation::keys::ASKED_BY;
 use crate::service::fault::Fault;
 use crate::service::{Service, subject_of};
@@ -39,7 +40,7 @@ pub fn page(
         None => activity.number()?,
     };
     let (mut events, mut examined, mut next) = (Vec::new(), 0, None);
-    let mut each = |number: u64, receipt: Receipt| -> Result<bool, ProjectionError> {
+    let mut each = |number: u64, receipt: &Stored<'_>| -> Result<bool, ProjectionError> {
         if number > receipts {
             return Ok(false);
         }
@@ -48,8 +49,8 @@ pub fn page(
             return Ok(false);
         }
         examined += 1;
-        if let Some(outcome) = sieve.passes(&receipt)? {
-            let entry = entry(activity, view, number, outcome, &receipt)?;
+        if let Some(outcome) = sieve.passes(receipt)? {
+            let entry = entry(activity, view, number, outcome, &receipt.whole()?)?;
             let by_ticket = filter
                 .ticket
                 .as_ref()
@@ -87,7 +88,7 @@ struct Sieve<'a> {
 
 impl Sieve<'_> {
     /// How a request was denied, if it was and passes.
-    fn passes(&self, receipt: &Receipt) -> Result<Option<&'static str>, ProjectionError> {
+    fn passes(&self, receipt: &Stored<'_>) -> Result<Option<&'static str>, ProjectionError> {
         let outcome = match receipt.kind {
             Kind::ImplicitDeny => "implicitDeny",
             Kind::ExplicitDeny => "explicitDeny",
@@ -105,7 +106,7 @@ impl Sieve<'_> {
             && filter.covers(receipt.position.saturating_add(1), receipt.at)
             && among(&self.principals, &receipt.principal.1)
             && among(&self.targets, &receipt.resource)
-            && filter.operation.as_ref().is_none_or(|name| is_operation(&receipt.action, name));
+            && filter.operation.as_ref().is_none_or(|name| is_operation(receipt.action, name));
         let passes = passes
             && match &self.persons {
                 None => true,

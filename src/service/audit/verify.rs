@@ -97,7 +97,8 @@ pub fn verify(service: &Arc<Service>) -> Result<Value, Fault> {
     }
     let checkpoint = notary::check_stored(service)?;
     let mut receipts = 0u64;
-    service.activity().receipts(1, &mut |_, _| {
+    service.activity().receipts(1, &mut |_, receipt| {
+        receipt.whole()?;
         receipts += 1;
         Ok(true)
     })?;

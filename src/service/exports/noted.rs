@@ -17,7 +17,7 @@ use crate::ledger::AccountId;
 use crate::projection::directory::{Directory, ERASED};
 use crate::projection::{ProjectionError, Reader, sealing};
 use crate::service::activity::receipt::{Kind, Receipt};
-use crate::service::evaluation::keys::ASKED_BY;
+use crate::service::activity::stored::Stored;
 use crate::service::fault::Fault;
 use crate::service::moment::Moment;
 use crate::service::subject_of;
@@ -188,8 +188,8 @@ impl<'a> Notes<'a> {
         let mut over = true;
         teller.activity.receipts(*next, &mut |number, receipt| {
             *next = number + 1;
-            if is_told(teller, from, to, &receipt) {
-                fetched.push_back((number, receipt));
+            if is_told(teller, from, to, receipt) {
+                fetched.push_back((number, receipt.whole()?));
             }
             over = fetched.len() < STRETCH;
             Ok(over)
@@ -206,7 +206,7 @@ fn is_told(
     teller: &Teller<'_>,
     from: Option<Moment>,
     to: Option<Moment>,
-    receipt: &Receipt,
+    receipt: &Stored<'_>,
 ) -> bool {
     let kind = matches!(
         receipt.kind,
@@ -233,7 +233,7 @@ fn is_told(
                 && to.position.is_none_or(|last| position <= last)
         })
         // What a gateway asked about somebody was done by nobody.
-        && receipt.context.iter().all(|(key, _)| key != ASKED_BY)
+        && receipt.asked_by.is_none()
 }
 
 /// Opens a receipt.

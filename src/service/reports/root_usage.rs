@@ -10,7 +10,8 @@ use crate::identity::id::UniqueId;
 use crate::ledger::Frame;
 use crate::projection::ProjectionError;
 use crate::projection::postings::{Of, Order, Sought, Term};
-use crate::service::activity::receipt::{Kind, Receipt};
+use crate::service::activity::receipt::Kind;
+use crate::service::activity::stored::Stored;
 use crate::service::audit::log::Filter;
 use crate::service::audit::replay::word;
 use crate::service::fault::Fault;
@@ -84,7 +85,7 @@ fn requests(scene: &Scene<'_>, rows: &mut Vec<Value>) -> Result<Option<u64>, Fau
     let filter = Filter { from: scene.range.from, to: scene.range.to, ..Filter::default() };
     let cut = scene.view.cut();
     let mut kept_from = None;
-    let mut each = |number: u64, receipt: Receipt| {
+    let mut each = |number: u64, receipt: &Stored<'_>| {
         if number > scene.facts.number {
             return Ok(false);
         }

@@ -11,21 +11,24 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::touched::Touched;
 use crate::identity::change::Trust;
+use crate::identity::codec;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;
 use crate::policy::{Context, Outcome, PolicySet, Request, certain};
 use crate::projection::directory::Directory;
 use crate::projection::tables::{ATTACHED, GROUPS_OF, ROLES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
-use crate::projection::{Cut, Reader, sealing};
+use crate::projection::{Cut, ProjectionError, Reader, sealing};
 use crate::service::activity::receipt::{EVALUATOR, Kind, Receipt};
+use crate::service::activity::stored::Stored;
 use crate::service::authenticate::{self, NoCredential};
 use crate::service::authorize::{Grants, cannot_call_iam, trust_of, verdict};
 use crate::service::caller::{Caller, Identity, Source};
 use crate::service::evaluation::decide::again;
-use crate::service::evaluation::keys::ASKED_BY;
 use crate::service::evaluation::subject::Subject;
 use crate::service::fault::Fault;
 use crate::service::operations::sts::NEED_TRUST;
@@ -59,6 +62,8 @@ pub enum Replay {
 /// # Errors
 /// Whatever keeps the ledger or the activity book from being read.
 pub fn replay(service: &Service, receipt: &Receipt) -> Result<Replay, Fault> {
+    let bytes = codec::encode(receipt).map_err(ProjectionError::from)?;
+    let receipt = &Stored::read(&bytes).map_err(ProjectionError::from)?;
     let Some(then) = decided(receipt.kind) else { return Ok(Replay::NoDecision) };
     let view = service.projections().at(Cut { position: receipt.position, time: None });
     let decided = Replayer::new(service).decide(&view, receipt)?;
@@ -126,7 +131,7 @@ enum Who {
 /// Decides recorded requests, one after the other.
 pub struct Replayer<'a> {
     service: &'a Service,
-    held: HashMap<Whose, Arc<Held>>,
+    held: FxHashMap<Whose, Arc<Held>>,
     /// What was gathered from an id.
     from: HashMap<(AccountId, String), Vec<Whose>>,
     trusts: HashMap<(AccountId, UniqueId), Option<Arc<PolicySet>>>,
@@ -142,7 +147,7 @@ impl<'a> Replayer<'a> {
     pub fn new(service: &'a Service) -> Self {
         Replayer {
             service,
-            held: HashMap::new(),
+            held: FxHashMap::default(),
             from: HashMap::new(),
             trusts: HashMap::new(),
             organizations: HashMap::new(),
@@ -182,14 +187,12 @@ impl<'a> Replayer<'a> {
     ///
     /// # Errors
     /// Whatever keeps the rows or the activity book from being read.
-    pub fn decide(&mut self, reader: &dyn Reader, receipt: &Receipt) -> Result<Decided, Fault> {
+    pub fn decide(&mut self, reader: &dyn Reader, receipt: &Stored<'_>) -> Result<Decided, Fault> {
         let keys = self.service.projections().keys();
-        let (account, id) = &receipt.principal;
-        let (owner, resource) = (subject_of(&receipt.resource), &receipt.resource_arn);
+        let (owner, resource) = (subject_of(&receipt.resource), receipt.resource_arn);
         let resource =
             sealing::unseal(keys, receipt.account, &owner, "receipt resource", resource)?;
-        let is_there = keys.get(&sealing::subject(*account, &subject_of(id)))?.is_some();
-        let Some(resource) = resource.filter(|_| is_there) else { return Ok(Decided::Erased) };
+        let Some(resource) = resource else { return Ok(Decided::Erased) };
         let held = self.held(reader, receipt)?;
         match &held.who {
             Who::Erased => Ok(Decided::Erased),
@@ -202,12 +205,12 @@ impl<'a> Replayer<'a> {
     fn as_caller(
         &mut self,
         reader: &dyn Reader,
-        receipt: &Receipt,
+        receipt: &Stored<'_>,
         held: &Held,
         caller: &Caller,
         resource: &str,
     ) -> Result<Decided, Fault> {
-        let trust = match NEED_TRUST.contains(&receipt.action.as_str()) {
+        let trust = match NEED_TRUST.contains(&receipt.action) {
             false => None,
             true => Some(self.trust(reader, receipt, resource)?),
         };
@@ -222,7 +225,7 @@ impl<'a> Replayer<'a> {
                 self.digits(reader, receipt.account)?,
             )),
         };
-        if resource_control_reaches(&receipt.action) {
+        if resource_control_reaches(receipt.action) {
             policies.rcp = match &foreign {
                 None => &held.grants.organization.rcp,
                 Some((organization, _)) => &organization.rcp,
@@ -231,19 +234,18 @@ impl<'a> Replayer<'a> {
         let owner = foreign.as_ref().map(|(_, digits)| digits.as_ref());
         let nothing = Context::new();
         let principal = caller.principal(&held.arn);
-        let mut request = Request::new(principal, &receipt.action, resource, &nothing);
+        let mut request = Request::new(principal, receipt.action, resource, &nothing);
         if let Some(digits) = owner {
             request = request.owned_by(digits);
         }
         if !caller.is_operator()
-            && !cannot_call_iam(caller, &receipt.action)
+            && !cannot_call_iam(caller, receipt.action)
             && let Some(outcome) = certain(&request, &policies)
         {
             return Ok(Decided::As(outcome));
         }
         let Some(context) = context(self.service, receipt)? else { return Ok(Decided::Erased) };
-        let (decision, _) =
-            verdict(caller, &receipt.action, (resource, owner), &policies, &context);
+        let (decision, _) = verdict(caller, receipt.action, (resource, owner), &policies, &context);
         Ok(Decided::As(decision.outcome))
     }
 
@@ -251,12 +253,12 @@ impl<'a> Replayer<'a> {
     fn as_subject(
         &mut self,
         reader: &dyn Reader,
-        receipt: &Receipt,
+        receipt: &Stored<'_>,
         held: &Held,
         subject: &Subject,
         resource: &str,
     ) -> Result<Decided, Fault> {
-        let (account, action) = (receipt.principal.0, receipt.action.as_str());
+        let (account, action) = (receipt.principal.0, receipt.action);
         if !needs_trust(action) && !subject.cannot(action) {
             let nothing = Context::new();
             let request = Request::new(subject.principal(&held.arn), action, resource, &nothing);
@@ -273,7 +275,7 @@ impl<'a> Replayer<'a> {
     fn trust(
         &mut self,
         reader: &dyn Reader,
-        receipt: &Receipt,
+        receipt: &Stored<'_>,
         resource: &str,
     ) -> Result<Option<Arc<PolicySet>>, Fault> {
         let of = (receipt.account, receipt.resource.clone());
@@ -314,14 +316,17 @@ impl<'a> Replayer<'a> {
         Ok(digits)
     }
 
-    fn held(&mut self, reader: &dyn Reader, receipt: &Receipt) -> Result<Arc<Held>, Fault> {
+    fn held(&mut self, reader: &dyn Reader, receipt: &Stored<'_>) -> Result<Arc<Held>, Fault> {
         let (account, id) = &receipt.principal;
-        let is_asked = receipt.context.iter().any(|(key, _)| key == ASKED_BY);
+        let is_asked = receipt.asked_by.is_some();
         let whose = (*account, id.clone(), receipt.credential.clone(), is_asked);
         if let Some(held) = self.held.get(&whose) {
             return Ok(held.clone());
         }
+        let is_there = self.service.projections().keys();
+        let is_there = is_there.has(&sealing::subject(*account, &subject_of(id)));
         let who = match is_asked {
+            _ if !is_there => Who::Erased,
             false => caller(self.service, reader, receipt)?,
             true => subject(self.service, reader, receipt)?,
         };
@@ -373,15 +378,16 @@ fn closure(directory: Directory<'_>, id: &UniqueId) -> Result<Vec<String>, Fault
 }
 
 /// Opens the context of a receipt; `None` if whoever asked was erased.
-fn context(service: &Service, receipt: &Receipt) -> Result<Option<Context<'static>>, Fault> {
+fn context(service: &Service, receipt: &Stored<'_>) -> Result<Option<Context<'static>>, Fault> {
     let keys = service.projections().keys();
     let (account, id) = &receipt.principal;
-    let (subject, personal) = (subject_of(id), &receipt.personal);
+    let whole = receipt.whole().map_err(ProjectionError::from)?;
+    let (subject, personal) = (subject_of(id), &whole.personal);
     let personal = sealing::unseal(keys, *account, &subject, "receipt context", personal)?;
     let Some(personal) = personal else { return Ok(None) };
     let personal: Personal = serde_json::from_str(&personal).map_err(Fault::internal)?;
     let mut context = Context::new();
-    let plain = receipt.context.iter().filter(|(key, _)| key != ISSUED_KEY).cloned();
+    let plain = whole.context.into_iter().filter(|(key, _)| key != ISSUED_KEY);
     for (key, mut values) in plain.chain(personal.0) {
         match (values.pop(), values.is_empty()) {
             (Some(value), true) => context.set(key, value),
@@ -421,7 +427,7 @@ impl<'de> serde::Deserialize<'de> for Personal {
 }
 
 /// Whoever was asked about.
-fn subject(service: &Service, reader: &dyn Reader, receipt: &Receipt) -> Result<Who, Fault> {
+fn subject(service: &Service, reader: &dyn Reader, receipt: &Stored<'_>) -> Result<Who, Fault> {
     let (account, id) = &receipt.principal;
     match (id.kind(), &receipt.credential) {
         (Some(IdKind::Role), None) => Ok(match Subject::of_role(reader, *account, id)? {
@@ -436,7 +442,7 @@ fn subject(service: &Service, reader: &dyn Reader, receipt: &Receipt) -> Result<
 }
 
 /// Whoever asked.
-fn caller(service: &Service, reader: &dyn Reader, receipt: &Receipt) -> Result<Who, Fault> {
+fn caller(service: &Service, reader: &dyn Reader, receipt: &Stored<'_>) -> Result<Who, Fault> {
     let (account, id) = &receipt.principal;
     let identity = if id.as_str() == "operator" {
         Identity::Operator { name: String::new() }
@@ -462,7 +468,7 @@ fn caller(service: &Service, reader: &dyn Reader, receipt: &Receipt) -> Result<W
         identity,
         credential: receipt.credential.clone(),
         at: receipt.at,
-        request_id: receipt.request.clone(),
+        request_id: receipt.request.to_owned(),
         source: Source::default(),
     })))
 }

@@ -20,7 +20,8 @@ use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::projection::directory::{Directory, ERASED};
 use crate::projection::{Cut, ProjectionError, Reader, View, sealing};
-use crate::service::activity::receipt::{EVALUATOR, Kind, Receipt};
+use crate::service::activity::receipt::{EVALUATOR, Kind};
+use crate::service::activity::stored::Stored;
 use crate::service::fault::Fault;
 use crate::service::moment::Moment;
 use crate::service::{Service, subject_of};
@@ -30,7 +31,7 @@ pub const USUAL: usize = 100;
 /// See [`USUAL`].
 pub const LARGEST: usize = 1_000;
 /// Receipts that are sorted by position together.
-const PORTION: usize = 20_000;
+const PORTION: usize = 5_000;
 
 /// What is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub fn answer(
     let mut counts = Counts::default();
     let mut listed = Vec::new();
     let mut first_and_last = None;
-    let mut found = |number: u64, receipt: &Receipt, again: Option<Decided>| {
+    let mut found = |number: u64, receipt: &Stored<'_>, again: Option<Decided>| {
         counts.receipts += 1;
         let (first, last) = first_and_last.unwrap_or((number, number));
         first_and_last = Some((first.min(number), last.max(number)));
@@ -140,7 +141,7 @@ pub fn answer(
 }
 
 /// What is done with a receipt: its number, and what it came to if it is of a decision.
-type Found<'a> = &'a mut dyn FnMut(u64, &Receipt, Option<Decided>) -> Result<(), Fault>;
+type Found<'a> = &'a mut dyn FnMut(u64, &Stored<'_>, Option<Decided>) -> Result<(), Fault>;
 
 /// Decides all receipts of an account that are asked for.
 fn go_through(
@@ -224,7 +225,7 @@ impl Wanted {
         Wanted { account, cut: view.cut(), filter, principals }
     }
 
-    fn is(&self, receipt: &Receipt) -> bool {
+    fn is(&self, receipt: &Stored<'_>) -> bool {
         let (home, principal) = &receipt.principal;
         let by_principal = self.principals.as_ref().is_none_or(|ids| {
             (*home == self.account || *home == AccountId::SYSTEM) && ids.contains(principal)
@@ -239,43 +240,50 @@ impl Wanted {
     }
 }
 
-/// Receipts with their numbers.
-pub(super) type Portion = Vec<(u64, Receipt)>;
+/// Some receipts, with their numbers.
+pub(super) type Portion<'a> = Vec<(u64, Stored<'a>)>;
 
 /// What is done with each portion.
-pub(super) type EachPortion<'a> = &'a mut dyn FnMut(&mut Portion) -> Result<(), Fault>;
+pub(super) type EachPortion<'a> = &'a mut dyn FnMut(&mut Portion<'_>) -> Result<(), Fault>;
 
-/// Hands out receipts in portions.
+/// Hands out receipts in portions, of which each is read from one piece of memory.
 pub(super) fn each_portion(
     service: &Service,
     wanted: &Wanted,
     each: EachPortion<'_>,
 ) -> Result<(), Fault> {
     let mut next = 1;
+    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
     loop {
-        let mut portion = Portion::new();
-        let mut is_more = false;
-        service.activity().receipts(next, &mut |number, receipt| {
-            next = number + 1;
-            if wanted.is(&receipt) {
-                portion.push((number, receipt));
-            }
-            is_more = portion.len() >= PORTION;
-            Ok(!is_more)
+        bytes.clear();
+        ends.clear();
+        service.activity().bytes_of_receipts(next, &mut |number, receipt| {
+            bytes.extend_from_slice(receipt);
+            ends.push((number, bytes.len()));
+            Ok(ends.len() < PORTION)
         })?;
-        each(&mut portion)?;
-        if !is_more {
-            return Ok(());
+        let Some((last, _)) = ends.last() else { return Ok(()) };
+        next = last + 1;
+        let mut portion = Portion::with_capacity(ends.len());
+        let mut begins = 0;
+        for (number, end) in &ends {
+            let receipt = bytes.get(begins..*end).unwrap_or_default();
+            let receipt = Stored::read(receipt).map_err(ProjectionError::from)?;
+            begins = *end;
+            if wanted.is(&receipt) {
+                portion.push((*number, receipt));
+            }
         }
+        each(&mut portion)?;
     }
 }
 
 /// A receipt of which something is told.
-pub(super) fn shown(service: &Service, number: u64, receipt: &Receipt) -> Result<Value, Fault> {
+pub(super) fn shown(service: &Service, number: u64, receipt: &Stored<'_>) -> Result<Value, Fault> {
     let (home, principal) = &receipt.principal;
     let keys = service.projections().keys();
     let resource = subject_of(&receipt.resource);
-    let arn = &receipt.resource_arn;
+    let arn = receipt.resource_arn;
     let arn = sealing::unseal(keys, receipt.account, &resource, "receipt resource", arn)?;
     let then = service.projections().at(Cut { position: receipt.position, time: None });
     let name = names::by_id(Directory::new(&then as &dyn Reader, *home), principal)?;
