@@ -324,6 +324,15 @@ impl ActivityBook {
         usage::last_used(self.store.as_ref(), id, until.into())
     }
 
+    /// When each of many things was last used, at or before an instant, of those that were: the book is read once.
+    pub fn all_last_used(
+        &self,
+        ids: Vec<UniqueId>,
+        until: Timestamp,
+    ) -> Result<Vec<(UniqueId, LastUsed)>, ProjectionError> {
+        usage::all_last_used(self.store.as_ref(), ids, until.into())
+    }
+
     /// What a principal asked for at or before an instant, of one service or of all; it is named by
     /// [`usage::principal_key`].
     pub fn asked(

@@ -25,6 +25,8 @@ use crate::store::{self, Cursor, Family, Store, StoreError};
 /// As which service sign-ins with a password are noted, of [`principal_key`].
 pub const SIGN_IN: &str = "signin";
 
+/// Rows that are gone through to one that is sought, before it is searched for: a step is much cheaper.
+const NEAR: usize = 8;
 /// Seconds in which the uses of a credential count once.
 const SPAN: u64 = 900;
 /// The same of sessions, some of which end when they are not used for half an hour.
@@ -180,6 +182,15 @@ fn newest(
     until: Until,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     cursor.seek(&until_key(prefix, until.at.seconds()))?;
+    newest_from_here(cursor, prefix, until)
+}
+
+/// The same, of a cursor that stands where spans may begin that count.
+fn newest_from_here(
+    cursor: &mut dyn Cursor,
+    prefix: &[u8],
+    until: Until,
+) -> Result<Option<Vec<u8>>, StoreError> {
     // The span of the instant may begin with a later use; the span before it does not.
     while let Some((key, value)) = cursor.current() {
         if !key.starts_with(prefix) {
@@ -204,6 +215,41 @@ pub fn last_used(
     let prefix = thing_prefix(id);
     let found = store::walk(store, Family::LastUsed, |cursor| newest(cursor, &prefix, until))?;
     Ok(found.map(|bytes| stored(&bytes)).transpose()?.map(|(used, _)| used))
+}
+
+/// When each of many things was last used, at or before an instant, of those that were: in the order of their ids,
+/// which is that of the rows, so that one cursor goes once through the book.
+pub fn all_last_used(
+    store: &dyn Store,
+    mut ids: Vec<UniqueId>,
+    until: Until,
+) -> Result<Vec<(UniqueId, LastUsed)>, ProjectionError> {
+    ids.sort_unstable();
+    ids.dedup();
+    let found = store::walk(store, Family::LastUsed, |cursor| {
+        let mut found = Vec::new();
+        cursor.seek(&ids.first().map(thing_prefix).unwrap_or_default())?;
+        for id in ids {
+            let prefix = thing_prefix(&id);
+            reach(cursor, &until_key(&prefix, until.at.seconds()))?;
+            if let Some(value) = newest_from_here(cursor, &prefix, until)? {
+                found.push((id, value));
+            }
+        }
+        Ok(found)
+    })?;
+    found.into_iter().map(|(id, bytes)| Ok((id, stored(&bytes)?.0))).collect()
+}
+
+/// Moves a cursor on to the first row at or after a key. All rows that it went past must be before the key.
+fn reach(cursor: &mut dyn Cursor, key: &[u8]) -> Result<(), StoreError> {
+    for _ in 0..NEAR {
+        if cursor.current().is_none_or(|(row, _)| row >= key) {
+            return Ok(());
+        }
+        cursor.advance()?;
+    }
+    cursor.seek(key)
 }
 
 /// The last request of a principal for an action.
@@ -244,4 +290,50 @@ pub fn asked(
     })?;
     let read = |(action, bytes): (String, Vec<u8>)| Ok(Asked { action, last: stored(&bytes)?.0 });
     rows.into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Batch, Durability};
+
+    #[test]
+    fn what_is_read_in_one_order_is_what_is_read_of_each() {
+        let store = MemoryStore::default();
+        let id = |number: usize| UniqueId::parse(&format!("AIDA{number:016}")).unwrap();
+        let mut batch = Batch::default();
+        let mut note = |one: Use, by: u64| {
+            batch.put(Family::LastUsed, one.key(), one.value(by).unwrap());
+        };
+        for number in 0..60 {
+            // From none to more than are gone through, some of them too late.
+            for used in 0..(number * 7) % 23 {
+                let at = Timestamp::from_seconds(100_000 + 1_000 * (used * 5 % 23) as u64);
+                let last = LastUsed { at, service: "iam".into(), region: String::new() };
+                note(Use::of(id(number), last.clone()), used as u64);
+                // What was asked for stands in between.
+                let asked = Some(format!("Action{used}"));
+                note(Use { what: id(number), action: asked, last, told_by: None }, 0);
+            }
+        }
+        store.commit(&batch, Durability::Synced).unwrap();
+        // Not in order, one twice, and some that the book does not know.
+        let ids: Vec<UniqueId> = (0..70).map(|number| id(number * 37 % 67)).collect();
+        for (second, number) in
+            [(90_000, 99), (100_000, 99), (108_499, 99), (999_999, 9), (999_999, 99)]
+        {
+            let until = Until { at: Timestamp::from_seconds(second), number };
+            let mut expected = Vec::new();
+            for id in &ids {
+                let used = last_used(&store, id, until).unwrap();
+                expected.extend(used.map(|used| (id.clone(), used)));
+            }
+            expected.sort_by(|(one, _), (other, _)| one.cmp(other));
+            expected.dedup();
+            assert_eq!(all_last_used(&store, ids.clone(), until).unwrap(), expected);
+            assert_eq!(expected.is_empty(), second == 90_000);
+        }
+        assert!(all_last_used(&store, Vec::new(), Timestamp::EPOCH.into()).unwrap().is_empty());
+    }
 }

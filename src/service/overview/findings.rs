@@ -150,6 +150,7 @@ impl Glance<'_> {
             (per_user(directory, &LOGIN_PROFILES)?, per_user(directory, &MFA_DEVICES_OF)?);
         let oldest = oldest_keys(directory)?;
         let [mut bare, mut old, mut unused] = <[Gathering; 3]>::default();
+        let mut maybe_unused = Vec::new();
         for user in directory.all::<UserRow>()? {
             let (row, id) = (&user.row, &user.row.id);
             let (password, oldest) = (passwords.contains_key(id), oldest.get(id));
@@ -160,8 +161,13 @@ impl Glance<'_> {
             if oldest.is_some_and(|created| *created < long_ago) {
                 old.add(&user.name);
             }
-            let is_old = (password || oldest.is_some()) && row.created < long_ago;
-            if is_old && facts.last_activity(row)?.is_none_or(|last| last < long_ago) {
+            if (password || oldest.is_some()) && row.created < long_ago {
+                maybe_unused.push(user);
+            }
+        }
+        let last = facts.last_activities(maybe_unused.iter().map(|user| &user.row))?;
+        for user in maybe_unused {
+            if last.get(&user.row.id).is_none_or(|last| *last < long_ago) {
                 unused.add(&user.name);
             }
         }

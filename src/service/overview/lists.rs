@@ -12,7 +12,6 @@ use crate::projection::directory::{Directory, Named, Principal};
 use crate::projection::row::{Key, Table, first_id};
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
-use crate::projection::whole::Whole;
 use crate::service::activity::ActivityBook;
 use crate::service::fault::Fault;
 use crate::service::imports::gate::{credentials_known_since, has_unknown_credentials};
@@ -130,7 +129,7 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Nothing is read yet. Of whom many are asked about, a [`Whole`] is the reader.
+    /// Nothing is read yet.
     ///
     /// # Errors
     /// Whatever keeps the rows from being read.
@@ -172,14 +171,39 @@ impl<'a> Facts<'a> {
         Ok(keys)
     }
 
-    /// When password or key of a user was last used.
+    /// When password or key of each of many users was last used, of those who used any: the rows and the activity
+    /// book are read once.
     ///
     /// # Errors
     /// Whatever keeps the rows or the activity book from being read.
-    pub fn last_activity(&self, row: &UserRow) -> Result<Option<Timestamp>, Fault> {
+    pub fn last_activities<'b>(
+        &self,
+        users: impl Iterator<Item = &'b UserRow>,
+    ) -> Result<HashMap<UniqueId, Timestamp>, Fault> {
         let Directory { reader, account } = self.directory;
-        let keys = reader.list(account, &KEYS_OF, &row.id)?;
-        self.last_used(row, self.password(&row.id)?, keys)
+        let users: HashMap<&UniqueId, &UserRow> = users.map(|row| (&row.id, row)).collect();
+        if users.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut owners: HashMap<UniqueId, &UniqueId> = HashMap::new();
+        for key in reader.list(account, &ACCESS_KEYS, &())? {
+            owners.extend(users.get_key_value(&key.owner).map(|(owner, _)| (key.id, *owner)));
+        }
+        let passwords = per_user(self.directory, &LOGIN_PROFILES)?;
+        for (id, row) in users {
+            if passwords.contains_key(id) || self.unknown(row) {
+                owners.insert(ActivityBook::person(account, id), id);
+            }
+        }
+        let used = self.book.all_last_used(owners.keys().cloned().collect(), self.until)?;
+        let mut last = HashMap::new();
+        for (id, used) in used {
+            if let Some(owner) = owners.get(&id) {
+                let known = last.entry((*owner).clone()).or_insert(used.at);
+                *known = used.at.max(*known);
+            }
+        }
+        Ok(last)
     }
 
     fn last_used(
@@ -294,9 +318,9 @@ impl Glance<'_> {
         match wanted.sort.as_str() {
             "created" => found.sort_by_key(|user| user.row.created),
             "activity" if withheld.is_none() => {
-                let whole = Whole::new(&self.shown, directory.account);
-                let facts = self.facts(Directory { reader: &whole, ..directory })?;
-                found = sorted(found, |user| facts.last_activity(&user.row))?;
+                let rows = found.iter().map(|user| &user.row);
+                let last = self.facts(directory)?.last_activities(rows)?;
+                found.sort_by_cached_key(|user| last.get(&user.row.id).copied());
             }
             "mfa" if withheld.is_none() => {
                 let devices = per_user(directory, &MFA_DEVICES_OF)?;
@@ -457,14 +481,6 @@ fn matching<P: Principal>(
     let search = wanted.search.to_lowercase();
     let is_wanted = |name: &str| search.is_empty() || name.to_lowercase().contains(&search);
     Ok(directory.all_named::<P>(is_wanted)?)
-}
-
-/// In the order of something else, which is asked of each once; those that are alike stay as they were.
-fn sorted<T, K: Ord>(all: Vec<T>, key: impl Fn(&T) -> Result<K, Fault>) -> Result<Vec<T>, Fault> {
-    let keyed = all.into_iter().map(|one| Ok((key(&one)?, one)));
-    let mut keyed = keyed.collect::<Result<Vec<_>, Fault>>()?;
-    keyed.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(keyed.into_iter().map(|(_, one)| one).collect())
 }
 
 /// Managed and inline policies of an owner.
