@@ -117,7 +117,7 @@ impl<'a> Directory<'a> {
 
     /// Opens a text sealed for a subject of the account.
     pub fn open(self, id: &UniqueId, field: &str, sealed: &Sealed) -> Answer<String> {
-        let text = sealing::unseal_often(self.reader.keys(), self.account, id, field, sealed)?;
+        let text = sealing::unseal(self.reader.keys(), self.account, id, field, sealed)?;
         Ok(text.unwrap_or_else(|| ERASED.to_owned()))
     }
 

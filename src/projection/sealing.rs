@@ -90,18 +90,6 @@ pub fn unseal_once(
     open(&key, &subject, field, &sealed.0).map(Some)
 }
 
-/// As [`unseal`], for what is opened again and again: names and tags, but never secrets.
-pub fn unseal_often(
-    keys: &SubjectKeys,
-    account: AccountId,
-    id: &UniqueId,
-    field: &str,
-    sealed: &Sealed,
-) -> Result<Option<String>, ProjectionError> {
-    let subject = subject(account, id);
-    keys.text(&subject, field, &sealed.0, |key| open(key, &subject, field, &sealed.0))
-}
-
 /// The field name under which the value of a tag is sealed.
 pub fn tag_field(key: &str) -> String {
     format!("tag {key}")

@@ -56,9 +56,7 @@ pub struct SubjectKeys {
 #[derive(Default)]
 struct State {
     sealed: HashMap<Subject, Sealed>,
-    opened: HashMap<Subject, Opened>,
-    /// Texts that are kept among them.
-    texts: usize,
+    opened: HashMap<Subject, SecretKey>,
     records: u64,
     /// Records that were written and not yet synced, by their places.
     unsynced: Vec<(u64, Vec<u8>)>,
@@ -68,61 +66,15 @@ struct State {
 
 type Sealed = [u8; 72];
 
-/// A key that was opened a moment ago, and the short texts that were opened with it.
-struct Opened {
-    key: SecretKey,
-    texts: Vec<Text>,
-}
-
-/// What a field held, under the sealed bytes that it was opened from.
-struct Text {
-    field: Box<str>,
-    sealed: Box<[u8]>,
-    text: Box<str>,
-}
-
-/// Texts that are kept opened, and the longest of them in bytes; beyond that they are opened again.
-const TEXTS_KEPT: usize = 20_000;
-const TEXT_BYTES: usize = 256;
-/// Texts of one subject: they are looked through one by one.
-const TEXTS_OF_ONE: usize = 64;
 /// Keys that are kept opened; beyond it they are opened again when needed.
 const OPENED_KEPT: usize = 20_000;
 
 impl State {
-    /// A text that is kept.
-    fn text(&self, subject: &Subject, field: &str, sealed: &[u8]) -> Option<&str> {
-        let mut texts = self.opened.get(subject)?.texts.iter();
-        let found = texts.find(|text| &*text.sealed == sealed && &*text.field == field)?;
-        Some(&found.text)
-    }
-
     fn keep_key(&mut self, subject: &Subject, key: &SecretKey) {
         if self.opened.len() >= OPENED_KEPT {
             self.opened.clear();
-            self.texts = 0;
         }
-        // Another thread may have opened it meanwhile, and texts with it.
-        let opened = || Opened { key: key.clone(), texts: Vec::new() };
-        self.opened.entry(*subject).or_insert_with(opened);
-    }
-
-    /// Keeps a text if its key is kept.
-    fn keep_text(&mut self, subject: &Subject, field: &str, sealed: &[u8], text: &str) {
-        if text.len() > TEXT_BYTES || self.text(subject, field, sealed).is_some() {
-            return;
-        }
-        if self.texts >= TEXTS_KEPT {
-            self.opened.values_mut().for_each(|opened| opened.texts = Vec::new());
-            self.texts = 0;
-        }
-        let Some(opened) = self.opened.get_mut(subject) else { return };
-        if opened.texts.len() >= TEXTS_OF_ONE {
-            self.texts -= opened.texts.len();
-            opened.texts.clear();
-        }
-        self.texts += 1;
-        opened.texts.push(Text { field: field.into(), sealed: sealed.into(), text: text.into() });
+        self.opened.insert(*subject, key.clone());
     }
 }
 
@@ -196,8 +148,8 @@ impl SubjectKeys {
 
     /// The key of a subject; `None` if it has none or was erased.
     pub fn get(&self, subject: &Subject) -> Result<Option<SecretKey>, StoreError> {
-        if let Some(opened) = self.state.read().opened.get(subject) {
-            return Ok(Some(opened.key.clone()));
+        if let Some(key) = self.state.read().opened.get(subject) {
+            return Ok(Some(key.clone()));
         }
         let Some(key) = self.get_once(subject)? else { return Ok(None) };
         self.state.write().keep_key(subject, &key);
@@ -214,8 +166,8 @@ impl SubjectKeys {
     pub fn get_once(&self, subject: &Subject) -> Result<Option<SecretKey>, StoreError> {
         let sealed = {
             let state = self.state.read();
-            if let Some(opened) = state.opened.get(subject) {
-                return Ok(Some(opened.key.clone()));
+            if let Some(key) = state.opened.get(subject) {
+                return Ok(Some(key.clone()));
             }
             match state.sealed.get(subject) {
                 None => return Ok(None),
@@ -223,24 +175,6 @@ impl SubjectKeys {
             }
         };
         self.unwrap_key(subject, &sealed).map(Some)
-    }
-
-    /// Opens a text that was sealed for a subject; `open` does so the first time. `None` if the subject
-    /// has no key: what was opened before its erasure is not told after it.
-    pub fn text<E: From<StoreError>>(
-        &self,
-        subject: &Subject,
-        field: &str,
-        sealed: &[u8],
-        open: impl FnOnce(&SecretKey) -> Result<String, E>,
-    ) -> Result<Option<String>, E> {
-        if let Some(text) = self.state.read().text(subject, field, sealed) {
-            return Ok(Some(text.to_owned()));
-        }
-        let Some(key) = self.get(subject)? else { return Ok(None) };
-        let text = open(&key)?;
-        self.state.write().keep_text(subject, field, sealed, &text);
-        Ok(Some(text))
     }
 
     /// The key of a subject, made if it has none. It is durable after the next [`sync`](Self::sync).
@@ -365,40 +299,18 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_kept_by_field_and_sealed_bytes_and_bounded() {
+    fn keys_that_are_kept_opened_are_bounded() {
         let random = SeededRandom::new(7);
         let keys = SubjectKeys::in_memory(crypto::new_key(&random).unwrap());
-        let subject = |n: usize| Subject::new(&[1; 16], &format!("AIDA{n}"));
-        let opened = std::cell::Cell::new(0);
-        let text = |n: usize, field: &str, sealed: &[u8], text: &str| {
-            let open = |_: &SecretKey| {
-                opened.set(opened.get() + 1);
-                Ok::<_, StoreError>(text.to_owned())
-            };
-            keys.text(&subject(n), field, sealed, open).unwrap()
-        };
-        assert_eq!(text(0, "name", b"a", "alice"), None);
-        keys.get_or_create(&subject(0), &random).unwrap();
-        assert_eq!(text(0, "name", b"a", "alice").as_deref(), Some("alice"));
-        // Found again, and not opened.
-        assert_eq!(text(0, "name", b"a", "other").as_deref(), Some("alice"));
-        assert_eq!(text(0, "name", b"b", "eve").as_deref(), Some("eve"));
-        assert_eq!(text(0, "tag x", b"a", "red").as_deref(), Some("red"));
-        assert_eq!(opened.get(), 3);
-        for number in 0..TEXTS_OF_ONE {
-            text(0, "name", &number.to_be_bytes(), "alice");
-        }
-        assert!(keys.state.read().opened[&subject(0)].texts.len() <= TEXTS_OF_ONE);
-        let long = "x".repeat(TEXT_BYTES + 1);
-        assert_eq!(text(0, "long", b"a", &long), text(0, "long", b"a", &long));
-        for number in 1..=TEXTS_KEPT / 10 {
+        let subject = |number: usize| Subject::new(&[1; 16], &format!("AIDA{number}"));
+        let first = keys.get_or_create(&subject(0), &random).unwrap();
+        for number in 1..=OPENED_KEPT {
             keys.get_or_create(&subject(number), &random).unwrap();
-            (0..11u8).for_each(|field| drop(text(number, "name", &[field], "bob")));
         }
-        let state = keys.state.read();
-        let kept: usize = state.opened.values().map(|opened| opened.texts.len()).sum();
-        assert_eq!(kept, state.texts);
-        assert!((1..=TEXTS_KEPT).contains(&kept));
+        assert!((1..=OPENED_KEPT).contains(&keys.state.read().opened.len()));
+        // What is not kept is opened again.
+        assert!(keys.get(&subject(0)).unwrap().unwrap() == first);
+        assert!(keys.has(&subject(1)) && !keys.has(&subject(OPENED_KEPT + 1)));
     }
 
     #[test]

@@ -1,23 +1,23 @@
 //! What users, roles and the like were called at an event, remembered.
 //!
-//! A name is a fact of a position, but it seldom changes: what is found at one position is held against
-//! what stands at the end, and if that is the same row, it was the same all the time between. (A name is
-//! sealed anew whenever it is given, so that no two namings look alike.) Otherwise the span is found by
-//! halving. So an export looks up a name a few times, and not once an event.
+//! A name is a fact of a position, but it seldom changes: all that an id was ever called is read at once, from the
+//! versions of its row. So an export looks up a name once, and not once an event.
 
 use std::sync::Arc;
 
+use bincode::{Decode, Encode};
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
 use crate::identity::arn;
 use crate::identity::change::Sealed;
+use crate::identity::codec;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;
 use crate::projection::directory::ERASED;
+use crate::projection::row::Table;
 use crate::projection::tables::{GROUPS, MFA_DEVICES, POLICIES, ROLES, USERS};
-use crate::projection::view::ReadTables;
-use crate::projection::{Cut, ProjectionError, Projections, View, sealing};
+use crate::projection::{Cut, ProjectionError, Reader, View, sealing};
 
 /// What something was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +44,12 @@ impl Face {
 /// Ids that are remembered; beyond it all are forgotten.
 const KEPT: usize = 50_000;
 
-/// The part of a row that names: where it differs, the name was given anew.
-#[derive(Clone, PartialEq, Eq)]
+/// The part of a row that names: where it differs, the name was given anew. (A name is sealed anew whenever it is
+/// given, so that no two namings look alike.)
+#[derive(PartialEq, Eq)]
 struct Naming {
-    kind: &'static str,
     path: String,
     name: Sealed,
-    clear: bool,
 }
 
 /// From one position to another the same.
@@ -62,11 +61,12 @@ struct Span {
 
 /// The names of one account.
 pub struct Faces {
-    projections: Arc<Projections>,
+    /// The account at its end.
+    view: View,
     account: AccountId,
     digits: String,
-    last: u64,
-    spans: RwLock<FxHashMap<UniqueId, Vec<Span>>>,
+    /// All that ids were called, the newest first.
+    spans: RwLock<FxHashMap<UniqueId, Arc<[Span]>>>,
 }
 
 impl Faces {
@@ -75,13 +75,9 @@ impl Faces {
     /// # Errors
     /// Whatever keeps the rows from being read.
     pub fn new(view: &View, account: AccountId, digits: String) -> Result<Self, ProjectionError> {
-        Ok(Faces {
-            projections: view.projections().clone(),
-            account,
-            digits,
-            last: view.position_of(account)?,
-            spans: RwLock::default(),
-        })
+        let cut = Cut { position: view.position_of(account)?, time: None };
+        let view = view.projections().at(cut).passing();
+        Ok(Faces { view, account, digits, spans: RwLock::default() })
     }
 
     /// The account's 12 digits.
@@ -98,86 +94,85 @@ impl Faces {
             let root = Face { kind: "root", name: "root".into(), arn: arn::root(&self.digits) };
             return Ok(Some(Arc::new(root)));
         }
-        match self.found(position, id)? {
-            None => self.found(position.saturating_sub(1), id),
-            found => Ok(found),
-        }
+        let spans = self.spans(id)?;
+        let at = |position| {
+            let mut spans = spans.iter();
+            spans.find(|span| span.from <= position && position <= span.to)
+        };
+        let span = at(position).or_else(|| at(position.saturating_sub(1)));
+        Ok(span.map(|span| span.face.clone()))
     }
 
-    fn found(&self, position: u64, id: &UniqueId) -> Result<Option<Arc<Face>>, ProjectionError> {
-        if let Some(spans) = self.spans.read().get(id)
-            && let Some(span) =
-                spans.iter().find(|span| span.from <= position && position <= span.to)
-        {
-            return Ok(Some(span.face.clone()));
+    fn spans(&self, id: &UniqueId) -> Result<Arc<[Span]>, ProjectionError> {
+        if let Some(spans) = self.spans.read().get(id) {
+            return Ok(spans.clone());
         }
-        let Some(naming) = self.naming(position, id)? else { return Ok(None) };
-        let to = self.last_with(position, id, &naming)?;
-        let face = Arc::new(self.face(id, &naming)?);
+        let found: Arc<[Span]> = match id.kind() {
+            Some(IdKind::User) => {
+                self.read(id, ("user", &USERS), |row| Naming { path: row.path, name: row.name })?
+            }
+            Some(IdKind::Group) => {
+                self.read(id, ("group", &GROUPS), |row| Naming { path: row.path, name: row.name })?
+            }
+            Some(IdKind::Role) => {
+                self.read(id, ("role", &ROLES), |row| Naming { path: row.path, name: row.name })?
+            }
+            Some(IdKind::MfaDevice) => self
+                .read(id, ("mfa", &MFA_DEVICES), |row| Naming { path: row.path, name: row.name })?,
+            // The name of a policy is not sealed.
+            Some(IdKind::Policy) => self.read(id, ("policy", &POLICIES), |row| Naming {
+                path: row.path,
+                name: Sealed(row.name.into_bytes()),
+            })?,
+            _ => Vec::new(),
+        }
+        .into();
         let mut spans = self.spans.write();
         if spans.len() >= KEPT {
             spans.clear();
         }
-        let span = Span { from: position, to, face: face.clone() };
-        spans.entry(id.clone()).or_default().push(span);
-        Ok(Some(face))
+        spans.insert(id.clone(), found.clone());
+        Ok(found)
     }
 
-    /// The last position at which an id is still called so.
-    fn last_with(
+    /// What the versions of a row call an id.
+    fn read<V: Encode + Decode<()>>(
         &self,
-        position: u64,
         id: &UniqueId,
+        (kind, table): (&'static str, &Table<UniqueId, V>),
+        naming: impl Fn(V) -> Naming,
+    ) -> Result<Vec<Span>, ProjectionError> {
+        let mut spans: Vec<Span> = Vec::new();
+        let mut newer: Option<Naming> = None;
+        let mut to = u64::MAX;
+        self.view.versions(self.account, &table.key(id), &mut |_, from, row| {
+            let row = row.map(codec::decode::<V>).transpose()?.map(&naming);
+            match (&row, spans.last_mut()) {
+                (Some(row), Some(span)) if newer.as_ref() == Some(row) => span.from = from,
+                (Some(row), _) => {
+                    spans.push(Span { from, to, face: Arc::new(self.face(id, kind, row)?) });
+                }
+                (None, _) => {}
+            }
+            newer = row;
+            to = from.saturating_sub(1);
+            Ok(())
+        })?;
+        Ok(spans)
+    }
+
+    fn face(
+        &self,
+        id: &UniqueId,
+        kind: &'static str,
         naming: &Naming,
-    ) -> Result<u64, ProjectionError> {
-        let same = |position| {
-            Ok::<_, ProjectionError>(self.naming(position, id)?.as_ref() == Some(naming))
-        };
-        let (mut low, mut high) = (position, self.last.max(position));
-        if same(high)? {
-            return Ok(high);
-        }
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if same(middle)? { low = middle } else { high = middle }
-        }
-        Ok(low)
-    }
-
-    fn naming(&self, position: u64, id: &UniqueId) -> Result<Option<Naming>, ProjectionError> {
-        let view = self.projections.at(Cut { position, time: None }).passing();
-        let sealed = |kind, path, name| Some(Naming { kind, path, name, clear: false });
-        let clear = |kind, path, name: String| {
-            Some(Naming { kind, path, name: Sealed(name.into_bytes()), clear: true })
-        };
-        Ok(match id.kind() {
-            Some(IdKind::User) => view
-                .get(self.account, &USERS, id)?
-                .and_then(|row| sealed("user", row.path, row.name)),
-            Some(IdKind::Group) => view
-                .get(self.account, &GROUPS, id)?
-                .and_then(|row| sealed("group", row.path, row.name)),
-            Some(IdKind::Role) => view
-                .get(self.account, &ROLES, id)?
-                .and_then(|row| sealed("role", row.path, row.name)),
-            Some(IdKind::MfaDevice) => view
-                .get(self.account, &MFA_DEVICES, id)?
-                .and_then(|row| sealed("mfa", row.path, row.name)),
-            Some(IdKind::Policy) => view
-                .get(self.account, &POLICIES, id)?
-                .and_then(|row| clear("policy", row.path, row.name)),
-            _ => None,
-        })
-    }
-
-    fn face(&self, id: &UniqueId, naming: &Naming) -> Result<Face, ProjectionError> {
-        let keys = self.projections.keys();
-        let name = match naming.clear {
-            true => String::from_utf8(naming.name.0.clone()).ok(),
-            false => sealing::unseal(keys, self.account, id, "name", &naming.name)?,
+    ) -> Result<Face, ProjectionError> {
+        let name = match id.kind() {
+            Some(IdKind::Policy) => String::from_utf8(naming.name.0.clone()).ok(),
+            _ => sealing::unseal(self.view.keys(), self.account, id, "name", &naming.name)?,
         };
         let name = name.unwrap_or_else(|| format!("{id}{ERASED}"));
-        let arn = arn::iam(&self.digits, naming.kind, &naming.path, &name);
-        Ok(Face { kind: naming.kind, name, arn })
+        let arn = arn::iam(&self.digits, kind, &naming.path, &name);
+        Ok(Face { kind, name, arn })
     }
 }
