@@ -68,7 +68,7 @@ fn owned_key(directory: Directory<'_>, owner: &UniqueId, key: &str) -> Result<Ac
 
 /// Makes a key for an owner who may have one more.
 pub fn make(tx: &mut Transaction<'_>, owner: &UniqueId) -> Result<(String, Secret<String>), Fault> {
-    let count = tx.count(tx.account(), &KEYS_OF, owner)?;
+    let count = || tx.count(tx.account(), &KEYS_OF, owner);
     quota(tx, count, KEYS_QUOTA, "AccessKeysPerUser")?;
     let key = tx.new_id(IdKind::AccessKey)?;
     // Only a key of elsewhere can be one that somebody has already.

@@ -34,7 +34,7 @@ fn attach<P: Bounded>(
     if to.tx.get(account, &ATTACHED, &(owner.clone(), policy.clone()))?.is_some() {
         return Ok(());
     }
-    quota(to.tx, to.tx.count(account, &ATTACHED, &owner)?, ATTACHED_QUOTA, quota_name)?;
+    quota(to.tx, || to.tx.count(account, &ATTACHED, &owner), ATTACHED_QUOTA, quota_name)?;
     Ok(to.tx.record(PolicyAttached { owner, policy })?)
 }
 

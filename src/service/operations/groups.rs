@@ -55,7 +55,12 @@ impl Write for CreateGroup {
         if to.directory().find_id(NameKind::Group, &self.group_name)?.is_some() {
             return Err(fault::GROUP_EXISTS.with(&[&self.group_name]));
         }
-        quota(to.tx, to.directory().how_many(Counted::Groups)?, GROUPS_QUOTA, "GroupsPerAccount")?;
+        quota(
+            to.tx,
+            || to.directory().how_many(Counted::Groups),
+            GROUPS_QUOTA,
+            "GroupsPerAccount",
+        )?;
         let group = to.tx.new_id(IdKind::Group)?;
         to.tx.record(GroupCreated {
             group: group.clone(),
@@ -227,7 +232,12 @@ impl Write for AddUserToGroup {
         if to.tx.get(account, &MEMBERS, &(group.clone(), user.clone()))?.is_some() {
             return Ok(());
         }
-        quota(to.tx, to.tx.count(account, &GROUPS_OF, &user)?, MEMBERSHIPS_QUOTA, "GroupsPerUser")?;
+        quota(
+            to.tx,
+            || to.tx.count(account, &GROUPS_OF, &user),
+            MEMBERSHIPS_QUOTA,
+            "GroupsPerUser",
+        )?;
         Ok(to.tx.record(MemberAdded { group, user })?)
     }
 }

@@ -29,14 +29,9 @@ fn put<P: Principal>(
     let found = need::<P>(to.directory(), owner)?;
     let id = found.row.id().clone();
     Document::parse_new(document, DocumentKind::Identity)?;
-    // The aggregate size of all inline policies of an entity is bounded (IAM quotas).
-    let mut size = counted(document);
-    for other in to.tx.list(to.tx.account(), &INLINE_POLICIES, &id)? {
-        if other.name != name {
-            size += counted(&to.directory().document(&other.document)?);
-        }
-    }
-    if size > limit && !to.tx.is_repeated() {
+    // The aggregate size of all inline policies of an entity is bounded (IAM quotas). What is repeated of elsewhere was
+    // allowed there.
+    if !to.tx.is_repeated() && size(to, &id, &name)? + counted(document) > limit {
         let limit = limit.to_string();
         return Err(fault::INLINE_TOO_LARGE.with(&[&limit, P::ARN_TYPE, &found.name]));
     }
@@ -46,6 +41,17 @@ fn put<P: Principal>(
         return Ok(());
     }
     Ok(to.tx.record(InlinePolicyPut { owner: id, name, document })?)
+}
+
+/// The size of an owner's inline policies but for one.
+fn size(to: &Writing<'_, '_>, owner: &UniqueId, but: &str) -> Result<usize, Fault> {
+    let mut size = 0;
+    for other in to.tx.list(to.tx.account(), &INLINE_POLICIES, owner)? {
+        if other.name != but {
+            size += counted(&to.directory().document(&other.document)?);
+        }
+    }
+    Ok(size)
 }
 
 fn find<P: Principal>(

@@ -164,7 +164,7 @@ impl Write for CreateInstanceProfile {
         if to.directory().find_id(NameKind::InstanceProfile, &name)?.is_some() {
             return Err(fault::INSTANCE_PROFILE_EXISTS.with(&[&name]));
         }
-        let count = to.directory().how_many(Counted::InstanceProfiles)?;
+        let count = || to.directory().how_many(Counted::InstanceProfiles);
         quota(to.tx, count, PROFILES_QUOTA, "InstanceProfilesPerAccount")?;
         let profile = to.tx.new_id(IdKind::InstanceProfile)?;
         to.tx.record(InstanceProfileCreated {

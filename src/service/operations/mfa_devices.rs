@@ -198,7 +198,7 @@ impl Write for CreateVirtualMFADevice {
         if to.directory().find_id(NameKind::MfaDevice, &full_name)?.is_some() {
             return Err(fault::MFA_DEVICE_EXISTS.with(&[]));
         }
-        let count = to.directory().how_many(Counted::MfaDevices)?;
+        let count = || to.directory().how_many(Counted::MfaDevices);
         quota(to.tx, count, ACCOUNT_QUOTA, "VirtualMFADevicesPerAccount")?;
         let device = to.tx.new_id(IdKind::MfaDevice)?;
         let seed = Secret::new(base32(&random_bytes::<SEED_BYTES>(to.tx.random())?));
@@ -272,7 +272,7 @@ impl Write for EnableMFADevice {
             return Err(fault::MFA_DEVICE_IN_USE.with(&[]));
         }
         check_shown(to, &owner)?;
-        let count = mfa::list(to.directory(), Some(&owner))?.len();
+        let count = || Ok(mfa::list(to.directory(), Some(&owner))?.len());
         quota(to.tx, count, DEVICES_QUOTA, "MFADevicesPerUser")?;
         let codes = [self.authentication_code1.as_str(), &self.authentication_code2];
         // A device that was somebody's before does not take that one's codes again.

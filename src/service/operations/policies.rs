@@ -259,7 +259,7 @@ impl Write for CreatePolicy {
         if to.directory().find_id(NameKind::Policy, &self.policy_name)?.is_some() {
             return Err(fault::POLICY_EXISTS.with(&[&self.policy_name]));
         }
-        let count = to.directory().how_many(Counted::Policies)?;
+        let count = || to.directory().how_many(Counted::Policies);
         quota(to.tx, count, POLICIES_QUOTA, "PoliciesPerAccount")?;
         let document = keep_document(to, &self.policy_document)?;
         let policy = to.tx.new_id(IdKind::Policy)?;

@@ -110,7 +110,7 @@ impl Write for CreateRole {
         if to.directory().find_id(NameKind::Role, &self.role_name)?.is_some() {
             return Err(fault::ROLE_EXISTS.with(&[&self.role_name]));
         }
-        quota(to.tx, to.directory().how_many(Counted::Roles)?, ROLES_QUOTA, "RolesPerAccount")?;
+        quota(to.tx, || to.directory().how_many(Counted::Roles), ROLES_QUOTA, "RolesPerAccount")?;
         let trust = trust(to, &self.assume_role_policy_document)?;
         let boundary = match &self.permissions_boundary {
             None => None,

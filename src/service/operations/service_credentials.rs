@@ -259,7 +259,7 @@ impl Write for CreateServiceSpecificCredential {
         }
         let mut alike = of_user(to.directory(), &user.row.id)?;
         alike.retain(|row| row.service == self.service_name);
-        quota(to.tx, alike.len(), CREDENTIALS_QUOTA, "ServiceSpecificCredentialsPerUser")?;
+        quota(to.tx, || Ok(alike.len()), CREDENTIALS_QUOTA, "ServiceSpecificCredentialsPerUser")?;
         let taken = alike
             .iter()
             .map(|row| alias(to.directory(), row))

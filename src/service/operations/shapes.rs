@@ -7,11 +7,11 @@ use crate::base::time::Timestamp;
 use crate::identity::arn::{self, Arn};
 use crate::identity::change::PolicyRef;
 use crate::identity::id::{IdKind, UniqueId};
-use crate::projection::Transaction;
 use crate::projection::directory::{Directory, Named, Principal};
 use crate::projection::fold::same_key;
 use crate::projection::tables::{GroupRow, LOGIN_PROFILES, POLICIES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
+use crate::projection::{ProjectionError, Transaction};
 use crate::service::activity::usage::principal_key;
 use crate::service::caller::Caller;
 use crate::service::fault::{self, Fault};
@@ -358,9 +358,15 @@ pub fn named_or_own(
     need(directory, name)
 }
 
-/// A quota: how many there may be, and what AWS calls it. What is repeated of elsewhere was allowed there.
-pub fn quota(tx: &Transaction<'_>, count: usize, limit: usize, name: &str) -> Result<(), Fault> {
-    if count >= limit && !tx.is_repeated() {
+/// A quota: how many there may be, and what AWS calls it. What is repeated of elsewhere was allowed there, and is not
+/// counted.
+pub fn quota(
+    tx: &Transaction<'_>,
+    count: impl FnOnce() -> Result<usize, ProjectionError>,
+    limit: usize,
+    name: &str,
+) -> Result<(), Fault> {
+    if !tx.is_repeated() && count()? >= limit {
         return Err(fault::QUOTA.with(&[name, &limit.to_string()]));
     }
     Ok(())

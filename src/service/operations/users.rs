@@ -64,7 +64,7 @@ impl Write for CreateUser {
         if to.directory().find_id(NameKind::User, &self.user_name)?.is_some() {
             return Err(fault::USER_EXISTS.with(&[&self.user_name]));
         }
-        quota(to.tx, to.directory().how_many(Counted::Users)?, USERS_QUOTA, "UsersPerAccount")?;
+        quota(to.tx, || to.directory().how_many(Counted::Users), USERS_QUOTA, "UsersPerAccount")?;
         let boundary = match &self.permissions_boundary {
             None => None,
             Some(arn) => Some(boundaries::policy(to, arn)?),
