@@ -10,10 +10,9 @@
 //! | last-used | see [`usage`] | [`receipt::LastUsed`] |
 //! | steps | id of a multi-factor device | the last step whose code was accepted, u64 big-endian |
 //!
-//! Receipts are numbered from 1 and chained in segments, one a commit; whoever goes through them reads them where they
-//! lie ([`stored`]). A HEAD file of its own remembers
-//! how many receipts there were and the last chain hash, since a database cannot notice that its newest
-//! rows are gone; a book short of it does not open.
+//! Receipts are numbered from 1 and chained in segments, one a commit; whoever goes through them reads them
+//! where they lie ([`stored`]). A HEAD file of its own remembers how many receipts there were and the last
+//! chain hash, since a database cannot notice that its newest rows are gone; a book short of it does not open.
 //!
 //! One thread writes (the `pen`). What must be durable before its answer (issued credentials, audit
 //! reads) waits for a sync; the rest is on disk within 100 ms. The `queue` is bounded: when the disk is

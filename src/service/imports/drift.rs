@@ -51,6 +51,7 @@ pub fn compare(view: &View, account: AccountId, path: &Path) -> Result<Drift, Fa
     let directory = Directory::new(view, account);
     let mut comparison = Comparison {
         directory,
+        digits: directory.digits()?,
         drift: Drift::default(),
         seen: HashSet::new(),
         hasher: RandomState::new(),
@@ -65,6 +66,8 @@ pub fn compare(view: &View, account: AccountId, path: &Path) -> Result<Drift, Fa
 
 struct Comparison<'a> {
     directory: Directory<'a>,
+    /// The account's.
+    digits: String,
     drift: Drift,
     /// Hashes of the ids that the snapshot has.
     seen: HashSet<u64>,
@@ -119,16 +122,9 @@ impl Comparison<'_> {
     }
 
     /// The ARN of what has this path and name.
-    fn arn(
-        &mut self,
-        entity: &str,
-        kind: &str,
-        (path, name): (&str, &str),
-        real: &str,
-    ) -> Result<(), Fault> {
-        let replayed = arn::iam(&self.directory.digits()?, kind, path, name);
+    fn arn(&mut self, entity: &str, kind: &str, (path, name): (&str, &str), real: &str) {
+        let replayed = arn::iam(&self.digits, kind, path, name);
         self.field(entity, "arn", replayed.as_str(), real);
-        Ok(())
     }
 
     /// The sets that differ, each member told once.
@@ -169,7 +165,7 @@ impl Comparison<'_> {
         let name = called.split_once('/').map_or(called, |(_, name)| name);
         self.field(called, "name", found.name.as_str(), name);
         self.field(called, "path", found.row.path(), told.path);
-        self.arn(called, P::ARN_TYPE, (told.path, name), told.arn)?;
+        self.arn(called, P::ARN_TYPE, (told.path, name), told.arn);
         let Directory { reader, account } = self.directory;
         let mut attached = BTreeSet::new();
         for row in reader.list(account, &ATTACHED, &id)? {
@@ -288,7 +284,7 @@ impl Comparison<'_> {
         let PolicyRow { id, path, name, default_version, created, .. } = row;
         self.field(&called, "name", name.as_str(), &policy.policy_name);
         self.field(&called, "path", path.as_str(), &policy.path);
-        self.arn(&called, "policy", (&policy.path, &policy.policy_name), &policy.arn)?;
+        self.arn(&called, "policy", (&policy.path, &policy.policy_name), &policy.arn);
         self.date(&called, "created", created, &policy.create_date);
         let default = format!("v{default_version}");
         self.field(&called, "default version", default.as_str(), &policy.default_version_id);

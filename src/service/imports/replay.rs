@@ -150,6 +150,7 @@ pub fn replay(
             scene: &scene,
             tally: Tally::default(),
             ids: HashSet::new(),
+            others: Vec::new(),
             ambiguous: HashSet::new(),
         };
         let mut waiting: Vec<Act> = Vec::new();
@@ -166,6 +167,10 @@ pub fn replay(
                 acts.extend(batch.sift(record)?);
             }
             waiting = batch.settle(acts)?;
+            // Last, since no event is of before the one before it: what contradicts may be of the second's end.
+            for record in std::mem::take(&mut batch.others) {
+                batch.contradicts(record)?;
+            }
             waiting.sort_by_key(|act| act.record.at);
         }
         if last {
@@ -189,7 +194,9 @@ struct Batch<'a, 'w> {
     tally: Tally,
     /// The ids of the records of this batch.
     ids: HashSet<String>,
-    /// Those of records of which it is not told whom they mean.
+    /// The records of this second that contradict others.
+    others: Vec<Record>,
+    /// The ids of those of which it is not told whom they mean.
     ambiguous: HashSet<String>,
 }
 
@@ -207,7 +214,7 @@ impl Batch<'_, '_> {
         let is_other =
             is_again || known.is_some_and(|at| at != record.at || record.at > scene.known_until);
         if is_other {
-            self.contradicts(record)?;
+            self.others.push(record);
             return Ok(None);
         }
         if known.is_some() {

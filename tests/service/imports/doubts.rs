@@ -58,6 +58,28 @@ fn of_two_records_with_one_id_that_differ_one_is_taken_and_the_other_told_once()
 }
 
 #[test]
+fn a_contradiction_takes_no_time_from_the_records_of_its_second() {
+    let import = Import::new(53);
+    let again = |id: &str| {
+        record(id, "2026-05-01T10:00:00.900Z", "CreateUser", user("eve"), made("eve", BEN))
+    };
+    let trail = [
+        ann(),
+        record("b", "2026-05-01T10:00:00.100Z", "AttachUserPolicy", attach("ann"), Value::Null),
+        again("b"),
+    ];
+    let report = empty(&import, &trail);
+    assert_eq!(
+        (&report["replayed"], &report["contradictory"]),
+        (&2.into(), &1.into()),
+        "{report:#}"
+    );
+    import.act("import-complete", json!({})).unwrap();
+    let events = import.question(DIGITS, "events", &[("operation", "AttachUserPolicy")], None);
+    assert_eq!(events.unwrap()["events"][0]["happened_at"], "2026-05-01T10:00:00.100000Z");
+}
+
+#[test]
 fn whom_a_record_means_is_in_doubt_where_a_renaming_passes_the_name_on() {
     let renamed = |id: &str, time: &str| {
         let asked = json!({ "userName": "ann", "newUserName": "anna" });
