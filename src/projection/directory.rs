@@ -1,10 +1,12 @@
 //! Questions in the terms of identity, asked of any [`Reader`]: the user of this name, the members of a
 //! group, the name of this id. Names are opened here and nowhere above.
 
+use super::orders::Order;
 use super::sealing::{self, NameKind};
 use super::tables::*;
-use super::view::ReadTables;
+use super::view::{ReadTables, TableNumber};
 use super::{ProjectionError, Reader};
+use crate::base::time::Timestamp;
 use crate::identity::arn;
 use crate::identity::change::{Sealed, Tag};
 use crate::identity::id::UniqueId;
@@ -44,10 +46,14 @@ pub trait Principal {
     const ARN_TYPE: &'static str;
     /// The namespace of its name.
     const NAMES: NameKind;
+    /// Where it is kept.
+    const TABLE: TableNumber;
     /// Its unique id.
     fn id(&self) -> &UniqueId;
     /// Its path.
     fn path(&self) -> &str;
+    /// When it was created.
+    fn created(&self) -> Timestamp;
     /// Its name, sealed for it.
     fn sealed_name(&self) -> &Sealed;
     /// Reads one by its unique id.
@@ -65,11 +71,15 @@ macro_rules! principal {
         impl Principal for $row {
             const ARN_TYPE: &'static str = $arn_type;
             const NAMES: NameKind = $names;
+            const TABLE: TableNumber = $table.number;
             fn id(&self) -> &UniqueId {
                 &self.id
             }
             fn path(&self) -> &str {
                 &self.path
+            }
+            fn created(&self) -> Timestamp {
+                self.created
             }
             fn sealed_name(&self) -> &Sealed {
                 &self.name
@@ -152,23 +162,46 @@ impl<'a> Directory<'a> {
 
     /// Those whose name is one that is wanted, in the order of their names.
     pub fn all_named<P: Principal>(self, wanted: impl Fn(&str) -> bool) -> Answer<Vec<Named<P>>> {
-        self.in_order(P::read_all(self)?, wanted)
-    }
-
-    fn in_order<P: Principal>(
-        self,
-        rows: Vec<P>,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Answer<Vec<Named<P>>> {
         let digits = self.digits()?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
+        let mut found = Vec::new();
+        for row in P::read_all(self)? {
             let name = self.name(&row)?;
             if wanted(&name) {
                 found.push(called(name, row, &digits));
             }
         }
         found.sort_by_cached_key(|named| (named.name.to_lowercase(), named.row.id().clone()));
+        Ok(found)
+    }
+
+    /// The unique ids of all users, groups or roles, in the order of their names: for whoever wants few of them.
+    pub fn ids<P: Principal>(self) -> Answer<Order> {
+        if let Some(ids) = self.reader.order(self.account, P::TABLE)? {
+            return Ok(ids);
+        }
+        let ids: Order = self.by_name(P::read_all(self)?)?.into();
+        self.reader.keep_order(self.account, P::TABLE, &ids)?;
+        Ok(ids)
+    }
+
+    fn by_name<P: Principal>(self, rows: Vec<P>) -> Answer<Vec<UniqueId>> {
+        let mut names = Vec::with_capacity(rows.len());
+        for row in rows {
+            names.push((self.name(&row)?.to_lowercase(), row.id().clone()));
+        }
+        names.sort_unstable();
+        Ok(names.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// The users, groups or roles of these ids, in their order.
+    pub fn those<P: Principal>(self, ids: &[UniqueId]) -> Answer<Vec<Named<P>>> {
+        let digits = self.digits()?;
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            if let Some(row) = P::read(self, id)? {
+                found.push(called(self.name(&row)?, row, &digits));
+            }
+        }
         Ok(found)
     }
 
@@ -195,25 +228,25 @@ impl<'a> Directory<'a> {
         Ok(groups)
     }
 
-    /// The users in a group, in the order of their names.
-    pub fn members(self, group: &UniqueId) -> Answer<Vec<Named<UserRow>>> {
+    /// The unique ids of the users in a group, in the order of their names.
+    pub fn members(self, group: &UniqueId) -> Answer<Vec<UniqueId>> {
         let members = self.reader.list(self.account, &MEMBERS, group)?;
-        let is_large = members.len().saturating_mul(STEPS) > self.how_many(Counted::Users)?;
-        let mut ids = members.into_iter().map(|member| member.user).peekable();
-        let mut users = Vec::new();
-        if is_large {
-            users = UserRow::read_all(self)?;
-            // Both come in the order of the users' ids.
-            users.retain(|user| {
-                while ids.next_if(|id| *id < user.id).is_some() {}
-                ids.next_if_eq(&user.id).is_some()
-            });
-        } else {
-            for id in ids {
-                users.extend(UserRow::read(self, &id)?);
-            }
+        let members: Vec<UniqueId> = members.into_iter().map(|member| member.user).collect();
+        if self.is_most_of(members.len())? {
+            // They come in the order of their ids.
+            let is_member = |id: &&UniqueId| members.binary_search(id).is_ok();
+            return Ok(self.ids::<UserRow>()?.iter().filter(is_member).cloned().collect());
         }
-        self.in_order(users, |_| true)
+        let mut users = Vec::with_capacity(members.len());
+        for id in members {
+            users.extend(UserRow::read(self, &id)?);
+        }
+        self.by_name(users)
+    }
+
+    /// Whether so many users are so large a part of all that reading all of them takes no longer than seeking each.
+    pub fn is_most_of(self, users: usize) -> Answer<bool> {
+        Ok(users.saturating_mul(STEPS) > self.how_many(Counted::Users)?)
     }
 
     /// How many there are of what is counted.

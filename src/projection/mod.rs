@@ -6,7 +6,7 @@
 //!
 //! - [`row`]: tables, keys and the encoding of rows.
 //! - [`view`]: [`Reader`], what can be read, and [`View`], which reads a store at a cut.
-//! - [`projections`]: what views are made from; [`recent`]: the newest rows, kept in memory.
+//! - [`projections`]: what views are made from; [`recent`]: the newest rows, kept in memory; [`orders`]: orders of names.
 //! - [`whole`]: a reader of all that an account has, for questions about everybody.
 //! - [`history`]: a reader that moves through time, and knows until when what it read holds.
 //! - [`tables`]: the tables and what their rows hold.
@@ -20,6 +20,7 @@
 pub mod directory;
 pub mod fold;
 pub mod history;
+pub mod orders;
 pub mod postings;
 pub mod projections;
 pub mod rebuild;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Overlay;
+use super::orders::{Order, Orders};
 use crate::ledger::AccountId;
 
 /// Rows under one prefix: keys within the account, and bytes.
@@ -37,6 +38,7 @@ pub struct Recent {
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
     accounts: Mutex<Accounts>,
+    orders: Orders,
 }
 
 /// The last position whose commit wrote a row of an account.
@@ -73,6 +75,7 @@ impl Recent {
             hasher: RandomState::new(),
             shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
             accounts: Mutex::new(Accounts { touched: HashMap::new(), others: position }),
+            orders: Orders::default(),
         }
     }
 
@@ -110,6 +113,18 @@ impl Recent {
         });
     }
 
+    /// The ids that a view at `position` reads in a table, which `start` is the beginning of, in the order of the names
+    /// that they stand for; `None` if nobody remembers.
+    pub fn order(&self, start: &[u8], position: u64) -> Option<Order> {
+        self.orders.of(start, position)
+    }
+
+    /// Keeps the order in which a view at `position` found the ids of a table.
+    pub fn keep_order(&self, start: &[u8], position: u64, ids: &Order) {
+        let is_newest = || self.with(start, |shard| shard.touched <= position).unwrap_or(false);
+        self.orders.keep(start, position, ids, is_newest);
+    }
+
     /// The sealed secret of a commitment: as [`row`](Self::row).
     pub fn secret(&self, commitment: &[u8; 32], position: u64) -> Option<Option<Vec<u8>>> {
         self.row(&secret_key(commitment), position)
@@ -134,6 +149,8 @@ impl Recent {
                     shard.scans.remove(start);
                 });
             }
+            // The shard knows by now: an order that is read meanwhile is kept before this, or not as the newest.
+            stored.get(..TABLE).into_iter().for_each(|table| self.orders.touch(table));
         }
     }
 
@@ -174,6 +191,7 @@ impl Recent {
             let mut shard = shard.lock();
             *shard = Shard { touched: shard.touched.max(position), ..Shard::default() };
         }
+        self.orders.forget();
         *self.accounts.lock() = Accounts { touched: HashMap::new(), others: position };
     }
 
@@ -305,6 +323,30 @@ mod tests {
         assert!(recent.unchanged_since(other, 0));
         recent.forget(9);
         assert!(!recent.unchanged_since(other, 8) && recent.unchanged_since(mine, 9));
+    }
+
+    #[test]
+    fn an_order_holds_until_a_commit_touches_its_table_and_in_the_past_where_it_was_read() {
+        use crate::identity::id::UniqueId;
+        let order = |count| -> Order { std::iter::repeat_n(UniqueId::root(), count).collect() };
+        let recent = Recent::new(0);
+        let table = stored("");
+        assert!(recent.order(&table, 5).is_none());
+        recent.keep_order(&table, 5, &order(1));
+        let found = |position| recent.order(&table, position).map(|ids| ids.len());
+        assert_eq!([4, 5, 9].map(found), [None, Some(1), Some(1)]);
+        write(&recent, 10, &[[7; 16].as_slice(), &[4], b"a\0"].concat(), None);
+        assert_eq!(found(10), Some(1));
+        write(&recent, 11, &stored("a\0"), Some(b"row"));
+        assert_eq!([5, 10, 11].map(found), [None; 3]);
+        // Who read it before the commit keeps it for that position alone.
+        recent.keep_order(&table, 10, &order(2));
+        assert_eq!([9, 10, 11].map(found), [None, Some(2), None]);
+        recent.keep_order(&table, 11, &order(3));
+        assert_eq!([10, 11, 12].map(found), [Some(2), Some(3), Some(3)]);
+        recent.forget(20);
+        recent.keep_order(&table, 19, &order(4));
+        assert_eq!([11, 19, 20].map(found), [None, Some(4), None]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use bincode::{Decode, Encode};
 use parking_lot::Mutex;
 
+use super::orders::Order;
 use super::recent::SCAN_ROWS;
 use super::row::{self, Key, Table};
 use super::tables::CATALOGUE;
@@ -27,6 +28,9 @@ pub type EachRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Projectio
 pub type EachVersion<'a> =
     &'a mut dyn FnMut(&[u8], u64, Option<&[u8]>) -> Result<(), ProjectionError>;
 
+/// The number of a table: the first byte of its keys.
+pub type TableNumber = u8;
+
 /// Where rows, contents and secrets are read from: a view, or a transaction on top of one.
 pub trait Reader: Sync {
     /// The bytes of one row.
@@ -44,6 +48,14 @@ pub trait Reader: Sync {
     fn secret(&self, commitment: &[u8; 32]) -> Result<Option<Vec<u8>>, ProjectionError>;
     /// The keys of the subjects.
     fn keys(&self) -> &SubjectKeys;
+    /// The unique ids of a table of the account in the order of the names that they stand for, if that is at hand.
+    fn order(&self, _: AccountId, _: TableNumber) -> Result<Option<Order>, ProjectionError> {
+        Ok(None)
+    }
+    /// Keeps such an order, as it was read here.
+    fn keep_order(&self, _: AccountId, _: TableNumber, _: &Order) -> Result<(), ProjectionError> {
+        Ok(())
+    }
 }
 
 /// Typed reading, for everything that is a [`Reader`].
@@ -294,6 +306,28 @@ impl Reader for View {
 
     fn keys(&self) -> &SubjectKeys {
         self.projections.keys()
+    }
+
+    fn order(
+        &self,
+        account: AccountId,
+        table: TableNumber,
+    ) -> Result<Option<Order>, ProjectionError> {
+        let start = row::stored_prefix(account, &[table]);
+        Ok(self.projections.recent().order(&start, self.position_of(account)?))
+    }
+
+    fn keep_order(
+        &self,
+        account: AccountId,
+        table: TableNumber,
+        ids: &Order,
+    ) -> Result<(), ProjectionError> {
+        if self.keeps {
+            let start = row::stored_prefix(account, &[table]);
+            self.projections.recent().keep_order(&start, self.position_of(account)?, ids);
+        }
+        Ok(())
     }
 }
 

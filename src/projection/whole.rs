@@ -12,7 +12,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::ProjectionError;
-use super::view::{EachRow, Reader};
+use super::orders::Order;
+use super::view::{EachRow, Reader, TableNumber};
 use crate::ledger::AccountId;
 use crate::store::keys::SubjectKeys;
 
@@ -150,5 +151,22 @@ impl Reader for Whole<'_> {
 
     fn keys(&self) -> &SubjectKeys {
         self.reader.keys()
+    }
+
+    fn order(
+        &self,
+        account: AccountId,
+        table: TableNumber,
+    ) -> Result<Option<Order>, ProjectionError> {
+        self.reader.order(account, table)
+    }
+
+    fn keep_order(
+        &self,
+        account: AccountId,
+        table: TableNumber,
+        ids: &Order,
+    ) -> Result<(), ProjectionError> {
+        self.reader.keep_order(account, table, ids)
     }
 }

@@ -168,25 +168,93 @@ fn what_to_mend_is_what_operations_tell_of_users() {
         let glance = Glance::at(&world.service, &caller, moment.as_ref()).unwrap();
         let long_ago = glance.until().plus_seconds(-90 * DAY);
         let findings = glance.findings().unwrap();
-        let check = |wrong: Wrong, is_so: &dyn Fn(&UserLine, &UserFacts) -> bool| {
-            let names: Vec<&String> = told
-                .iter()
-                .filter(|line| is_so(line, line.facts.as_ref().unwrap()))
-                .map(|line| &line.name)
-                .collect();
+        // Whom something is wrong with, and since when; longest first.
+        type SinceWhen<'a> = &'a dyn Fn(&UserLine, &UserFacts) -> Option<Timestamp>;
+        let check = |wrong: Wrong, since: SinceWhen<'_>| {
+            let found = told.iter().filter_map(|line| {
+                let since = since(line, line.facts.as_ref().unwrap())?;
+                Some((since, &line.name))
+            });
+            let mut found: Vec<(Timestamp, &String)> = found.collect();
+            found.sort();
+            let names: Vec<&String> = found.into_iter().map(|(_, name)| name).collect();
             let found = findings.iter().find(|finding| finding.wrong == wrong);
             assert!(!names.is_empty(), "{wrong:?} at {moment:?} must be found to be tested");
             let found = found.unwrap();
             assert_eq!(found.count, names.len(), "{wrong:?} at {moment:?}");
             assert!(found.names.iter().eq(names.into_iter().take(5)), "{wrong:?} at {moment:?}");
         };
-        check(Wrong::UsersWithoutMfa, &|_, facts| facts.password && facts.mfa == 0);
-        check(Wrong::OldKeys, &|_, facts| facts.oldest_key.is_some_and(|at| at < long_ago));
-        check(Wrong::UnusedUsers, &|line, facts| {
-            (facts.password || facts.active_keys > 0)
-                && line.created < long_ago
-                && facts.last_activity.is_none_or(|at| at < long_ago)
+        check(Wrong::UsersWithoutMfa, &|line, facts| {
+            (facts.password && facts.mfa == 0).then_some(line.created)
         });
+        check(Wrong::OldKeys, &|_, facts| facts.oldest_key.filter(|at| *at < long_ago));
+        check(Wrong::UnusedUsers, &|line, facts| {
+            let has_any = facts.password || facts.active_keys > 0;
+            let is_old =
+                line.created < long_ago && facts.last_activity.is_none_or(|at| at < long_ago);
+            (has_any && is_old).then(|| facts.last_activity.unwrap_or(line.created))
+        });
+    }
+}
+
+#[test]
+fn lists_follow_every_change_of_what_they_list() {
+    let world = World::new(904);
+    let caller = world.caller(&world.admin).unwrap();
+    let mut before: Vec<(Moment, Vec<String>)> = Vec::new();
+    let users = world.ok(&world.admin, "ListUsers", &[]);
+    let users = users["Users"].as_array().unwrap().iter();
+    let first: Vec<String> =
+        users.map(|user| user["UserName"].as_str().unwrap().to_owned()).collect();
+    for (operation, parameters, expected) in [
+        ("CreateUser", [("UserName", "dave"), ("Path", "/")], "dave"),
+        ("CreateUser", [("UserName", "Bob"), ("Path", "/x/")], "Bob dave"),
+        ("CreateUser", [("UserName", "carol"), ("Path", "/x/y/")], "Bob carol dave"),
+        ("UpdateUser", [("UserName", "carol"), ("NewUserName", "Alice")], "Alice Bob dave"),
+        ("UpdateUser", [("UserName", "dave"), ("NewPath", "/x/")], "Alice Bob dave"),
+        ("CreateGroup", [("GroupName", "dave"), ("Path", "/")], "Alice Bob dave"),
+        ("UpdateUser", [("UserName", "Bob"), ("NewUserName", "zoe")], "Alice dave zoe"),
+        ("DeleteUser", [("UserName", "Alice"), ("", "")], "dave zoe"),
+    ] {
+        let parameters = parameters.into_iter().filter(|(name, _)| !name.is_empty());
+        world.ok(&world.admin, operation, &parameters.collect::<Vec<_>>());
+        let names = |moment: Option<&Moment>| -> Vec<String> {
+            let glance = Glance::at(&world.service, &caller, moment).unwrap();
+            let page = glance.users(&Wanted::default()).unwrap();
+            page.lines.into_iter().map(|line| line.name).collect()
+        };
+        let listed = |prefix: &str| -> Vec<(String, String)> {
+            let mut found = Vec::new();
+            let mut marker: Option<String> = None;
+            loop {
+                let mut parameters = vec![("PathPrefix", prefix), ("MaxItems", "1")];
+                parameters.extend(marker.as_deref().map(|marker| ("Marker", marker)));
+                let page = world.ok(&world.admin, "ListUsers", &parameters);
+                let text = |user: &Value, member: &str| user[member].as_str().unwrap().to_owned();
+                let users = page["Users"].as_array().unwrap().iter();
+                found.extend(users.map(|user| (text(user, "UserName"), text(user, "Path"))));
+                marker = page["Marker"].as_str().map(str::to_owned);
+                if marker.is_none() {
+                    return found;
+                }
+            }
+        };
+        for _ in 0..2 {
+            let all = listed("/");
+            let shown: Vec<&String> = all.iter().map(|(name, _)| name).collect();
+            let made = shown.iter().filter(|name| !first.contains(name));
+            assert!(made.eq(expected.split(' ').collect::<Vec<_>>().iter()), "after {operation}");
+            assert!(shown.into_iter().eq(&names(None)), "after {operation}");
+            for prefix in ["/x/", "/x/y/", "/z/"] {
+                let under = all.iter().filter(|(_, path)| path.starts_with(prefix)).cloned();
+                assert_eq!(listed(prefix), under.collect::<Vec<_>>(), "after {operation}");
+            }
+        }
+        // Each moment again, in a row and one after the other.
+        before.push((world.moment(&format!("@{}", world.head())).unwrap(), names(None)));
+        for (moment, known) in before.iter().rev().chain(&before) {
+            assert_eq!(names(Some(moment)), *known, "{moment} after {operation}");
+        }
     }
 }
 

@@ -215,8 +215,8 @@ fn show_principal(directory: Directory<'_>, found: &names::Found) -> Result<Valu
             })
         }
         "group" => {
-            let members: Vec<String> =
-                directory.members(&found.id)?.into_iter().map(|user| user.name).collect();
+            let members = directory.those::<UserRow>(&directory.members(&found.id)?)?;
+            let members: Vec<String> = members.into_iter().map(|user| user.name).collect();
             json!({ "members": members })
         }
         _ => json!({}),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Group, User, name_key, need, page, page_of_named, quota};
+use super::shapes::{Group, User, name_key, need, page, page_of_all, page_of_named, quota};
 use crate::identity::change::{
     GroupCreated, GroupDeleted, GroupRenamed, MemberAdded, MemberRemoved,
 };
@@ -97,7 +97,8 @@ impl Read for GetGroup {
     fn read(self, at: &Reading<'_>) -> Result<GetGroupResult, Fault> {
         let group = need::<GroupRow>(at.directory, &self.group_name)?;
         let users = at.directory.members(&group.row.id)?;
-        let paged = page_of_named(users, self.max_items, self.marker.as_deref())?;
+        let paged =
+            page_of_named::<UserRow>(at.directory, &users, self.max_items, self.marker.as_deref())?;
         Ok(GetGroupResult {
             group: Group::of(&group),
             users: paged.items.iter().map(User::brief).collect(),
@@ -127,11 +128,8 @@ pub struct ListGroups {
 
 impl Read for ListGroups {
     fn read(self, at: &Reading<'_>) -> Result<GroupsPage, Fault> {
-        let mut groups = at.directory.all::<GroupRow>()?;
-        if let Some(prefix) = &self.path_prefix {
-            groups.retain(|group| group.row.path.starts_with(prefix));
-        }
-        let paged = page_of_named(groups, self.max_items, self.marker.as_deref())?;
+        let (prefix, marker) = (self.path_prefix.as_deref(), self.marker.as_deref());
+        let paged = page_of_all::<GroupRow>(at.directory, prefix, self.max_items, marker)?;
         Ok(GroupsPage {
             groups: paged.items.iter().map(Group::of).collect(),
             is_truncated: paged.is_truncated,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Role, RoleLastUsed, Tag, check_tags, need, page_of_named, pairs, quota};
+use super::shapes::{Role, RoleLastUsed, Tag, check_tags, need, page_of_all, pairs, quota};
 use super::{boundaries, tags};
 use crate::identity::arn::Arn;
 use crate::identity::change::{
@@ -192,11 +192,8 @@ pub struct ListRolesResult {
 
 impl Read for ListRoles {
     fn read(self, at: &Reading<'_>) -> Result<ListRolesResult, Fault> {
-        let mut roles = at.directory.all::<RoleRow>()?;
-        if let Some(prefix) = &self.path_prefix {
-            roles.retain(|role| role.row.path.starts_with(prefix));
-        }
-        let paged = page_of_named(roles, self.max_items, self.marker.as_deref())?;
+        let (prefix, marker) = (self.path_prefix.as_deref(), self.marker.as_deref());
+        let paged = page_of_all::<RoleRow>(at.directory, prefix, self.max_items, marker)?;
         let mut roles = Vec::with_capacity(paged.items.len());
         for role in &paged.items {
             roles.push(Role::brief(at.directory, role)?);

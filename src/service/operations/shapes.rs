@@ -1,5 +1,7 @@
 //! Shapes that many answers share, in AWS's own field names; and pages.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::text::{base64_url, from_base64_url, percent_encode};
@@ -312,20 +314,61 @@ fn read_marker(marker: &str) -> Result<String, Fault> {
         .ok_or_else(|| fault::BAD_MARKER.with(&[]))
 }
 
-/// As [`page`] with [`name_key`], of what is in the order of its names already: only the page's own are looked at.
+/// As [`page`] with [`name_key`], of users, groups or roles whose ids are in the order of their names already: only the
+/// page's own are read.
 pub fn page_of_named<P: Principal>(
-    items: Vec<Named<P>>,
+    directory: Directory<'_>,
+    ids: &[UniqueId],
     max_items: Option<usize>,
     marker: Option<&str>,
 ) -> Result<Paged<Named<P>>, Fault> {
-    let after = marker.map(read_marker).transpose()?;
-    let first = after.map_or(0, |after| items.partition_point(|item| name_key(item) <= after));
+    let rest = match marker {
+        None => ids,
+        Some(marker) => after::<P>(directory, ids, &read_marker(marker)?)?,
+    };
     let limit = limit(max_items);
-    let is_truncated = items.len() - first > limit;
-    let items: Vec<_> = items.into_iter().skip(first).take(limit).collect();
+    let is_truncated = rest.len() > limit;
+    let items = directory.those::<P>(rest.get(..limit).unwrap_or(rest))?;
     let last = items.last().filter(|_| is_truncated);
     let marker = last.map(|item| base64_url(name_key(item).as_bytes()));
     Ok(Paged { items, is_truncated, marker })
+}
+
+/// Those that come after a key, by bisection: names are sealed, and opening all of them takes long.
+fn after<'a, P: Principal>(
+    directory: Directory<'_>,
+    mut ids: &'a [UniqueId],
+    key: &str,
+) -> Result<&'a [UniqueId], Fault> {
+    let (mut first, all) = (0, ids);
+    while let Some((before, [middle, beyond @ ..])) = ids.split_at_checked(ids.len() / 2) {
+        let is_after = directory.by_id::<P>(middle)?.is_some_and(|named| *name_key(&named) > *key);
+        if is_after {
+            ids = before;
+        } else {
+            first += before.len() + 1;
+            ids = beyond;
+        }
+    }
+    Ok(all.get(first..).unwrap_or_default())
+}
+
+/// A page of all users, groups or roles under a path.
+pub fn page_of_all<P: Principal>(
+    directory: Directory<'_>,
+    path_prefix: Option<&str>,
+    max_items: Option<usize>,
+    marker: Option<&str>,
+) -> Result<Paged<Named<P>>, Fault> {
+    let ids = directory.ids::<P>()?;
+    let Some(prefix) = path_prefix.filter(|prefix| *prefix != "/") else {
+        return page_of_named(directory, &ids, max_items, marker);
+    };
+    let rows = P::read_all(directory)?;
+    let under = rows.iter().filter(|row| row.path().starts_with(prefix)).map(Principal::id);
+    let under: HashSet<&UniqueId> = under.collect();
+    let ids: Vec<UniqueId> = ids.iter().filter(|id| under.contains(id)).cloned().collect();
+    page_of_named(directory, &ids, max_items, marker)
 }
 
 /// The key by which named entities are paged: the order of their names.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{
-    Tag, User, check_tags, named_or_own, need, page_of_named, pairs, password_last_used, quota,
+    Tag, User, check_tags, named_or_own, need, page_of_all, pairs, password_last_used, quota,
 };
 use super::{boundaries, tags};
 use crate::base::time::Timestamp;
@@ -168,11 +168,8 @@ pub struct ListUsersResult {
 
 impl Read for ListUsers {
     fn read(self, at: &Reading<'_>) -> Result<ListUsersResult, Fault> {
-        let mut users = at.directory.all::<UserRow>()?;
-        if let Some(prefix) = &self.path_prefix {
-            users.retain(|user| user.row.path.starts_with(prefix));
-        }
-        let paged = page_of_named(users, self.max_items, self.marker.as_deref())?;
+        let (prefix, marker) = (self.path_prefix.as_deref(), self.marker.as_deref());
+        let paged = page_of_all::<UserRow>(at.directory, prefix, self.max_items, marker)?;
         let mut users = Vec::with_capacity(paged.items.len());
         for user in &paged.items {
             let used = password_last_used(at, &user.row.id)?;

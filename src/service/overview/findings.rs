@@ -9,13 +9,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Glance;
-use super::lists::{Facts, oldest_keys, per_user};
+use super::lists::{Facts, per_user};
 use crate::base::time::Timestamp;
 use crate::identity::change::DocumentHash;
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::policy::lint::{self, Kind, Options};
-use crate::projection::directory::Directory;
+use crate::projection::directory::{Directory, Principal};
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
 use crate::projection::whole::Whole;
@@ -58,13 +58,13 @@ pub struct Finding {
     pub wrong: Wrong,
     /// How many.
     pub count: usize,
-    /// Some of them: users by name, policies by `kind/owner/name` or ARN.
+    /// Some of them: users by name, those first of whom it is wrong for longest; policies by ARN or, if inline, name.
     pub names: Vec<String>,
 }
 
-/// The findings of a moment ago, by account.
+/// The findings of a moment ago: of each account those of the present, and those of the past that was looked at last.
 #[derive(Default)]
-pub struct Findings(Mutex<HashMap<AccountId, Kept>>);
+pub struct Findings(Mutex<HashMap<(AccountId, bool), Kept>>);
 
 struct Kept {
     position: u64,
@@ -91,6 +91,18 @@ impl Gathering {
     }
 }
 
+/// Users of whom something is wrong, and since when.
+type Users = Vec<(Timestamp, UniqueId)>;
+
+/// Names those of whom it is wrong for longest: opening all names would take longer than finding out.
+fn longest(directory: Directory<'_>, mut users: Users) -> Result<Gathering, Fault> {
+    let count = users.len();
+    users.sort_unstable();
+    let ids: Vec<UniqueId> = users.into_iter().take(NAMED).map(|(_, id)| id).collect();
+    let named = directory.those::<UserRow>(&ids)?;
+    Ok(Gathering { count, names: named.into_iter().map(|user| user.name).collect() })
+}
+
 impl Glance<'_> {
     /// What to mend, gravest first.
     ///
@@ -100,20 +112,19 @@ impl Glance<'_> {
     pub fn findings(&self) -> Result<Arc<Vec<Finding>>, Fault> {
         self.may("iam:GetCredentialReport")?;
         self.may("iam:GetAccountAuthorizationDetails")?;
-        if self.is_past {
-            return Ok(Arc::new(self.gather()?));
-        }
-        let (account, position) = (self.caller.account, self.shown.cut().position);
+        let account = self.caller.account;
+        let (of, position) = ((account, self.is_past), self.shown.position_of(account)?);
         let kept = &self.service.findings().0;
-        if let Some(one) = kept.lock().get(&account)
+        let within = if self.is_past { 0 } else { KEPT };
+        if let Some(one) = kept.lock().get(&of)
             && one.position == position
-            && self.until().seconds().abs_diff(one.at.seconds()) < KEPT
+            && self.until().seconds().abs_diff(one.at.seconds()) <= within
         {
             return Ok(one.findings.clone());
         }
         let findings = Arc::new(self.gather()?);
         let at = self.until();
-        kept.lock().insert(account, Kept { position, at, findings: findings.clone() });
+        kept.lock().insert(of, Kept { position, at, findings: findings.clone() });
         Ok(findings)
     }
 
@@ -146,34 +157,36 @@ impl Glance<'_> {
         found.extend(keys.finding(Wrong::RootKeys));
 
         let facts = Facts::new(directory, book, until)?;
-        let (passwords, devices) =
-            (per_user(directory, &LOGIN_PROFILES)?, per_user(directory, &MFA_DEVICES_OF)?);
-        let oldest = oldest_keys(directory)?;
-        let [mut bare, mut old, mut unused] = <[Gathering; 3]>::default();
+        let users = UserRow::read_all(directory)?;
+        let ids: Vec<UniqueId> = users.iter().map(|row| row.id.clone()).collect();
+        let held = facts.held(&ids)?;
+        let (devices, oldest) = (per_user(directory, &MFA_DEVICES_OF)?, held.oldest_keys());
+        let [mut bare, mut old, mut unused] = <[Users; 3]>::default();
         let mut maybe_unused = Vec::new();
-        for user in directory.all::<UserRow>()? {
-            let (row, id) = (&user.row, &user.row.id);
-            let (password, oldest) = (passwords.contains_key(id), oldest.get(id));
+        for row in users {
+            let (password, oldest) = (held.has_password(&row.id), oldest.get(&row.id));
             // Of an imported user nobody knows all devices.
-            if password && !facts.unknown(row) && !devices.contains_key(id) {
-                bare.add(&user.name);
+            if password && !facts.unknown(&row) && !devices.contains_key(&row.id) {
+                bare.push((row.created, row.id.clone()));
             }
-            if oldest.is_some_and(|created| *created < long_ago) {
-                old.add(&user.name);
+            if let Some(created) = oldest.filter(|created| **created < long_ago) {
+                old.push((*created, row.id.clone()));
             }
             if (password || oldest.is_some()) && row.created < long_ago {
-                maybe_unused.push(user);
+                maybe_unused.push((row.created, row.id));
             }
         }
-        let last = facts.last_activities(maybe_unused.iter().map(|user| &user.row))?;
-        for user in maybe_unused {
-            if last.get(&user.row.id).is_none_or(|last| *last < long_ago) {
-                unused.add(&user.name);
+        let ids: Vec<UniqueId> = maybe_unused.iter().map(|(_, id)| id.clone()).collect();
+        let last = facts.last_activities(&ids, &held)?;
+        for (created, id) in maybe_unused {
+            let last = last.get(&id).copied();
+            if last.is_none_or(|last| last < long_ago) {
+                unused.push((last.unwrap_or(created), id));
             }
         }
-        found.extend(bare.finding(Wrong::UsersWithoutMfa));
-        found.extend(old.finding(Wrong::OldKeys));
-        found.extend(unused.finding(Wrong::UnusedUsers));
+        found.extend(longest(directory, bare)?.finding(Wrong::UsersWithoutMfa));
+        found.extend(longest(directory, old)?.finding(Wrong::OldKeys));
+        found.extend(longest(directory, unused)?.finding(Wrong::UnusedUsers));
         found.extend(self.wide(directory)?.finding(Wrong::WidePolicies));
         Ok(found)
     }

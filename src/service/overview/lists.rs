@@ -1,6 +1,6 @@
 //! Lists of users, groups, roles and policies, searched, sorted and cut into pages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bincode::{Decode, Encode};
 
@@ -171,39 +171,68 @@ impl<'a> Facts<'a> {
         Ok(keys)
     }
 
-    /// When password or key of each of many users was last used, of those who used any: the rows and the activity
-    /// book are read once.
+    /// When password or key of each of many users was last used, of those who used any: the activity book is read
+    /// once.
     ///
     /// # Errors
     /// Whatever keeps the rows or the activity book from being read.
-    pub fn last_activities<'b>(
+    pub fn last_activities(
         &self,
-        users: impl Iterator<Item = &'b UserRow>,
+        users: &[UniqueId],
+        held: &Held,
     ) -> Result<HashMap<UniqueId, Timestamp>, Fault> {
-        let Directory { reader, account } = self.directory;
-        let users: HashMap<&UniqueId, &UserRow> = users.map(|row| (&row.id, row)).collect();
-        if users.is_empty() {
-            return Ok(HashMap::new());
+        let asked: HashSet<&UniqueId> = users.iter().collect();
+        let mut unknown = Vec::new();
+        if self.known_since.is_some() {
+            let rows = UserRow::read_all(self.directory)?;
+            unknown.extend(rows.into_iter().filter(|row| self.unknown(row)).map(|row| row.id));
         }
-        let mut owners: HashMap<UniqueId, &UniqueId> = HashMap::new();
-        for key in reader.list(account, &ACCESS_KEYS, &())? {
-            owners.extend(users.get_key_value(&key.owner).map(|(owner, _)| (key.id, *owner)));
+        // What is used, and whose that is.
+        let mut owners: Vec<(UniqueId, &UniqueId)> = Vec::with_capacity(users.len());
+        for key in &held.keys {
+            owners.extend(asked.get(&key.owner).map(|owner| (key.id.clone(), *owner)));
         }
-        let passwords = per_user(self.directory, &LOGIN_PROFILES)?;
-        for (id, row) in users {
-            if passwords.contains_key(id) || self.unknown(row) {
-                owners.insert(ActivityBook::person(account, id), id);
-            }
+        for id in held.passwords.iter().chain(&unknown).filter_map(|id| asked.get(id)) {
+            owners.push((ActivityBook::person(self.directory.account, id), *id));
         }
-        let used = self.book.all_last_used(owners.keys().cloned().collect(), self.until)?;
-        let mut last = HashMap::new();
-        for (id, used) in used {
-            if let Some(owner) = owners.get(&id) {
+        owners.sort_unstable();
+        let ids = owners.iter().map(|(id, _)| id.clone()).collect();
+        let mut last = HashMap::with_capacity(users.len());
+        for (id, used) in self.book.all_last_used(ids, self.until)? {
+            let found = owners.binary_search_by(|(known, _)| known.cmp(&id));
+            if let Some((_, owner)) = found.ok().and_then(|place| owners.get(place)) {
                 let known = last.entry((*owner).clone()).or_insert(used.at);
                 *known = used.at.max(*known);
             }
         }
         Ok(last)
+    }
+
+    /// The keys of some users, and who of them has a password.
+    ///
+    /// # Errors
+    /// Whatever keeps the rows from being read.
+    pub fn held(&self, users: &[UniqueId]) -> Result<Held, Fault> {
+        let directory = self.directory;
+        if directory.is_most_of(users.len())? {
+            let mut passwords = Vec::with_capacity(users.len());
+            let Directory { reader, account } = directory;
+            reader.scan(account, &LOGIN_PROFILES.prefix(&()), &mut |key, _| {
+                passwords.extend(first_id(key));
+                Ok(true)
+            })?;
+            let keys = reader.list(account, &ACCESS_KEYS, &())?;
+            return Ok(Held { keys, passwords });
+        }
+        let mut held = Held::default();
+        for user in users {
+            held.keys.extend(self.keys(user)?);
+            if self.password(user)? {
+                held.passwords.push(user.clone());
+            }
+        }
+        held.passwords.sort_unstable();
+        Ok(held)
     }
 
     fn last_used(
@@ -242,19 +271,30 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// When the oldest of the active keys of each user was created, of those who have any: all keys are read once.
-///
-/// # Errors
-/// Whatever keeps the rows from being read.
-pub fn oldest_keys(directory: Directory<'_>) -> Result<HashMap<UniqueId, Timestamp>, Fault> {
-    let mut oldest = HashMap::new();
-    for key in directory.reader.list(directory.account, &ACCESS_KEYS, &())? {
-        if key.active {
-            let known = oldest.entry(key.owner).or_insert(key.created);
+/// What users authenticate by: of those who were asked about, and maybe others.
+#[derive(Default)]
+pub struct Held {
+    /// Their keys.
+    keys: Vec<AccessKeyRow>,
+    /// Those who have a password, in the order of their ids.
+    passwords: Vec<UniqueId>,
+}
+
+impl Held {
+    /// Whether a user has a password.
+    pub fn has_password(&self, user: &UniqueId) -> bool {
+        self.passwords.binary_search(user).is_ok()
+    }
+
+    /// When the oldest of the active keys of each user was created, of those who have any.
+    pub fn oldest_keys(&self) -> HashMap<&UniqueId, Timestamp> {
+        let mut oldest = HashMap::new();
+        for key in self.keys.iter().filter(|key| key.active) {
+            let known = oldest.entry(&key.owner).or_insert(key.created);
             *known = key.created.min(*known);
         }
+        oldest
     }
-    Ok(oldest)
 }
 
 /// How many rows each user has in a table whose keys begin with the user's id, of those who have any: it is read
@@ -316,23 +356,24 @@ impl Glance<'_> {
         let mut found = matching::<UserRow>(directory, wanted)?;
         // What is not sorted by is read of the page's users alone.
         match wanted.sort.as_str() {
-            "created" => found.sort_by_key(|user| user.row.created),
+            "created" => by_creation::<UserRow>(directory, &mut found)?,
             "activity" if withheld.is_none() => {
-                let rows = found.iter().map(|user| &user.row);
-                let last = self.facts(directory)?.last_activities(rows)?;
-                found.sort_by_cached_key(|user| last.get(&user.row.id).copied());
+                let facts = self.facts(directory)?;
+                let last = facts.last_activities(&found, &facts.held(&found)?)?;
+                found.sort_by_cached_key(|id| last.get(id).copied());
             }
             "mfa" if withheld.is_none() => {
                 let devices = per_user(directory, &MFA_DEVICES_OF)?;
-                found.sort_by_key(|user| devices.get(&user.row.id).copied());
+                found.sort_by_cached_key(|id| devices.get(id).copied());
             }
             "groups" if withheld.is_none() => {
                 let groups = per_user(directory, &GROUPS_OF)?;
-                found.sort_by_key(|user| groups.get(&user.row.id).copied());
+                found.sort_by_cached_key(|id| groups.get(id).copied());
             }
             "key" if withheld.is_none() => {
-                let oldest = oldest_keys(directory)?;
-                found.sort_by_cached_key(|user| oldest.get(&user.row.id).copied());
+                let held = self.facts(directory)?.held(&found)?;
+                let oldest = held.oldest_keys();
+                found.sort_by_cached_key(|id| oldest.get(id).copied());
             }
             _ => {}
         }
@@ -346,7 +387,8 @@ impl Glance<'_> {
             let Named { name, row, .. } = user;
             Ok(UserLine { name, path: row.path, created: row.created, facts })
         };
-        let lines = lines.into_iter().map(line).collect::<Result<Vec<_>, Fault>>()?;
+        let lines = directory.those(&lines)?.into_iter().map(line);
+        let lines = lines.collect::<Result<Vec<_>, Fault>>()?;
         Ok(Page { lines, total, page, withheld })
     }
 
@@ -372,7 +414,7 @@ impl Glance<'_> {
         let directory = self.directory();
         let mut found = matching::<GroupRow>(directory, wanted)?;
         if wanted.sort == "created" {
-            found.sort_by_key(|group| group.row.created);
+            by_creation::<GroupRow>(directory, &mut found)?;
         }
         let Page { lines, total, page, withheld } = cut(found, wanted, withheld);
         let line = |group: Named<GroupRow>| {
@@ -387,7 +429,8 @@ impl Glance<'_> {
             let Named { name, row, .. } = group;
             Ok(GroupLine { name, path: row.path, created: row.created, facts })
         };
-        let lines = lines.into_iter().map(line).collect::<Result<Vec<_>, Fault>>()?;
+        let lines = directory.those(&lines)?.into_iter().map(line);
+        let lines = lines.collect::<Result<Vec<_>, Fault>>()?;
         Ok(Page { lines, total, page, withheld })
     }
 
@@ -401,7 +444,7 @@ impl Glance<'_> {
         let directory = self.directory();
         let mut found = matching::<RoleRow>(directory, wanted)?;
         if wanted.sort == "created" {
-            found.sort_by_key(|role| role.row.created);
+            by_creation::<RoleRow>(directory, &mut found)?;
         }
         let Page { lines, total, page, withheld } = cut(found, wanted, withheld);
         let line = |role: Named<RoleRow>| {
@@ -415,7 +458,8 @@ impl Glance<'_> {
             let Named { name, row, .. } = role;
             Ok(RoleLine { name, path: row.path, created: row.created, facts })
         };
-        let lines = lines.into_iter().map(line).collect::<Result<Vec<_>, Fault>>()?;
+        let lines = directory.those(&lines)?.into_iter().map(line);
+        let lines = lines.collect::<Result<Vec<_>, Fault>>()?;
         Ok(Page { lines, total, page, withheld })
     }
 
@@ -473,14 +517,28 @@ impl Glance<'_> {
     }
 }
 
-/// Those whose name holds what is searched, in the order of their names.
+/// The ids of those whose name holds what is searched, in the order of their names.
 fn matching<P: Principal>(
     directory: Directory<'_>,
     wanted: &Wanted,
-) -> Result<Vec<Named<P>>, Fault> {
+) -> Result<Vec<UniqueId>, Fault> {
     let search = wanted.search.to_lowercase();
-    let is_wanted = |name: &str| search.is_empty() || name.to_lowercase().contains(&search);
-    Ok(directory.all_named::<P>(is_wanted)?)
+    if search.is_empty() {
+        return Ok(directory.ids::<P>()?.to_vec());
+    }
+    let found = directory.all_named::<P>(|name| name.to_lowercase().contains(&search))?;
+    Ok(found.into_iter().map(|named| named.row.id().clone()).collect())
+}
+
+fn by_creation<P: Principal>(
+    directory: Directory<'_>,
+    found: &mut [UniqueId],
+) -> Result<(), Fault> {
+    let rows = P::read_all(directory)?;
+    let created: HashMap<&UniqueId, Timestamp> =
+        rows.iter().map(|row| (row.id(), row.created())).collect();
+    found.sort_by_key(|id| created.get(id).copied());
+    Ok(())
 }
 
 /// Managed and inline policies of an owner.
