@@ -131,6 +131,11 @@ impl<'a> Transaction<'a> {
         self.changes.is_empty()
     }
 
+    /// What it changed so far.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
     /// The account that it changes.
     pub fn account(&self) -> AccountId {
         self.meta.account

@@ -80,7 +80,12 @@ impl Service {
         let (documents, facts) = (&*self.documents, &*self.activity);
         let mut writing = Writing { tx: &mut tx, caller, documents, facts, concerns: None };
         operation.run(&mut writing)?;
-        let found = diff::between(&self.documents, caller.account, &now, &tx, None)?;
+        let mut owners = Vec::new();
+        for change in tx.changes() {
+            diff::each_owner(change, &mut |id| owners.push(id));
+        }
+        let whom = diff::Whom::concerned(owners.into_iter(), caller.account, [&now, &tx])?;
+        let found = diff::between(&self.documents, caller.account, &now, &tx, &whom)?;
         let principals: Vec<Value> =
             found.principals.iter().map(|one| diff::shown(one, &[])).collect();
         Ok(json!({

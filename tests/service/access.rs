@@ -227,7 +227,7 @@ fn what_is_not_known_is_told_as_unknown() {
 }
 
 /// One random act on a small account with everything that judges a principal in it.
-fn act(world: &World, random: &dyn Random) {
+pub(super) fn act(world: &World, random: &dyn Random) {
     let [what, who, which, how, wait] = random_bytes::<5>(random).unwrap();
     world.clock.advance(i64::from(wait) * 40);
     let user = format!("u{}", who % 2);

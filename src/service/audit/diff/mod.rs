@@ -2,8 +2,9 @@
 //! pattern, and by which events. Not a text diff: what the evaluator decides on both sides is compared.
 //!
 //! The two states are two readers: two moments of the ledger, or the present and what a change would make of
-//! it ([`crate::service::dry_run`]). A principal is looked at if anything that judges it is not the same on
-//! both sides ([`grounds`](crate::service::grounds)). What it is asked are the actions that its changed statements
+//! it ([`crate::service::dry_run`]). A principal is looked at if a change between them may concern it (`touched`; of
+//! many changes everybody is), and compared if anything that judges it is not the same on both sides
+//! ([`grounds`](crate::service::grounds)). What it is asked are the actions that its changed statements
 //! are about, each on the resources that its statements name (`probes`): a resource pattern is asked for as it is
 //! written, so that an answer speaks of all that it stands for; and of actions that no policy tells apart one is
 //! asked for all (`vocabulary`). What comes out is put together again to patterns (`patterns`), with the events
@@ -16,6 +17,7 @@
 mod patterns;
 mod probes;
 mod responsible;
+mod touched;
 mod vocabulary;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,10 +26,11 @@ use serde_json::{Value, json};
 
 use self::patterns::Patterns;
 use self::probes::{Compared, Held, Side};
-use self::responsible::Responsible;
+use self::responsible::{Responsible, stretch};
+pub use self::touched::{Whom, each_owner};
 use self::vocabulary::{Actions, Vocabulary};
 use super::names;
-use crate::identity::id::UniqueId;
+use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;
 use crate::projection::directory::Directory;
 use crate::projection::tables::{ORGANIZATION, OrganizationRow, RoleRow, UserRow};
@@ -40,6 +43,9 @@ use crate::service::fault::Fault;
 use crate::service::grounds::{Gathering, Grounds};
 use crate::service::moment::Moment;
 use crate::service::work;
+
+/// Events between two moments up to which it pays to look first whom they concern.
+const FEW: u64 = 5_000;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,13 +102,21 @@ pub fn between(
     account: AccountId,
     before: &dyn Reader,
     after: &dyn Reader,
-    only: Option<&UniqueId>,
+    whom: &Whom,
 ) -> Result<Differences, Fault> {
     let wholes = [before, after].map(|reader| Whole::new(reader, account));
-    let [before, after] = &wholes;
+    let is_large = match whom {
+        Whom::Everybody => true,
+        Whom::These(ids) => Directory::new(after, account).is_most_of(ids.len())?,
+    };
+    // To read an account whole is worth it for many.
+    let [before, after]: [&dyn Reader; 2] = match &wholes {
+        [before, after] if is_large => [before, after],
+        _ => [before, after],
+    };
     let read = |reader| {
         let gathering = Gathering::new(documents, Directory::new(reader, account))?;
-        let members = members_of(&gathering, only)?;
+        let members = members_of(&gathering, whom)?;
         Ok::<_, Fault>((gathering, members))
     };
     // Reading either side takes as long as comparing them.
@@ -161,20 +175,27 @@ struct Member {
     closure: Vec<UniqueId>,
 }
 
-fn members_of(gathering: &Gathering<'_>, only: Option<&UniqueId>) -> Result<Vec<Member>, Fault> {
+fn members_of(gathering: &Gathering<'_>, whom: &Whom) -> Result<Vec<Member>, Fault> {
     let directory = gathering.directory();
     if directory.is_closed()? {
         return Ok(Vec::new());
     }
-    let is_asked = |id: &UniqueId| only.is_none_or(|only| only == id);
-    let mut members = Vec::new();
-    for user in directory.all::<UserRow>()?.into_iter().filter(|user| is_asked(&user.row.id)) {
+    let (users, roles) = match whom {
+        Whom::Everybody => (directory.all::<UserRow>()?, directory.all::<RoleRow>()?),
+        Whom::These(ids) => {
+            let is_role = |id: &UniqueId| id.kind() == Some(IdKind::Role);
+            let (roles, users): (Vec<_>, Vec<_>) = ids.iter().cloned().partition(is_role);
+            (directory.those::<UserRow>(&users)?, directory.those::<RoleRow>(&roles)?)
+        }
+    };
+    let mut members = Vec::with_capacity(users.len() + roles.len());
+    for user in users {
         let mut closure = Vec::new();
         let grounds = gathering.of_user(&user.row, &mut closure)?;
         let found = Found { kind: "user", id: user.row.id, name: user.name, arn: user.arn };
         members.push(Member { found, grounds, closure });
     }
-    for role in directory.all::<RoleRow>()?.into_iter().filter(|role| is_asked(&role.row.id)) {
+    for role in roles {
         let mut closure = Vec::new();
         let grounds = gathering.of_role(&role.row, &mut closure)?;
         let found = Found { kind: "role", id: role.row.id, name: role.name, arn: role.arn };
@@ -233,14 +254,23 @@ pub fn diff(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Re
         None => None,
         Some(name) => {
             let found = names::one(Directory::new(after, account), name);
-            Some(found.or_else(|_| names::one(Directory::new(&before, account), name))?.id)
+            let found = found.or_else(|_| names::one(Directory::new(&before, account), name))?;
+            Some(Whom::These([found.id].into()))
         }
     };
-    let (found, responsible) = work::both(
-        || between(service.documents(), account, &before, after, only.as_ref()),
-        || Responsible::between(account, &before, after),
-    )?;
-    let (found, responsible) = (found?, responsible?);
+    let (ledger, events) = (after.ledger(), stretch(account, &before, after)?);
+    let compare = |whom: &Whom| between(service.documents(), account, &before, after, whom);
+    let (found, responsible) = if events.last < events.first + FEW {
+        let responsible = Responsible::of_stretch(ledger, events)?;
+        let concerned = || Whom::concerned(responsible.owners(), account, [&before, after]);
+        let whom = only.map_or_else(concerned, Ok)?;
+        (compare(&whom)?, responsible)
+    } else {
+        let whom = only.unwrap_or(Whom::Everybody);
+        let found = || compare(&whom);
+        let (found, responsible) = work::both(found, || Responsible::of_stretch(ledger, events))?;
+        (found?, responsible?)
+    };
     let shown = found.principals.iter().map(|one| shown(one, &responsible.of(&one.closure)));
     Ok(json!({
         "from": ask.from.to_string(),

@@ -1,11 +1,11 @@
 //! The events between two moments that change who may do what, and whose permissions each has a say in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::touched::each_owner;
 use crate::identity::Event;
-use crate::identity::change::{Change, MemberAdded, MemberRemoved, PolicyAttached, PolicyDetached};
 use crate::identity::id::UniqueId;
-use crate::ledger::{AccountId, Frame};
+use crate::ledger::{AccountId, Frame, Ledger};
 use crate::projection::{ProjectionError, View};
 use crate::service::fault::Fault;
 use crate::service::overview::timeline::is_privileged;
@@ -22,25 +22,22 @@ pub struct Responsible {
     /// Those that have a say in what everybody may do.
     of_all: Vec<u64>,
     by_id: HashMap<String, Vec<u64>>,
+    /// Whose permissions any of the events is about.
+    owners: HashSet<String>,
     /// Whether there were more events than are searched.
     pub truncated: bool,
 }
 
 impl Responsible {
-    /// Those between two views, in either order.
+    /// Those of a stretch of events, or the first of them.
     ///
     /// # Errors
     /// Whatever keeps the ledger from being read.
-    pub fn between(account: AccountId, before: &View, after: &View) -> Result<Self, Fault> {
-        let ledger = after.ledger();
-        let first = ledger.events_of(account, before.position_of(account)?)?;
-        let last = ledger.events_of(account, after.position_of(account)?)?;
-        let (first, last) = (first.min(last), first.max(last));
-        let truncated = last > first + SEARCHED;
-        let mut responsible = Responsible { truncated, ..Responsible::default() };
-        let searched = last.min(first + SEARCHED);
-        let range = Range { account, first: first + 1, last: searched, seen: searched };
-        let mut frames = range.frames(ledger);
+    pub fn of_stretch(ledger: &Ledger, range: Range) -> Result<Self, Fault> {
+        let last = range.last.min(range.first.saturating_add(SEARCHED - 1));
+        let mut responsible =
+            Responsible { truncated: last < range.last, ..Responsible::default() };
+        let mut frames = Range { last, seen: last, ..range }.frames(ledger);
         while let Some((position, bytes)) = frames.pop()? {
             let frame = Frame::read(position, &bytes)?;
             responsible.add(position, &Event::decode(frame.body).map_err(ProjectionError::from)?);
@@ -48,7 +45,19 @@ impl Responsible {
         Ok(responsible)
     }
 
+    /// Whose permissions any of the events is about, unless there were too many.
+    pub fn owners(&self) -> impl Iterator<Item = &str> {
+        self.owners.iter().map(String::as_str)
+    }
+
     fn add(&mut self, position: u64, event: &Event) {
+        for change in &event.changes {
+            each_owner(change, &mut |id| {
+                if !self.owners.contains(id) {
+                    self.owners.insert(id.to_owned());
+                }
+            });
+        }
         if is_of_all(event) {
             self.of_all.push(position);
         } else if is_privileged(event) || makes_or_ends(event) {
@@ -74,20 +83,16 @@ impl Responsible {
     }
 }
 
-/// Hands out the ids of those whose own permissions a change is about: a policy that is attached to one is the same
-/// as before for all others who have it, and a group that somebody joins for its other members.
-fn each_owner<'a>(change: &'a Change, each: &mut dyn FnMut(&'a str)) {
-    match change {
-        Change::PolicyAttached(PolicyAttached { owner, .. })
-        | Change::PolicyDetached(PolicyDetached { owner, .. }) => each(owner.as_str()),
-        Change::MemberAdded(MemberAdded { user, .. })
-        | Change::MemberRemoved(MemberRemoved { user, .. }) => each(user.as_str()),
-        Change::BoundarySet(set) => each(set.owner.as_str()),
-        // Whom a role trusts is no permission of theirs.
-        Change::RoleCreated(made) => each(made.role.as_str()),
-        Change::TrustUpdated(updated) => each(updated.role.as_str()),
-        other => other.each_id(each),
-    }
+/// The events of an account between two views, in either order.
+///
+/// # Errors
+/// Whatever keeps the ledger from being read.
+pub fn stretch(account: AccountId, before: &View, after: &View) -> Result<Range, Fault> {
+    let ledger = after.ledger();
+    let first = ledger.events_of(account, before.position_of(account)?)?;
+    let last = ledger.events_of(account, after.position_of(account)?)?;
+    let (first, last) = (first.min(last), first.max(last));
+    Ok(Range { account, first: first + 1, last, seen: last })
 }
 
 /// Whether an event has a say in what everybody may do.
