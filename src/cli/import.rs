@@ -42,7 +42,7 @@ pub enum ImportCommand {
         #[arg(long)]
         from_empty: bool,
     },
-    /// How far an import is, and before which records others are missing
+    /// How far an import is, before which records others are missing, and which are doubtful
     Status,
     /// Complete an import without a second snapshot: what happens from now on happens here
     Complete,

@@ -32,6 +32,11 @@ use crate::service::{Service, subject_of};
 pub const SKEW: i64 = 3;
 /// Rounds in which the records of a second are tried.
 const ROUNDS: usize = 8;
+
+/// Why a record that has another one's id is doubtful.
+pub const CONTRADICTED: &str = "another record with this id says something else, and was taken";
+/// Why a record is doubtful whose name passed on.
+pub const AMBIGUOUS: &str = "its name passed to another in this second: it may mean either";
 /// Missing records that are listed; all are counted.
 pub const LISTED: usize = 1_000;
 /// The field under which it is sealed what is missing.
@@ -242,7 +247,7 @@ impl Batch<'_, '_> {
     /// Keeps, once, that a record says otherwise than the one that has its id.
     fn contradicts(&mut self, record: Record) -> Result<(), Fault> {
         self.tally.contradictory += 1;
-        self.tally.doubt(&record, "another record with this id says something else, and was taken");
+        self.tally.doubt(&record, CONTRADICTED);
         let content = content_hash(&codec::encode(&record).map_err(Fault::internal)?);
         let account = self.scene.account;
         let key = contradiction(&record.id, &content);
@@ -418,10 +423,7 @@ impl Batch<'_, '_> {
         self.tally.unknown_credentials += u64::from(unknown);
         if is_ambiguous {
             self.tally.ambiguous += 1;
-            self.tally.doubt(
-                &act.record,
-                "its name passed to another in this second: it may mean either",
-            );
+            self.tally.doubt(&act.record, AMBIGUOUS);
         }
         if let Some(what) = missing {
             self.tally.missing += 1;

@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::replay::{LISTED, MISSING_FIELD};
+use super::replay::{AMBIGUOUS, CONTRADICTED, LISTED, MISSING_FIELD};
+use crate::base::time::Timestamp;
 use crate::identity::Event;
 use crate::identity::change::Change;
 use crate::ledger::AccountId;
+use crate::projection::directory::ERASED;
 use crate::projection::tables::{ImportRow, ImportStage};
 use crate::projection::{ProjectionError, Reader, View, sealing};
 use crate::service::fault::Fault;
 use crate::service::subject_of;
 
-/// What is in by now, and before which records others are missing.
+/// What is in by now, before which records others are missing, and which are doubtful.
 ///
 /// # Errors
 /// Events that cannot be read.
@@ -23,7 +25,7 @@ pub fn status(
 ) -> Result<Value, Fault> {
     let (mut entities, mut records, mut late, mut missing) = (0u64, 0u64, 0u64, 0u64);
     let (mut contradictory, mut ambiguous, mut differences) = (0u64, 0u64, None);
-    let mut list = Vec::new();
+    let (mut list, mut doubts) = (Vec::new(), Vec::new());
     let mut until = row.since;
     let ledger = view.ledger();
     let count = ledger.events_of(account, view.cut().position)?;
@@ -32,6 +34,12 @@ pub fn status(
         let bytes = ledger.event(position)?;
         let frame = crate::ledger::Frame::read(position, &bytes)?;
         let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
+        let happened_at = frame.header.happened_at;
+        let mut doubt = |at: Timestamp, record: &str, why: &str| {
+            if doubts.len() < LISTED {
+                doubts.push(told((position, at, record), &event, "doubt", why));
+            }
+        };
         for change in &event.changes {
             match change {
                 Change::RecordReplayed(c) => {
@@ -48,18 +56,19 @@ pub fn status(
                             MISSING_FIELD,
                             sealed,
                         )?;
-                        list.push(json!({
-                            "event": position,
-                            "at": c.at.to_string(),
-                            "record": c.record,
-                            "operation": event.origin.operation,
-                            "missing": what,
-                        }));
+                        let what = what.unwrap_or_else(|| ERASED.to_owned());
+                        list.push(told((position, c.at, &c.record), &event, "missing", &what));
                     }
                 }
                 Change::LateEvidence(_) => late += 1,
-                Change::EvidenceContradicted(_) => contradictory += 1,
-                Change::OrderAmbiguous(_) => ambiguous += 1,
+                Change::EvidenceContradicted(c) => {
+                    contradictory += 1;
+                    doubt(c.at, &c.record, CONTRADICTED);
+                }
+                Change::OrderAmbiguous(c) => {
+                    ambiguous += 1;
+                    doubt(happened_at, &c.record, AMBIGUOUS);
+                }
                 Change::BaselineTaken(c) => entities = u64::from(c.entities),
                 Change::ImportCompleted(c) => differences = c.compared.map(|_| c.differences),
                 _ => {}
@@ -85,5 +94,22 @@ pub fn status(
         "differences": differences,
         "missing": missing,
         "missing_records": list,
+        "doubtful_records": doubts,
     }))
+}
+
+/// A record in a list of what is to be looked at, and the event that was made of it.
+fn told(
+    (position, at, record): (u64, Timestamp, &str),
+    event: &Event,
+    why: &str,
+    what: &str,
+) -> Value {
+    json!({
+        "event": position,
+        "at": at.to_string(),
+        "record": record,
+        "operation": event.origin.operation,
+        why: what,
+    })
 }

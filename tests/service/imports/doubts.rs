@@ -23,6 +23,13 @@ fn doubtful(report: &Value) -> Vec<&str> {
     list.iter().map(|one| one["record"].as_str().unwrap()).collect()
 }
 
+/// Time, id, operation and doubt of each record that is doubtful, as a report or the status lists them.
+fn listed(answer: &Value) -> Vec<[&str; 4]> {
+    let list = answer["doubtful_records"].as_array().unwrap().iter();
+    list.map(|one| ["at", "record", "operation", "doubt"].map(|key| one[key].as_str().unwrap()))
+        .collect()
+}
+
 #[test]
 fn of_two_records_with_one_id_that_differ_one_is_taken_and_the_other_told_once() {
     let import = Import::new(41);
@@ -50,7 +57,9 @@ fn of_two_records_with_one_id_that_differ_one_is_taken_and_the_other_told_once()
     let again = import.trail(&trail).unwrap();
     assert_eq!((&again["replayed"], &again["contradictory"]), (&0.into(), &2.into()), "{again:#}");
     assert_eq!(import.world.head(), head);
-    assert_eq!(import.act("import-status", json!({})).unwrap()["contradictory"], 2);
+    let status = import.act("import-status", json!({})).unwrap();
+    assert_eq!(status["contradictory"], 2);
+    assert_eq!(listed(&status), listed(&report));
     import.act("import-complete", json!({})).unwrap();
     let shown = show(&import, "user/ann").unwrap();
     assert_eq!(shown["attached_policies"].as_array().unwrap().len(), 1, "{shown}");
@@ -114,8 +123,10 @@ fn whom_a_record_means_is_in_doubt_where_a_renaming_passes_the_name_on() {
     }
     // The history keeps the doubt.
     let import = Import::new(48);
-    empty(&import, &all_at_once);
-    assert_eq!(import.act("import-status", json!({})).unwrap()["ambiguous"], 1);
+    let report = empty(&import, &all_at_once);
+    let status = import.act("import-status", json!({})).unwrap();
+    assert_eq!(status["ambiguous"], 1);
+    assert_eq!(listed(&status), listed(&report));
 }
 
 fn snapshot(user_: Value) -> Value {
