@@ -22,7 +22,8 @@ use parking_lot::RwLock;
 use rocksdb::properties::SIZE_ALL_MEM_TABLES;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+    DBRecoveryMode, Options, ReadOptions, SliceTransform, WriteBatch, WriteBufferManager,
+    WriteOptions,
 };
 
 use super::{
@@ -35,7 +36,11 @@ const WAL_BYTES: u64 = 64 << 20;
 const MEMTABLE_BYTES: usize = 16 << 20;
 /// The activity book writes its tables in small portions: on a full device there is only a reserve for them.
 const ACTIVITY_MEMTABLE_BYTES: usize = 4 << 20;
+/// Blocks that were read, and memtables: these count as part of it, so that memory has one bound however much is
+/// written.
 const CACHE_BYTES: usize = 64 << 20;
+/// Memtables of all families together; beyond it the oldest are written as tables.
+const MEMTABLES_BYTES: usize = 32 << 20;
 /// What a device must take besides what memory holds to count as having room: a log, a manifest and some to
 /// go on.
 const ROOM_BYTES: usize = 4 << 20;
@@ -52,6 +57,7 @@ pub struct RocksStore {
     path: PathBuf,
     families: &'static [Family],
     cache: Cache,
+    memtables: WriteBufferManager,
     clearings: Clearings,
     // Or why it could not be opened again.
     db: RwLock<Result<DB, StoreError>>,
@@ -64,11 +70,17 @@ impl RocksStore {
         // A probe that a kill left behind.
         let _ = std::fs::remove_file(probe(path));
         let cache = Cache::new_lru_cache(CACHE_BYTES);
-        let db = open_db(path, families, &cache)?;
+        let memtables = WriteBufferManager::new_write_buffer_manager_with_cache(
+            MEMTABLES_BYTES,
+            false,
+            cache.clone(),
+        );
+        let db = open_db(path, families, (&cache, &memtables))?;
         Ok(RocksStore {
             path: path.to_owned(),
             families,
             cache,
+            memtables,
             clearings: Clearings::default(),
             db: RwLock::new(Ok(db)),
         })
@@ -97,7 +109,11 @@ fn unwritten(db: &DB, families: &[Family]) -> Result<usize, StoreError> {
     })
 }
 
-fn open_db(path: &Path, families: &[Family], cache: &Cache) -> Result<DB, StoreError> {
+fn open_db(
+    path: &Path,
+    families: &[Family],
+    (cache, memtables): (&Cache, &WriteBufferManager),
+) -> Result<DB, StoreError> {
     // From text first: this call makes a new Options and would drop what was set before.
     let mut options = Options::get_options_from_string(
         &mut Options::default(),
@@ -110,6 +126,7 @@ fn open_db(path: &Path, families: &[Family], cache: &Cache) -> Result<DB, StoreE
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_paranoid_checks(true);
     options.set_max_total_wal_size(WAL_BYTES);
+    options.set_write_buffer_manager(memtables);
     options.set_keep_log_file_num(4);
     options.set_max_log_file_size(4 << 20);
     options.set_max_open_files(512);
@@ -260,7 +277,7 @@ impl Store for RocksStore {
         // Closed first: the folder is locked.
         *db = Err(StoreError::Failed("it is closed".into()));
         *db = manifest::check(&self.path)
-            .and_then(|()| open_db(&self.path, self.families, &self.cache));
+            .and_then(|()| open_db(&self.path, self.families, (&self.cache, &self.memtables)));
         db.as_ref().map(|_| ()).map_err(StoreError::clone)
     }
 }
