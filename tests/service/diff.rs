@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use domesday::base::form_tree::Form;
 use domesday::base::random::SeededRandom;
 use domesday::ledger::AccountId;
+use domesday::projection::directory::Directory;
 use domesday::projection::tables::ACCOUNTS;
 use domesday::projection::view::ReadTables;
 use domesday::service::Call;
-use domesday::service::audit::{self, Question};
+use domesday::service::audit::diff::Whom;
+use domesday::service::audit::{self, Question, names};
 use domesday::service::fault::Fault;
 use domesday::service::operation::Api;
 use serde_json::Value;
@@ -307,6 +309,15 @@ fn a_policy_concerns_all_whom_it_is_attached_to_or_bounds_and_nobody_else() {
     let lost = ["attached", "bounded", "member"].map(|user| format!("user/{user} - sqs:* on *"));
     assert_eq!(lines(&answer), BTreeSet::from(lost));
     assert_eq!(answer["examined"], 3);
+    // The text of a policy that all accounts share comes into an account with a snapshot of it.
+    let (now, account) = (world.service.now(), world.caller(admin).unwrap().account);
+    let whom = Whom::concerned([all.1].into_iter(), account, [&now, &now]).unwrap();
+    let Whom::These(ids) = whom else { panic!("not everybody has it: {whom:?}") };
+    let called = |id| names::by_id(Directory::new(&now, account), id).unwrap().unwrap().name;
+    let mut holders: Vec<String> = ids.iter().map(called).collect();
+    holders.sort();
+    holders.retain(|name| name != "admin");
+    assert_eq!(holders, ["bounded", "other"]);
     // What concerns everybody is asked of everybody.
     let from = here(&world);
     world.ok(admin, "UpdateAccountPasswordPolicy", &[("AllowUsersToChangePassword", "true")]);

@@ -41,8 +41,8 @@ impl Whom {
             return Ok(Whom::Everybody);
         }
         let mut found = Concerned { account, readers: [before, after], ids: BTreeSet::new() };
-        for owner in owners.filter_map(UniqueId::parse) {
-            found.add(&owner)?;
+        for owner in owners {
+            found.add(owner)?;
         }
         Ok(Whom::These(found.ids))
     }
@@ -74,28 +74,36 @@ struct Concerned<'a> {
 }
 
 impl Concerned<'_> {
-    fn add(&mut self, owner: &UniqueId) -> Result<(), ProjectionError> {
-        match owner.kind() {
+    /// Adds whom an owner has a say in: a unique id, or the ARN of a policy that all accounts share.
+    fn add(&mut self, owner: &str) -> Result<(), ProjectionError> {
+        let Some(id) = UniqueId::parse(owner) else {
+            let shared = PolicyRef(owner.to_owned());
+            return if shared.is_shared() { self.add_holders(&shared) } else { Ok(()) };
+        };
+        match id.kind() {
             Some(IdKind::User | IdKind::Role) => {
-                self.ids.insert(owner.clone());
+                self.ids.insert(id);
             }
             Some(IdKind::Group) => {
                 for reader in self.readers {
-                    let members = reader.list(self.account, &MEMBERS, owner)?;
+                    let members = reader.list(self.account, &MEMBERS, &id)?;
                     self.ids.extend(members.into_iter().map(|member| member.user));
                 }
             }
-            Some(IdKind::Policy) => {
-                let policy = PolicyRef(owner.to_string());
-                for reader in self.readers {
-                    for table in [&ATTACHED_TO, &BOUNDS] {
-                        for row in reader.list(self.account, table, &policy)? {
-                            self.add(&row.owner)?;
-                        }
-                    }
+            Some(IdKind::Policy) => self.add_holders(&PolicyRef(id.to_string()))?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds those whom a policy is attached to or bounds.
+    fn add_holders(&mut self, policy: &PolicyRef) -> Result<(), ProjectionError> {
+        for reader in self.readers {
+            for table in [&ATTACHED_TO, &BOUNDS] {
+                for row in reader.list(self.account, table, policy)? {
+                    self.add(row.owner.as_str())?;
                 }
             }
-            _ => {}
         }
         Ok(())
     }
