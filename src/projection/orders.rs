@@ -18,6 +18,8 @@ pub type Order = Arc<[UniqueId]>;
 
 /// Ids that are kept at most, of all accounts; beyond it all orders are dropped. 28 bytes each: 5.6 MB.
 const IDS: usize = 200_000;
+/// What an order costs beside its ids, in ids.
+const ORDER: usize = 8;
 
 /// The orders of one ledger, by the account and the table.
 #[derive(Default)]
@@ -32,8 +34,12 @@ struct Kept {
 }
 
 impl Kept {
-    fn ids(&self) -> usize {
-        [&self.newest, &self.past].into_iter().flatten().map(|(_, ids)| ids.len()).sum()
+    fn place(&mut self, is_newest: bool) -> &mut Option<(u64, Order)> {
+        if is_newest { &mut self.newest } else { &mut self.past }
+    }
+
+    fn cost(&self) -> usize {
+        [&self.newest, &self.past].into_iter().flatten().map(|(_, ids)| ids.len() + ORDER).sum()
     }
 }
 
@@ -48,27 +54,43 @@ impl Orders {
     }
 
     /// Keeps the order that a view at `position` found. `is_newest` says whether no commit after it has touched the
-    /// table; it is asked while no commit can tell us otherwise.
-    pub fn keep(&self, table: &[u8], position: u64, ids: &Order, is_newest: impl Fn() -> bool) {
+    /// table, `is_live` whether the rows that it was read from are those that views read; they are asked where whoever
+    /// changes that cannot have told us yet, or waits to.
+    pub fn keep(
+        &self,
+        table: &[u8],
+        position: u64,
+        ids: &Order,
+        is_newest: impl Fn() -> bool,
+        is_live: impl Fn() -> bool,
+    ) {
         let mut orders = self.0.lock();
-        let others = |(key, kept): (&Vec<u8>, &Kept)| if key == table { 0 } else { kept.ids() };
-        // An order of now and one of the past, of about as many.
-        let needed = ids.len().saturating_mul(2);
-        if needed > IDS {
+        let is_newest = is_newest();
+        if !is_live() {
             return;
         }
-        if orders.iter().map(others).sum::<usize>() + needed > IDS {
+        // What is replaced does not count.
+        if let Some(kept) = orders.get_mut(table) {
+            *kept.place(is_newest) = None;
+        }
+        let cost = ids.len() + ORDER;
+        if orders.values().map(Kept::cost).sum::<usize>() + cost > IDS {
             orders.clear();
         }
-        let kept = orders.entry(table.to_vec()).or_default();
-        let place = if is_newest() { &mut kept.newest } else { &mut kept.past };
-        *place = Some((position, ids.clone()));
+        if cost <= IDS {
+            let kept = orders.entry(table.to_vec()).or_default();
+            *kept.place(is_newest) = Some((position, ids.clone()));
+        }
     }
 
     /// A commit touched a table: what was its newest order is none any more.
     pub fn touch(&self, table: &[u8]) {
-        if let Some(kept) = self.0.lock().get_mut(table) {
+        let mut orders = self.0.lock();
+        if let Some(kept) = orders.get_mut(table) {
             kept.newest = None;
+            if kept.past.is_none() {
+                orders.remove(table);
+            }
         }
     }
 
@@ -87,15 +109,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn what_is_kept_is_bounded_in_whatever_order_it_comes() {
         let orders = Orders::default();
-        for number in 0..20_u8 {
-            orders.keep(&[number], 1, &ids(IDS / 8), || number % 2 == 0);
-            let kept: usize = orders.0.lock().values().map(Kept::ids).sum();
-            assert!(kept <= IDS, "{kept}");
-            assert!(orders.of(&[number], 1).is_some());
+        let sizes = [IDS / 2, 10, IDS / 8, IDS / 4, IDS / 3, 0, IDS / 2];
+        for (number, size) in (0..20_u8).zip(sizes.into_iter().cycle()) {
+            for is_newest in [false, true] {
+                orders.keep(&[number % 5], 1, &ids(size / 2 + 1), || is_newest, || true);
+                let kept: usize = orders.0.lock().values().map(Kept::cost).sum();
+                assert!(kept <= IDS, "{kept}");
+                assert!(orders.of(&[number % 5], 1).is_some());
+            }
         }
-        orders.keep(&[99], 1, &ids(IDS), || true);
+        orders.keep(&[99], 1, &ids(IDS), || true, || true);
         assert!(orders.of(&[99], 1).is_none());
+    }
+
+    #[test]
+    fn an_order_of_rows_that_no_view_reads_any_more_is_not_kept() {
+        let orders = Orders::default();
+        for is_newest in [false, true] {
+            orders.keep(&[1], 7, &ids(3), || is_newest, || false);
+            assert!(orders.of(&[1], 7).is_none());
+        }
+        orders.keep(&[1], 7, &ids(3), || true, || true);
+        orders.touch(&[1]);
+        assert!(orders.0.lock().is_empty(), "nothing is left of what a commit touched");
     }
 }

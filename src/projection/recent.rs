@@ -119,10 +119,10 @@ impl Recent {
         self.orders.of(start, position)
     }
 
-    /// Keeps the order in which a view at `position` found the ids of a table.
-    pub fn keep_order(&self, start: &[u8], position: u64, ids: &Order) {
+    /// Keeps the order in which a view at `position` found the ids of a table, if the rows that it reads are live.
+    pub fn keep_order(&self, start: &[u8], position: u64, ids: &Order, is_live: impl Fn() -> bool) {
         let is_newest = || self.with(start, |shard| shard.touched <= position).unwrap_or(false);
-        self.orders.keep(start, position, ids, is_newest);
+        self.orders.keep(start, position, ids, is_newest, is_live);
     }
 
     /// The sealed secret of a commitment: as [`row`](Self::row).
@@ -332,7 +332,7 @@ mod tests {
         let recent = Recent::new(0);
         let table = stored("");
         assert!(recent.order(&table, 5).is_none());
-        recent.keep_order(&table, 5, &order(1));
+        recent.keep_order(&table, 5, &order(1), || true);
         let found = |position| recent.order(&table, position).map(|ids| ids.len());
         assert_eq!([4, 5, 9].map(found), [None, Some(1), Some(1)]);
         write(&recent, 10, &[[7; 16].as_slice(), &[4], b"a\0"].concat(), None);
@@ -340,12 +340,12 @@ mod tests {
         write(&recent, 11, &stored("a\0"), Some(b"row"));
         assert_eq!([5, 10, 11].map(found), [None; 3]);
         // Who read it before the commit keeps it for that position alone.
-        recent.keep_order(&table, 10, &order(2));
+        recent.keep_order(&table, 10, &order(2), || true);
         assert_eq!([9, 10, 11].map(found), [None, Some(2), None]);
-        recent.keep_order(&table, 11, &order(3));
+        recent.keep_order(&table, 11, &order(3), || true);
         assert_eq!([10, 11, 12].map(found), [Some(2), Some(3), Some(3)]);
         recent.forget(20);
-        recent.keep_order(&table, 19, &order(4));
+        recent.keep_order(&table, 19, &order(4), || true);
         assert_eq!([11, 19, 20].map(found), [None, Some(4), None]);
     }
 

@@ -325,7 +325,9 @@ impl Reader for View {
     ) -> Result<(), ProjectionError> {
         if self.keeps {
             let start = row::stored_prefix(account, &[table]);
-            self.projections.recent().keep_order(&start, self.position_of(account)?, ids);
+            let (position, is_live) =
+                (self.position_of(account)?, || self.rows == self.projections.live_side());
+            self.projections.recent().keep_order(&start, position, ids, is_live);
         }
         Ok(())
     }

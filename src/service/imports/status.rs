@@ -34,7 +34,6 @@ pub fn status(
         let bytes = ledger.event(position)?;
         let frame = crate::ledger::Frame::read(position, &bytes)?;
         let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
-        let happened_at = frame.header.happened_at;
         let mut doubt = |at: Timestamp, record: &str, why: &str| {
             if doubts.len() < LISTED {
                 doubts.push(told((position, at, record), &event, "doubt", why));
@@ -67,7 +66,14 @@ pub fn status(
                 }
                 Change::OrderAmbiguous(c) => {
                     ambiguous += 1;
-                    doubt(happened_at, &c.record, AMBIGUOUS);
+                    // What is replayed may happen later than its record says: it waited for another one.
+                    let replayed = event.changes.iter().find_map(|change| match change {
+                        Change::RecordReplayed(replayed) if replayed.record == c.record => {
+                            Some(replayed.at)
+                        }
+                        _ => None,
+                    });
+                    doubt(replayed.unwrap_or(frame.header.happened_at), &c.record, AMBIGUOUS);
                 }
                 Change::BaselineTaken(c) => entities = u64::from(c.entities),
                 Change::ImportCompleted(c) => differences = c.compared.map(|_| c.differences),

@@ -127,6 +127,29 @@ fn whom_a_record_means_is_in_doubt_where_a_renaming_passes_the_name_on() {
     let status = import.act("import-status", json!({})).unwrap();
     assert_eq!(status["ambiguous"], 1);
     assert_eq!(listed(&status), listed(&report));
+    // Also of a record that waits for one of the next second: it happened no earlier than that.
+    let arn = format!("arn:aws:iam::{DIGITS}:policy/p");
+    let made_later = {
+        let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:Get*","Resource":"*"}]}"#;
+        let asked = json!({ "policyName": "p", "policyDocument": text });
+        let made = json!({ "policy": {
+            "policyName": "p", "policyId": "ANPAP0000000000000001", "arn": arn, "defaultVersionId": "v1",
+            "path": "/",
+        } });
+        record("e", "2026-05-01T10:00:01Z", "CreatePolicy", asked, made)
+    };
+    let given = json!({ "userName": "ann", "policyArn": arn });
+    let given = record("c", LATER, "AttachUserPolicy", given, Value::Null);
+    let import = Import::new(49);
+    let report = empty(&import, &[ann(), renamed("b", LATER), given, new(LATER), made_later]);
+    assert_eq!((&report["ambiguous"], &report["missing"]), (&1.into(), &0.into()), "{report:#}");
+    let status = import.act("import-status", json!({})).unwrap();
+    assert_eq!(listed(&status), listed(&report));
+    assert_eq!(listed(&status)[0][..2], ["2026-05-01T10:00:00Z", "c"]);
+    import.act("import-complete", json!({})).unwrap();
+    let events = import.question(DIGITS, "events", &[("operation", "AttachUserPolicy")], None);
+    let happened = events.unwrap()["events"][0]["happened_at"].clone();
+    assert_eq!(happened, "2026-05-01T10:00:01.000000Z");
 }
 
 fn snapshot(user_: Value) -> Value {

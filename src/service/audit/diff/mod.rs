@@ -44,8 +44,8 @@ use crate::service::grounds::{Gathering, Grounds};
 use crate::service::moment::Moment;
 use crate::service::work;
 
-/// Events between two moments up to which it pays to look first whom they concern.
-const FEW: u64 = 5_000;
+/// Events between two moments, and owners of what they change, up to which it pays to look first whom they concern.
+const FEW: usize = 5_000;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -260,10 +260,14 @@ pub fn diff(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Re
     };
     let (ledger, events) = (after.ledger(), stretch(account, &before, after)?);
     let compare = |whom: &Whom| between(service.documents(), account, &before, after, whom);
-    let (found, responsible) = if events.last < events.first + FEW {
+    let (found, responsible) = if events.last < events.first + FEW as u64 {
         let responsible = Responsible::of_stretch(ledger, events)?;
-        let concerned = || Whom::concerned(responsible.owners(), account, [&before, after]);
-        let whom = only.map_or_else(concerned, Ok)?;
+        let whom = match only {
+            Some(only) => only,
+            // One event of an import may be about thousands.
+            None if responsible.owners().count() > FEW => Whom::Everybody,
+            None => Whom::concerned(responsible.owners(), account, [&before, after])?,
+        };
         (compare(&whom)?, responsible)
     } else {
         let whom = only.unwrap_or(Whom::Everybody);
