@@ -115,10 +115,14 @@ impl Glance<'_> {
         let account = self.caller.account;
         let (of, position) = ((account, self.is_past), self.shown.position_of(account)?);
         let kept = &self.service.findings().0;
-        let within = if self.is_past { 0 } else { KEPT };
+        // The past is asked of an instant; of the present nobody tells the seconds apart.
+        let holds = |at: Timestamp| match self.is_past {
+            true => at == self.until(),
+            false => self.until().seconds().abs_diff(at.seconds()) < KEPT,
+        };
         if let Some(one) = kept.lock().get(&of)
             && one.position == position
-            && self.until().seconds().abs_diff(one.at.seconds()) <= within
+            && holds(one.at)
         {
             return Ok(one.findings.clone());
         }

@@ -2,7 +2,7 @@
 //! pattern, and by which events. Not a text diff: what the evaluator decides on both sides is compared.
 //!
 //! The two states are two readers: two moments of the ledger, or the present and what a change would make of
-//! it ([`crate::service::dry_run`]). A principal is looked at if a change between them may concern it (`touched`; of
+//! it ([`crate::service::dry_run`]). A principal is looked at if a change between them may concern it (`whom`; of
 //! many changes everybody is), and compared if anything that judges it is not the same on both sides
 //! ([`grounds`](crate::service::grounds)). What it is asked are the actions that its changed statements
 //! are about, each on the resources that its statements name (`probes`): a resource pattern is asked for as it is
@@ -17,8 +17,8 @@
 mod patterns;
 mod probes;
 mod responsible;
-mod touched;
 mod vocabulary;
+mod whom;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,8 +27,8 @@ use serde_json::{Value, json};
 use self::patterns::Patterns;
 use self::probes::{Compared, Held, Side};
 use self::responsible::{Responsible, stretch};
-pub use self::touched::{Whom, each_owner};
 use self::vocabulary::{Actions, Vocabulary};
+pub use self::whom::{Whom, each_owner};
 use super::names;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;

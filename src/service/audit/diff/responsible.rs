@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::touched::each_owner;
+use super::whom::each_owner;
 use crate::identity::Event;
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, Frame, Ledger};

@@ -40,7 +40,7 @@ impl Whom {
         if of_all(account, before)? != of_all(account, after)? {
             return Ok(Whom::Everybody);
         }
-        let mut found = Concerned { account, readers: [before, after], ids: BTreeSet::new() };
+        let mut found = Collector { account, readers: [before, after], ids: BTreeSet::new() };
         for owner in owners {
             found.add(owner)?;
         }
@@ -67,13 +67,14 @@ fn of_all(account: AccountId, reader: &dyn Reader) -> Result<OfAll, ProjectionEr
     Ok(OfAll { closed: row.map(|row| row.closed.is_some()), rows })
 }
 
-struct Concerned<'a> {
+/// Collects the users and roles whom owners have a say in.
+struct Collector<'a> {
     account: AccountId,
     readers: [&'a dyn Reader; 2],
     ids: BTreeSet<UniqueId>,
 }
 
-impl Concerned<'_> {
+impl Collector<'_> {
     /// Adds whom an owner has a say in: a unique id, or the ARN of a policy that all accounts share.
     fn add(&mut self, owner: &str) -> Result<(), ProjectionError> {
         let Some(id) = UniqueId::parse(owner) else {
