@@ -58,7 +58,7 @@ impl EventLog for LocalLog {
 
     fn read(&self, from: u64, visit: Visit<'_>) -> Result<(), LedgerError> {
         let mut outcome = Ok(());
-        self.store.walk(Family::Events, &mut |cursor| {
+        self.store.walk_through(Family::Events, &mut |cursor| {
             let mut expected = from.max(1);
             cursor.seek(&expected.to_be_bytes())?;
             while let Some((key, frame)) = cursor.current() {

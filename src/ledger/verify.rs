@@ -287,7 +287,7 @@ type EachIndexRow<'a> = &'a mut dyn FnMut(&[u8], u64, &[u8]) -> Result<(), Ledge
 /// Visits each index row up to the head.
 fn each_index_row(ledger: &Ledger, head: u64, visit: EachIndexRow<'_>) -> Result<(), LedgerError> {
     let mut outcome = Ok(());
-    ledger.store().walk(Family::Sequences, &mut |cursor| {
+    ledger.store().walk_through(Family::Sequences, &mut |cursor| {
         cursor.seek(&[])?;
         while let Some((key, value)) = cursor.current() {
             let position = <[u8; 8]>::try_from(value).map(u64::from_be_bytes);

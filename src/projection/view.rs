@@ -18,7 +18,7 @@ use crate::base::time::Timestamp;
 use crate::identity::codec;
 use crate::ledger::{AccountId, Frame, Ledger};
 use crate::store::keys::SubjectKeys;
-use crate::store::{Cursor, Family, Store, StoreError};
+use crate::store::{Cursor, Family, Store, StoreError, Walk};
 
 /// What a scan does with each row: its key within the account, and its bytes. `false` stops it.
 pub type EachRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, ProjectionError>;
@@ -440,6 +440,11 @@ impl View {
         outcome
     }
 
+    /// Whether a scan goes through a whole table: of the accounts that follow another one tables are short.
+    fn is_long(&self, account: AccountId, start: &[u8]) -> bool {
+        start.len() == row::stored_prefix(account, &[0]).len() && !self.follows_owner(account)
+    }
+
     /// Scans what is stored, and returns the newest version that it met.
     fn scan_store(
         &self,
@@ -449,11 +454,15 @@ impl View {
         each: EachRow<'_>,
     ) -> Result<u64, ProjectionError> {
         let mut outcome = Ok(0);
-        self.store().walk(self.rows, &mut |cursor| {
+        let walk: Walk<'_> = &mut |cursor| {
             let shows = &|version| self.shows(account, version);
             outcome = scan_cut(cursor, start, position, shows, each);
             Ok(())
-        })?;
+        };
+        match self.is_long(account, start) {
+            true => self.store().walk_through(self.rows, walk),
+            false => self.store().walk(self.rows, walk),
+        }?;
         self.still_whole()?;
         outcome
     }

@@ -52,6 +52,10 @@ impl Store for FaultyStore {
         self.inner.walk(family, walk)
     }
 
+    fn walk_through(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError> {
+        self.inner.walk_through(family, walk)
+    }
+
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         let mut plan = self.plan.lock();
         match &mut *plan {

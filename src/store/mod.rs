@@ -187,6 +187,11 @@ pub trait Store: Send + Sync {
     }
     /// Walks a family on one consistent state of it.
     fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError>;
+    /// The same for whoever goes once through very much: what it reads does not drive from the cache what others read
+    /// all the time.
+    fn walk_through(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError> {
+        self.walk(family, walk)
+    }
     /// Writes a batch atomically.
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
     /// Removes all rows of a family. Not atomic: a reader that must not see half of it compares

@@ -189,6 +189,22 @@ fn handle(db: &DB, family: Family) -> Result<&rocksdb::ColumnFamily, StoreError>
         .ok_or_else(|| StoreError::Failed(format!("this store has no family {}", family.name())))
 }
 
+impl RocksStore {
+    fn walk_with(
+        &self,
+        mut options: ReadOptions,
+        family: Family,
+        walk: Walk<'_>,
+    ) -> Result<(), StoreError> {
+        self.with(|db| {
+            // Past the rows of one stem: the filters must not have a say.
+            options.set_total_order_seek(true);
+            let iterator = db.raw_iterator_cf_opt(handle(db, family)?, options);
+            walk(&mut RocksCursor { iterator })
+        })
+    }
+}
+
 impl Store for RocksStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.with(|db| db.get_cf(handle(db, family)?, key).map_err(classify))
@@ -206,13 +222,13 @@ impl Store for RocksStore {
     }
 
     fn walk(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError> {
-        self.with(|db| {
-            let mut options = ReadOptions::default();
-            // Past the rows of one stem: the filters must not have a say.
-            options.set_total_order_seek(true);
-            let iterator = db.raw_iterator_cf_opt(handle(db, family)?, options);
-            walk(&mut RocksCursor { iterator })
-        })
+        self.walk_with(ReadOptions::default(), family, walk)
+    }
+
+    fn walk_through(&self, family: Family, walk: Walk<'_>) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        self.walk_with(options, family, walk)
     }
 
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
