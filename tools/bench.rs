@@ -53,6 +53,10 @@ use clap::{Parser, ValueEnum};
 
 use figures::Figures;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What a measurement ends with.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 

@@ -145,7 +145,8 @@ rocksdb_cache_key() {
     [ -n "$version" ] || die "Cargo.lock names no librocksdb-sys: is the clone complete?"
     flags=$(
         {
-            grep -v '^ *#' "$root/.cargo/config.toml"
+            # Its [env] is for other libraries.
+            sed -e '/^\[env\]/,$d' -e '/^ *#/d' -e '/^$/d' "$root/.cargo/config.toml"
             grep '^rocksdb = ' "$root/Cargo.toml"
             printf '%s\n' "${RUSTFLAGS:-}" "${CXXFLAGS:-}" "${CXX:-c++}"
             "${CXX:-c++}" --version 2>/dev/null | sed -n 1p
@@ -218,5 +219,7 @@ check_rust() {
 check_rust
 [ -n "${CXX:-}" ] || command -v c++ >/dev/null || apt_install g++ ||
     die "no C++ compiler: install g++ (Debian, Ubuntu: apt-get install g++)"
+[ -n "${MAKE:-}" ] || command -v make >/dev/null || apt_install make ||
+    die "no make, by which jemalloc is built (Debian, Ubuntu: apt-get install make)"
 find_libclang
 find_rocksdb
