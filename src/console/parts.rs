@@ -305,13 +305,23 @@ pub fn within(left: &mut usize, whole: Markup, otherwise: impl FnOnce() -> Marku
 
 /// The way through the pages of a list, each of so many lines.
 pub fn pager(visit: &Visit, total: usize, page: usize, size: usize) -> Markup {
+    let kept = ["q", "sort", "order", "scope", "arn", "from", "to", "during", "days"];
+    let kept = kept.map(|name| (name, visit.param(name)));
+    pager_of(visit, &kept, total, page, size)
+}
+
+/// The same of addresses with these parameters.
+pub fn pager_of(
+    visit: &Visit,
+    kept: &[(&str, &str)],
+    total: usize,
+    page: usize,
+    size: usize,
+) -> Markup {
     let last = total.saturating_sub(1) / size.max(1);
     let to = |page: usize| {
         let page = page.to_string();
-        let kept =
-            ["q", "sort", "order", "scope", "arn", "from", "to", "during", "days", "activity"];
-        let mut query: Vec<(&str, &str)> =
-            kept.iter().map(|name| (*name, visit.param(name))).collect();
+        let mut query = kept.to_vec();
         query.push(("page", &page));
         visit.link(&visit.path, &query)
     };

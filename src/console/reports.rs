@@ -11,20 +11,19 @@ use serde_json::Value;
 
 use super::frame::{self, Section};
 use super::parts::{
-    elements, field, minute, or_refusal, pager, principal_link, refusal, shortened, text,
+    elements, field, minute, or_refusal, pager, pager_of, principal_link, refusal, shortened, text,
 };
 use super::typed_moment;
-use super::visit::{Visit, address};
+use super::visit::{Visit, address, question_of};
 use super::words;
 use crate::base::cells::{self, cell};
 use crate::base::time::Timestamp;
 use crate::service::fault::Fault;
-use crate::service::reports::named::Name;
+use crate::service::moment::Moment;
+use crate::service::reports::named::{Name, Window};
 
-/// Rows of a page; of wide tables half as many.
+/// Rows of a page.
 const PAGE: usize = 50;
-/// Columns from which on a table is wide.
-const WIDE: usize = 12;
 /// Characters of a cell; the files have the rest.
 const CHARACTERS: usize = 160;
 
@@ -59,7 +58,9 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             return frame::page_with(404, &visit, Section::Reports, words::REPORTS, &body).await;
         }
     };
-    let answer = answer(&visit, name).await;
+    let page = visit.param("page").parse::<usize>().unwrap_or(0);
+    let window = Window { first: page.saturating_mul(size(name)), most: size(name) };
+    let answer = answer(&visit, name, Some(window)).await;
     let body = html! {
         p { a href=(visit.link("/console/reports", &[])) { (words::ALL_REPORTS) } }
         (parameters(&visit, name))
@@ -72,7 +73,7 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
 pub async fn file(visit: Visit, Path((name, form)): Path<(String, String)>) -> Response {
     let is_csv = form == "csv";
     let made = match (Name::parse(&name), is_csv || form == "json") {
-        (Ok(name), true) => answer(&visit, name).await.map(|answer| (name, answer)),
+        (Ok(name), true) => answer(&visit, name, None).await.map(|answer| (name, answer)),
         (Err(fault), _) => Err(Fault { status: 404, ..fault }),
         (Ok(_), false) => Err(Fault { status: 404, ..Fault::validation(words::NO_SUCH_FORM) }),
     };
@@ -119,8 +120,13 @@ fn columns(answer: &Value) -> Vec<&str> {
     elements(answer, "/columns").iter().filter_map(Value::as_str).collect()
 }
 
-/// Asks for the report that the address names.
-async fn answer(visit: &Visit, name: Name) -> Result<Value, Fault> {
+/// Rows of a page; half as many where a row has 22 columns.
+fn size(name: Name) -> usize {
+    if name == Name::Credential { PAGE / 2 } else { PAGE }
+}
+
+/// Asks for the report that the address names, or for some rows of it.
+async fn answer(visit: &Visit, name: Name, window: Option<Window>) -> Result<Value, Fault> {
     let mut given = vec![("activity", visit.param("activity").trim().to_owned())];
     if name.has_days() {
         given.push(("days", visit.param("days").trim().to_owned()));
@@ -134,7 +140,16 @@ async fn answer(visit: &Visit, name: Name) -> Result<Value, Fault> {
     }
     let given: Vec<(&str, &str)> =
         given.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    visit.ask(&format!("reports/{}", name.text()), &given).await
+    let question = question_of(&format!("reports/{}", name.text()), &given)?;
+    match window {
+        None => visit.put(question, visit.at).await,
+        Some(window) => visit.put(question.part(window), visit.at.or(of(visit))).await,
+    }
+}
+
+/// The moment of the page that somebody turned, when that was the present: the pages of a report are of one moment.
+fn of(visit: &Visit) -> Option<Moment> {
+    Moment::parse(visit.param("of")).ok()
 }
 
 /// What a report can be asked for besides its moment, which is the time bar's.
@@ -163,9 +178,8 @@ fn parameters(visit: &Visit, name: Name) -> Markup {
 
 fn report(visit: &Visit, name: Name, answer: &Value) -> Markup {
     let (columns, rows) = (columns(answer), elements(answer, "/rows"));
-    let size = if columns.len() > WIDE { PAGE / 2 } else { PAGE };
-    let last = rows.len().saturating_sub(1) / size;
-    let page = visit.param("page").parse::<usize>().unwrap_or(0).min(last);
+    let count = |name: &str| cell(answer, name).parse::<usize>().unwrap_or(0);
+    let (size, total) = (size(name), count("row_count"));
     let summary = answer.get("summary").and_then(Value::as_object);
     html! {
         dl {
@@ -187,11 +201,11 @@ fn report(visit: &Visit, name: Name, answer: &Value) -> Markup {
         @if rows.is_empty() { p.quiet { (words::NO_ROWS) } } @else {
             div.scroll tabindex="0" { table.list.rows {
                 thead { tr { @for column in &columns { th scope="col" { (spaced(column)) } } } }
-                tbody { @for row in rows.iter().skip(page * size).take(size) {
+                tbody { @for row in rows {
                     tr { @for column in &columns { td { (value(visit, row, column)) } } }
                 } }
             } }
-            (pager(visit, rows.len(), page, size))
+            (turning(visit, name, answer, (total, count("first_row") / size, size)))
         }
         (made_from(name, answer))
     }
@@ -219,20 +233,42 @@ fn made_from(name: Name, answer: &Value) -> Markup {
     }
 }
 
+/// The other pages of exactly this report; for those who may not look at the past, of the present as it is then.
+fn turning(
+    visit: &Visit,
+    name: Name,
+    answer: &Value,
+    (total, page, size): (usize, usize, usize),
+) -> Markup {
+    if !visit.may_travel() {
+        return pager(visit, total, page, size);
+    }
+    let activity = cell(answer, "activity");
+    let mut kept = parameters_of(visit, name, answer, &activity).to_vec();
+    if visit.at.is_none() {
+        kept.push(("of", text(answer, "/at")));
+    }
+    pager_of(visit, &kept, total, page, size)
+}
+
 /// The file of exactly this report: at its moment, after as many receipts.
 fn file_address(visit: &Visit, name: Name, answer: &Value, form: &str) -> String {
     let activity = cell(answer, "activity");
+    let mut query = parameters_of(visit, name, answer, &activity).to_vec();
+    query.push(("at", text(answer, "/at")));
+    address(&format!("{}/{form}", path(name)), &query)
+}
+
+/// What a report was asked for with, but for its moment.
+fn parameters_of<'a>(
+    visit: &'a Visit,
+    name: Name,
+    answer: &'a Value,
+    activity: &'a str,
+) -> [(&'static str, &'a str); 4] {
     let days = if name.has_days() { visit.param("days").trim() } else { "" };
-    address(
-        &format!("{}/{form}", path(name)),
-        &[
-            ("from", text(answer, "/from")),
-            ("to", text(answer, "/to")),
-            ("days", days),
-            ("activity", &activity),
-            ("at", text(answer, "/at")),
-        ],
-    )
+    let (from, to) = (text(answer, "/from"), text(answer, "/to"));
+    [("from", from), ("to", to), ("days", days), ("activity", activity)]
 }
 
 /// A cell: times to the minute, with a way to the events and principals that it names.

@@ -45,8 +45,8 @@ pub struct Visit {
     pub path: String,
     /// The parameters of the address, `at` left out.
     pub query: Vec<(String, String)>,
-    /// Whether they may ask why something is denied: of the present, and of the past.
-    may_ask: [bool; 2],
+    /// What they may do.
+    may: May,
 }
 
 /// The arrival of any request.
@@ -182,12 +182,12 @@ impl FromRequestParts<Arc<Service>> for Visit {
                     let person = used(&visitor.person, session::SIGN_IN, session::REGION);
                     service.activity().note_used(person).map_err(Opening::Fault)?;
                 }
-                let may_ask = may_ask(&service, &visitor.caller).map_err(Opening::Fault)?;
-                Ok((visitor, may_ask))
+                let may = may(&service, &visitor.caller).map_err(Opening::Fault)?;
+                Ok((visitor, may))
             };
             tokio::task::spawn_blocking(open).await
         };
-        let (visitor, may_ask) = match visitor {
+        let (visitor, may) = match visitor {
             Ok(Ok(opened)) => opened,
             Ok(Err(Opening::None(NoCredential::Failed(error)))) => {
                 return Err(frame::failed(&error.into()));
@@ -213,7 +213,7 @@ impl FromRequestParts<Arc<Service>> for Visit {
                 }
             },
         };
-        Ok(Visit { service: service.clone(), visitor, arrival, at, path, query, may_ask })
+        Ok(Visit { service: service.clone(), visitor, arrival, at, path, query, may })
     }
 }
 
@@ -228,22 +228,44 @@ impl From<NoCredential> for Opening {
     }
 }
 
-/// Whether somebody may ask why something is denied: of the present, and of the past. Nothing is asked yet, so
-/// no receipt is kept.
-fn may_ask(service: &Service, caller: &Caller) -> Result<[bool; 2], Fault> {
+/// A question of the audit by its name and parameters; empty ones are none.
+///
+/// # Errors
+/// Unknown questions and parameters, and missing ones.
+pub fn question_of(name: &str, parameters: &[(&str, &str)]) -> Result<Question, Fault> {
+    let given = parameters.iter().filter(|(_, value)| !value.is_empty());
+    let given: Vec<(String, String)> =
+        given.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Question::parse(name, &given)
+}
+
+/// What somebody may do who looks at pages.
+struct May {
+    /// Ask why something is denied.
+    ask: bool,
+    /// Look at the past.
+    travel: bool,
+}
+
+/// Nothing is asked yet, so no receipt is kept.
+fn may(service: &Service, caller: &Caller) -> Result<May, Fault> {
     let now = service.now();
     let judge = service.judge(&now, now.cut().position);
     let ledger = Target::on(audit::ledger_arn(&caller.digits), &UniqueId::root());
-    let asks = judge.judge(caller, "domesday:Evaluate", &ledger)?.refusal.is_none();
-    let travels = service.judge_time_travel(&judge, caller)?.refusal.is_none();
-    Ok([asks, asks && travels])
+    let ask = judge.judge(caller, "domesday:Evaluate", &ledger)?.refusal.is_none();
+    let travel = service.judge_time_travel(&judge, caller)?.refusal.is_none();
+    Ok(May { ask, travel })
 }
 
 impl Visit {
     /// Whether whoever looks may ask, at the moment shown, why something is denied.
     pub fn may_ask(&self) -> bool {
-        let [now, past] = self.may_ask;
-        if self.at.is_some() { past } else { now }
+        self.may.ask && (self.at.is_none() || self.may.travel)
+    }
+
+    /// Whether whoever looks may look at the past.
+    pub fn may_travel(&self) -> bool {
+        self.may.travel
     }
 
     /// A parameter of the address; empty if it is not there.
@@ -365,10 +387,14 @@ impl Visit {
         parameters: &[(&str, &str)],
         moment: Option<Moment>,
     ) -> Result<Value, Fault> {
-        let given = parameters.iter().filter(|(_, value)| !value.is_empty());
-        let given: Vec<(String, String)> =
-            given.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let question = Question::parse(question, &given)?;
+        self.put(question_of(question, parameters)?, moment).await
+    }
+
+    /// The same of a question that was read.
+    ///
+    /// # Errors
+    /// The question's own, refusals included.
+    pub async fn put(&self, question: Question, moment: Option<Moment>) -> Result<Value, Fault> {
         let (service, caller) = (self.service.clone(), self.visitor.caller.clone());
         let ask = move || audit::run(&service, &caller, question, moment);
         tokio::task::spawn_blocking(ask).await.map_err(Fault::internal)?

@@ -164,6 +164,11 @@ impl Service {
         &self.timeline
     }
 
+    /// The reports.
+    pub fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
     /// What was found to mend a moment ago.
     pub fn findings(&self) -> &Findings {
         &self.findings

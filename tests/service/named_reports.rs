@@ -7,7 +7,7 @@ use domesday::identity::Event;
 use domesday::identity::change::Change;
 use domesday::ledger::Frame;
 use domesday::service::audit::{self, Question};
-use domesday::service::reports::named::Name;
+use domesday::service::reports::named::{Name, Window};
 use serde_json::Value;
 
 use super::log::history;
@@ -158,6 +158,46 @@ fn every_report_names_its_controls_and_what_it_was_made_from() {
     assert_eq!(refused("keys", &[("during", "2026")]), "ValidationError");
     assert_eq!(refused("root-usage", &[("days", "3")]), "ValidationError");
     assert_eq!(refused("keys", &[("activity", "99999999")]), "ValidationError");
+}
+
+#[test]
+fn the_pages_of_a_report_are_the_report() {
+    let world = company(344);
+    let caller = world.caller(&world.admin).unwrap();
+    for name in Name::ALL {
+        let made = report(&world, name.text(), &[], None);
+        let (at, activity) = again(&made);
+        let all = made["rows"].as_array().unwrap();
+        let page = |first: usize| {
+            let given = [("activity".to_owned(), activity.clone())];
+            let question = Question::parse(&format!("reports/{}", name.text()), &given).unwrap();
+            let question = question.part(Window { first, most: 3 });
+            audit::run(&world.service, &caller, question, world.moment(&at)).unwrap()
+        };
+        // Whatever happens meanwhile.
+        world.ok(&world.admin, "CreateUser", &[("UserName", &format!("late-{}", name.text()))]);
+        for first in (0..all.len().max(1)).step_by(3) {
+            let page = page(first);
+            assert_eq!(
+                (&page["first_row"], &page["row_count"]),
+                (&first.into(), &all.len().into())
+            );
+            for member in ["at", "activity", "root", "checkpoint", "summary", "columns", "again"] {
+                assert_eq!(page[member], made[member], "{}", name.text());
+            }
+            let rows = page["rows"].as_array().unwrap();
+            assert_eq!(rows.len(), (all.len() - first).min(3));
+            for (row, whole) in rows.iter().zip(&all[first..]) {
+                for column in made["columns"].as_array().unwrap() {
+                    let column = column.as_str().unwrap();
+                    assert_eq!(row.get(column), whole.get(column).or(Some(&Value::Null)));
+                }
+            }
+        }
+        // Behind the last page is the last page.
+        let last = all.len().saturating_sub(1) / 3 * 3;
+        assert_eq!(page(usize::MAX)["first_row"], last);
+    }
 }
 
 #[test]

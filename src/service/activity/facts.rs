@@ -70,6 +70,21 @@ pub struct AsOf<'a> {
     pub number: u64,
 }
 
+impl AsOf<'_> {
+    /// When each of many things was last used, at or before an instant, of those that were.
+    ///
+    /// # Errors
+    /// If the book cannot be read.
+    pub fn all_last_used(
+        &self,
+        ids: Vec<UniqueId>,
+        until: Timestamp,
+    ) -> Result<Vec<(UniqueId, LastUsed)>, ProjectionError> {
+        let until = Until { at: until, number: self.number };
+        usage::all_last_used(self.book.store.as_ref(), ids, until)
+    }
+}
+
 impl Facts for AsOf<'_> {
     fn session(&self, key: &UniqueId) -> Result<Option<Arc<Session>>, ProjectionError> {
         self.book.session(key)

@@ -26,6 +26,7 @@ pub mod denied;
 pub mod diff;
 pub mod escalation;
 pub mod evidence;
+pub mod faces;
 pub mod log;
 pub mod names;
 pub mod proofs;

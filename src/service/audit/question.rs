@@ -125,6 +125,15 @@ impl Question {
         }
     }
 
+    /// Of a report, some rows of it; any other question as it is.
+    #[must_use]
+    pub fn part(self, window: named::Window) -> Self {
+        match self {
+            Question::Report(ask) => Question::Report(named::Ask { window: Some(window), ..ask }),
+            other => other,
+        }
+    }
+
     /// Whether it asks about the past without a moment beside it.
     pub fn is_of_the_past(&self) -> bool {
         match self {
@@ -189,7 +198,7 @@ impl Parameters {
         };
         let days = days.map(|days| u32::try_from(days).unwrap_or(u32::MAX));
         let activity = number("activity", self.take("activity")?)?;
-        Ok(named::Ask { name, range: self.take_range()?, days, activity })
+        Ok(named::Ask { name, range: self.take_range()?, days, activity, window: None })
     }
 
     fn replay(&mut self) -> Result<replay::Ask, Fault> {

@@ -16,7 +16,6 @@ pub mod authorization;
 pub mod check;
 pub mod cloudtrail;
 pub mod csv;
-mod faces;
 pub mod keys;
 pub mod manifest;
 pub mod ndjson;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::faces::{Face, Faces};
 use crate::identity::Event;
 use crate::identity::change::Sealed;
 use crate::identity::id::UniqueId;
@@ -18,6 +17,7 @@ use crate::projection::directory::{Directory, ERASED};
 use crate::projection::{ProjectionError, Reader, View, sealing};
 use crate::service::Service;
 use crate::service::activity::ActivityBook;
+use crate::service::audit::faces::{Face, Faces};
 use crate::service::subject_of;
 
 /// What opening events needs; shared by the threads that do.

@@ -36,11 +36,13 @@ const COLUMNS: &[&str] = &[
 pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
     let limit = u64::from(scene.days.unwrap_or(IDLE));
     let (mut rows, mut dormant, mut disabled, mut unknown) = (Vec::new(), 0u64, 0u64, 0u64);
-    for person in people::all(scene)? {
+    let people = people::all(scene)?;
+    let last_used = people::used(scene, &people)?;
+    for person in people {
         if person.id == UniqueId::root() {
             continue;
         }
-        let used = person.last_used(scene)?;
+        let used = person.last_used(scene, &last_used);
         let since = used.unwrap_or(person.created);
         // Of who has no credentials left, up to when they were taken away.
         let act = match person.has_credentials() {

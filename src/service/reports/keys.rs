@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::named::{Scene, Table};
 use super::people::{self, UNKNOWN, or_unknown};
-use crate::service::activity::facts::Facts;
 use crate::service::fault::Fault;
 
 /// Days after which a key is overdue (CIS AWS Foundations 5.0, 1.13).
@@ -31,7 +30,9 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
     let old = u64::from(scene.days.unwrap_or(OLD));
     let (mut rows, mut count, mut active, mut overdue) = (Vec::new(), 0u64, 0u64, 0u64);
     let mut unknown = 0u64;
-    for person in people::all(scene)? {
+    let people = people::all(scene)?;
+    let last_used = people::used(scene, &people)?;
+    for person in people {
         let others = person.may_have_other_keys();
         unknown += u64::from(others);
         let of_person = person.keys.iter().filter(|key| key.active).count();
@@ -45,7 +46,7 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             if scene.days.is_some() && !is_old {
                 continue;
             }
-            let used = scene.facts.last_used(&key.id, scene.at)?;
+            let used = last_used.get(&key.id);
             rows.push(json!({
                 "user": person.called,
                 "access_key": key.id.as_str(),
@@ -54,8 +55,8 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
                 "age_days": age,
                 "overdue": key.active && is_old,
                 "other_active_keys": or_unknown((!others).then_some(of_person - usize::from(key.active))),
-                "last_used": used.as_ref().map(|used| used.at.to_string()),
-                "last_used_service": used.map(|used| used.service),
+                "last_used": used.map(|used| used.at.to_string()),
+                "last_used_service": used.map(|used| &used.service),
             }));
         }
         if others {

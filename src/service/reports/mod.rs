@@ -5,6 +5,8 @@
 //! - [`accessed`]: which services an entity may use, and when it last did.
 //! - [`named`]: the reports by name, what they have in common, and the controls that they answer; one file each.
 //!
+//! - `kept`: those of a moment ago, for whoever turns their pages.
+//!
 //! Nothing that was generated is stored. Every state of the ledger can be read again, and facts of use are
 //! never replaced; so what was generated is named by the instant at which it was ([`Pinned`]) and computed,
 //! to the same bytes, whenever it is asked for. A restart forgets the names: AWS's errors for what does not
@@ -14,6 +16,7 @@ pub mod accessed;
 pub mod credential;
 mod direct_grants;
 mod dormant;
+mod kept;
 mod keys;
 mod listing;
 mod mfa_coverage;
@@ -31,6 +34,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 
 use self::accessed::Jobs;
+use self::kept::Kept;
 use super::fault::{self, Fault};
 use crate::base::random::{Random, random_uuid};
 use crate::base::time::Timestamp;
@@ -61,6 +65,8 @@ pub struct Reports {
     writing: Mutex<()>,
     /// Jobs about services last accessed.
     pub jobs: Jobs,
+    /// Reports by name of a moment ago.
+    kept: Kept,
 }
 
 impl Reports {
@@ -72,6 +78,7 @@ impl Reports {
             credential: Mutex::default(),
             writing: Mutex::default(),
             jobs: Jobs::default(),
+            kept: Kept::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::kept::Source;
 use super::{
     direct_grants, dormant, keys, listing, mfa_coverage, movements, password_history, privileged,
     root_usage,
@@ -21,9 +22,11 @@ use crate::identity::Event;
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, Frame};
 use crate::projection::directory::Directory;
+use crate::projection::whole::Whole;
 use crate::projection::{Cut, ProjectionError, View};
 use crate::service::Service;
 use crate::service::activity::facts::AsOf;
+use crate::service::audit::faces::Faces;
 use crate::service::audit::log::Filter;
 use crate::service::audit::names;
 use crate::service::fault::Fault;
@@ -172,6 +175,25 @@ pub struct Ask {
     pub days: Option<u32>,
     /// Receipts of the activity book that count; `None` for all.
     pub activity: Option<u64>,
+    /// The rows that are wanted, for whoever shows a part; `None` for all. The answer counts them then.
+    pub window: Option<Window>,
+}
+
+/// Some rows of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first, from 0.
+    pub first: usize,
+    /// How many, at most.
+    pub most: usize,
+}
+
+impl Window {
+    /// The same of so many rows: the last ones, where it would begin behind them.
+    fn of(self, rows: usize) -> Self {
+        let most = self.most.max(1);
+        Window { first: self.first.min(rows.saturating_sub(1) / most * most), most }
+    }
 }
 
 /// The ARN of a report, on which reading it is judged.
@@ -197,8 +219,12 @@ pub struct Scene<'a> {
     pub account: AccountId,
     /// The account as it was.
     pub view: &'a View,
+    /// The same for whoever asks of everybody.
+    pub whole: Whole<'a>,
     /// When.
     pub at: Timestamp,
+    /// What everybody was called at each position.
+    pub faces: Faces,
     /// What was used, as the activity book had it.
     pub facts: AsOf<'a>,
     /// Over which time.
@@ -224,7 +250,7 @@ pub struct Act {
 impl Scene<'_> {
     /// The account.
     pub fn directory(&self) -> Directory<'_> {
-        Directory::new(self.view, self.account)
+        Directory::new(&self.whole, self.account)
     }
 
     /// Whole days from an instant to that of the report; none if it is later.
@@ -294,18 +320,13 @@ impl Scene<'_> {
         Ok(Act { event: position, at, by, person, ticket: origin.ticket.clone() })
     }
 
-    /// What an id was called when an event happened; the id itself, if it had no name.
+    /// What an id was called when an event happened or, if that ended it, before; the id itself, if it had no name.
     ///
     /// # Errors
     /// Whatever keeps the rows from being read.
     pub fn called(&self, id: &UniqueId, position: u64) -> Result<String, Fault> {
-        for position in [position, position.saturating_sub(1)] {
-            let then = self.view.projections().at(Cut { position, time: None });
-            if let Some(found) = names::by_id(Directory::new(&then, self.account), id)? {
-                return Ok(found.called());
-            }
-        }
-        Ok(id.to_string())
+        let face = self.faces.at(position, id)?;
+        Ok(face.map_or_else(|| id.to_string(), |face| face.called()))
     }
 }
 
@@ -341,25 +362,23 @@ pub fn generate(
         true => gate::known_of_range(view, account, ask.range.from, ask.range.to)?,
         false => None,
     };
-    let facts = AsOf { book: service.activity(), number };
+    let digits = Directory::new(view, account).digits()?;
     let (range, days) = (ask.range, ask.days);
-    let scene = Scene { service, account, view, at, facts, range, days };
-    let table = match ask.name {
-        Name::Credential => listing::table(&scene)?,
-        Name::MfaCoverage => mfa_coverage::table(&scene)?,
-        Name::Keys => keys::table(&scene)?,
-        Name::Dormant => dormant::table(&scene)?,
-        Name::RootUsage => root_usage::table(&scene)?,
-        Name::Privileged => privileged::table(&scene)?,
-        Name::DirectGrants => direct_grants::table(&scene)?,
-        Name::JoinerMoverLeaver => movements::table(&scene)?,
-        Name::PasswordPolicy => password_history::table(&scene)?,
+    let make = || {
+        let facts = AsOf { book: service.activity(), number };
+        let whole = Whole::new(view, account);
+        let faces = Faces::new(view, account, digits.clone())?;
+        table(&Scene { service, account, view, whole, faces, at, facts, range, days }, ask.name)
     };
-    if table.rows.len() > MOST_ROWS {
-        return Err(Fault::validation(format!(
-            "The report would have more than {MOST_ROWS} rows: ask for a shorter time."
-        )));
-    }
+    let (table, counts) = match ask.window {
+        None => (make()?, None),
+        Some(window) => {
+            let source = Source { account, name: ask.name, range, days, cut: pinned, at, number };
+            let packed = service.reports().kept.or_make(source, make)?;
+            let window = window.of(packed.len());
+            (packed.table(window)?, Some((window.first, packed.len())))
+        }
+    };
     let moment = Moment { time: pinned.time, position: Some(position) };
     // The same bytes whenever it is asked for, as all of the report.
     let signed = service.checkpoint_at(position)?;
@@ -369,11 +388,11 @@ pub fn generate(
         .iter()
         .map(|(framework, ids)| json!({ "framework": framework, "ids": ids }))
         .collect();
-    Ok(json!({
+    let mut answer = json!({
         "report": ask.name.text(),
         "title": ask.name.title(),
         "generator": concat!("domesday ", env!("CARGO_PKG_VERSION")),
-        "account": scene.directory().digits()?,
+        "account": digits,
         "controls": controls,
         "as_of": at.to_string(),
         "from": range.from.map(|from| from.to_string()),
@@ -388,7 +407,32 @@ pub fn generate(
         "summary": table.summary,
         "columns": table.columns,
         "rows": table.rows,
-    }))
+    });
+    if let (Some((first, all)), Value::Object(members)) = (counts, &mut answer) {
+        members.insert("first_row".to_owned(), first.into());
+        members.insert("row_count".to_owned(), all.into());
+    }
+    Ok(answer)
+}
+
+fn table(scene: &Scene<'_>, name: Name) -> Result<Table, Fault> {
+    let table = match name {
+        Name::Credential => listing::table(scene)?,
+        Name::MfaCoverage => mfa_coverage::table(scene)?,
+        Name::Keys => keys::table(scene)?,
+        Name::Dormant => dormant::table(scene)?,
+        Name::RootUsage => root_usage::table(scene)?,
+        Name::Privileged => privileged::table(scene)?,
+        Name::DirectGrants => direct_grants::table(scene)?,
+        Name::JoinerMoverLeaver => movements::table(scene)?,
+        Name::PasswordPolicy => password_history::table(scene)?,
+    };
+    if table.rows.len() > MOST_ROWS {
+        return Err(Fault::validation(format!(
+            "The report would have more than {MOST_ROWS} rows: ask for a shorter time."
+        )));
+    }
+    Ok(table)
 }
 
 /// The instant of a report, and what it shows: what had happened by then, of the events that are there.

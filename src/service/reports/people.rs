@@ -15,9 +15,10 @@ use crate::projection::postings::{Of, Order, Sought, Term};
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
 use crate::service::activity::facts::Facts;
+use crate::service::activity::receipt::LastUsed;
 use crate::service::activity::usage::principal_key;
 use crate::service::fault::Fault;
-use crate::service::imports::gate::has_unknown_credentials;
+use crate::service::imports::gate::{credentials_known_since, has_unknown_credentials};
 
 /// Keys that one user can have.
 const KEYS: usize = 2;
@@ -79,17 +80,61 @@ impl Person {
     }
 
     /// When its password or one of its keys was last used.
-    ///
-    /// # Errors
-    /// If the activity book cannot be read.
-    pub fn last_used(&self, scene: &Scene<'_>) -> Result<Option<Timestamp>, Fault> {
-        let person = principal_key(scene.account, &self.id);
-        let mut last = None;
-        for id in self.keys.iter().map(|key| &key.id).chain([&person]) {
-            last = last.max(scene.facts.last_used(id, scene.at)?.map(|used| used.at));
-        }
-        Ok(last)
+    pub fn last_used(&self, scene: &Scene<'_>, used: &Used) -> Option<Timestamp> {
+        let password = principal_key(scene.account, &self.id);
+        let ids = self.keys.iter().map(|key| &key.id).chain([&password]);
+        ids.filter_map(|id| used.get(id)).map(|used| used.at).max()
     }
+}
+
+/// When what was last used.
+pub type Used = HashMap<UniqueId, LastUsed>;
+
+/// When passwords and keys of these were last used, of those that were: the activity book is read once.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn used(scene: &Scene<'_>, people: &[Person]) -> Result<Used, Fault> {
+    let keys = people.iter().flat_map(|person| &person.keys).map(|key| key.id.clone());
+    let passwords = people.iter().map(|person| principal_key(scene.account, &person.id));
+    let ids = keys.chain(passwords).collect();
+    Ok(scene.facts.all_last_used(ids, scene.at)?.into_iter().collect())
+}
+
+/// By their age.
+fn sort(keys: &mut [AccessKeyRow]) {
+    keys.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
+}
+
+/// The root user.
+///
+/// # Errors
+/// Whatever keeps the rows from being read.
+pub fn root(scene: &Scene<'_>) -> Result<Person, Fault> {
+    let Directory { reader, account } = scene.directory();
+    let (row, id) = (scene.directory().account_row()?, UniqueId::root());
+    let (mut keys, mut devices) = (Vec::new(), Vec::new());
+    for key in reader.list(account, &KEYS_OF, &id)? {
+        keys.extend(reader.get(account, &ACCESS_KEYS, &key)?);
+    }
+    for device in reader.list(account, &MFA_DEVICES_OF, &id)? {
+        let device = reader.get(account, &MFA_DEVICES, &device)?;
+        devices.extend(device.and_then(|device| device.enabled).map(|enabled| enabled.since));
+    }
+    sort(&mut keys);
+    devices.sort();
+    let mut root = Person {
+        called: "root".to_owned(),
+        created: row.as_ref().map(|row| row.created).unwrap_or_default(),
+        signs_in: None,
+        password: row.and_then(|row| row.root_password_set),
+        keys,
+        devices,
+        unknown: has_unknown_credentials(reader, account, Timestamp::EPOCH)?,
+        id,
+    };
+    root.signs_in = signs_in(scene, &root)?;
+    Ok(root)
 }
 
 /// The root user and all users, in the order of their names.
@@ -99,13 +144,12 @@ impl Person {
 pub fn all(scene: &Scene<'_>) -> Result<Vec<Person>, Fault> {
     let directory = scene.directory();
     let Directory { reader, account } = directory;
+    let known_since = credentials_known_since(reader, account)?;
     let mut keys: HashMap<UniqueId, Vec<AccessKeyRow>> = HashMap::new();
     for key in reader.list(account, &ACCESS_KEYS, &())? {
         keys.entry(key.owner.clone()).or_default().push(key);
     }
-    for keys in keys.values_mut() {
-        keys.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
-    }
+    keys.values_mut().for_each(|keys| sort(keys));
     let mut devices: HashMap<UniqueId, Vec<Timestamp>> = HashMap::new();
     for device in reader.list(account, &MFA_DEVICES, &())? {
         if let Some(enabled) = device.enabled {
@@ -113,33 +157,21 @@ pub fn all(scene: &Scene<'_>) -> Result<Vec<Person>, Fault> {
         }
     }
     devices.values_mut().for_each(|since| since.sort());
-    let row = directory.account_row()?;
-    let root = UniqueId::root();
-    let mut people = vec![Person {
-        called: "root".to_owned(),
-        created: row.as_ref().map(|row| row.created).unwrap_or_default(),
-        signs_in: None,
-        password: row.and_then(|row| row.root_password_set),
-        keys: keys.remove(&root).unwrap_or_default(),
-        devices: devices.remove(&root).unwrap_or_default(),
-        unknown: has_unknown_credentials(reader, account, Timestamp::EPOCH)?,
-        id: root,
-    }];
+    let mut people = vec![root(scene)?];
     for Named { name, row, .. } in directory.all::<UserRow>()? {
         let profile = reader.get(account, &LOGIN_PROFILES, &row.id)?;
-        people.push(Person {
+        let mut person = Person {
             called: format!("user/{name}"),
             created: row.created,
             signs_in: None,
             password: profile.map(|profile| profile.password_set),
             keys: keys.remove(&row.id).unwrap_or_default(),
             devices: devices.remove(&row.id).unwrap_or_default(),
-            unknown: has_unknown_credentials(reader, account, row.created)?,
+            unknown: known_since.is_some_and(|since| row.created <= since),
             id: row.id,
-        });
-    }
-    for person in &mut people {
-        person.signs_in = signs_in(scene, person)?;
+        };
+        person.signs_in = signs_in(scene, &person)?;
+        people.push(person);
     }
     Ok(people)
 }

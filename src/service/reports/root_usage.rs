@@ -34,20 +34,16 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             number("receipt"),
         )
     });
-    let root = people::all(scene)?.into_iter().next();
-    let last_used = match &root {
-        None => None,
-        Some(root) => root.last_used(scene)?,
-    };
+    let root = people::root(scene)?;
+    let last_used = root.last_used(scene, &people::used(scene, std::slice::from_ref(&root))?);
+    let keys = (!root.unknown || !root.keys.is_empty()).then_some(root.keys.len());
     let summary = json!({
         "changes": made,
         "requests": rows.len() - made,
         "receipts_kept_from": kept_from,
-        "access_keys": root.as_ref().map(|root| {
-            or_unknown((!root.unknown || !root.keys.is_empty()).then_some(root.keys.len()))
-        }),
-        "mfa_devices": root.as_ref().map(|root| or_unknown(root.device_count())),
-        "has_password": root.as_ref().map(|root| or_unknown(root.signs_in)),
+        "access_keys": or_unknown(keys),
+        "mfa_devices": or_unknown(root.device_count()),
+        "has_password": or_unknown(root.signs_in),
         "last_used": last_used.map(|at| at.to_string()),
     });
     Ok(Table { columns: COLUMNS, rows, summary })

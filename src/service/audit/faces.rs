@@ -1,7 +1,7 @@
 //! What users, roles and the like were called at an event, remembered.
 //!
 //! A name is a fact of a position, but it seldom changes: all that an id was ever called is read at once, from the
-//! versions of its row. So an export looks up a name once, and not once an event.
+//! versions of its row. So an export, or a report over a stretch of time, looks up a name once, and not once an event.
 
 use std::sync::Arc;
 
