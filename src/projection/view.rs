@@ -440,7 +440,7 @@ impl View {
         outcome
     }
 
-    /// Whether a scan goes through a whole table: of the accounts that follow another one tables are short.
+    /// Whether a scan goes through a whole table. (Where rows follow their owners, single rows are scanned for, too.)
     fn is_long(&self, account: AccountId, start: &[u8]) -> bool {
         start.len() == row::stored_prefix(account, &[0]).len() && !self.follows_owner(account)
     }

@@ -11,8 +11,9 @@ use super::campaign::Campaign;
 use super::program::{Client, Program, command};
 
 const WRITERS: usize = 8;
-/// What is on the disk besides us and can be removed, in bytes; the rest is ours to fill.
-const BALLAST: usize = 112 << 20;
+/// What is on the disk besides us and can be removed, in bytes; the rest is ours to fill. A verification needs room for
+/// the other side of the rows: 60 to 100 MiB here.
+const BALLAST: usize = 144 << 20;
 /// Refusals in a row after which a writer takes the disk for full.
 const REFUSALS: u32 = 25;
 /// Reads after which it is enough.

@@ -59,6 +59,9 @@ const NOT_APPLICABLE: &str = "N/A";
 const NO_INFORMATION: &str = "no_information";
 const NOT_SUPPORTED: &str = "not_supported";
 
+/// Bytes of a line, roughly.
+const LINE: usize = 512;
+
 /// Of which account, at which instant.
 #[derive(Clone, Copy)]
 pub struct Of<'a> {
@@ -105,6 +108,32 @@ struct Key {
 /// # Errors
 /// Whatever keeps the account from being read, or the report from being written.
 pub fn write(of: Of<'_>, out: &mut dyn Write) -> Result<(), Fault> {
+    out.write_all(&line(&COLUMNS)?).map_err(Fault::internal)?;
+    each(of, &mut |cells| {
+        out.write_all(b"\n").map_err(Fault::internal)?;
+        out.write_all(&line(&cells)?).map_err(Fault::internal)
+    })
+}
+
+/// A line without its end.
+fn line(cells: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, Fault> {
+    let end = csv::Terminator::Any(b'\n');
+    let mut csv =
+        csv::WriterBuilder::new().terminator(end).buffer_capacity(LINE).from_writer(Vec::new());
+    csv.write_record(cells).map_err(Fault::internal)?;
+    let mut line = csv.into_inner().map_err(|error| Fault::internal(error.error()))?;
+    line.pop();
+    Ok(line)
+}
+
+/// Hands out the report line by line: the cells of [`COLUMNS`].
+///
+/// # Errors
+/// Whatever keeps the account from being read, and those of `take`.
+pub fn each(
+    of: Of<'_>,
+    take: &mut dyn FnMut(Vec<String>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let account = of.directory.account_row()?;
     let account = account.ok_or_else(|| Fault::internal("a report on no account"))?;
     let mut users = users(of)?;
@@ -113,45 +142,40 @@ pub fn write(of: Of<'_>, out: &mut dyn Write) -> Result<(), Fault> {
     let root_keys = add_keys(of, &mut users)?;
     // Without regard to case, as the names are compared.
     users.sort_by_cached_key(|user| (user.name.to_lowercase(), user.id.clone()));
-    let mut lines = Lines { of, csv: line_writer() };
-    lines.put(COLUMNS.map(str::to_owned).to_vec())?;
     let root = UniqueId::root();
     let mut cells = vec![
         ROOT.to_owned(),
         arn::root(&account.digits),
         date(account.created),
         NOT_SUPPORTED.to_owned(),
-        lines.password_last_used(&root)?,
+        of.password_last_used(&root)?,
         NOT_SUPPORTED.to_owned(),
         NOT_SUPPORTED.to_owned(),
     ];
     let unknown =
         has_unknown_credentials(of.directory.reader, of.directory.account, Timestamp::EPOCH)?;
-    lines.add_the_rest(&mut cells, root_mfa, root_keys, unknown)?;
-    lines.put(cells)?;
-    lines.pour(out)?;
+    of.add_the_rest(&mut cells, root_mfa, root_keys, unknown)?;
+    take(cells)?;
     for user in users {
         let path = user.path.as_deref().unwrap_or("/");
         let arn = arn::iam(&account.digits, "user", path, &user.name);
         let mut cells = vec![user.name, arn, date(user.created)];
         cells.extend(match user.password {
             None if user.unknown => {
-                let used = lines.password_last_used(&user.id)?;
+                let used = of.password_last_used(&user.id)?;
                 let none = || NO_INFORMATION.to_owned();
                 [none(), used, none(), none()]
             }
             None => ["false", NOT_APPLICABLE, NOT_APPLICABLE, NOT_APPLICABLE].map(str::to_owned),
             Some(Password { set, expires }) => [
                 "true".to_owned(),
-                lines.password_last_used(&user.id)?,
+                of.password_last_used(&user.id)?,
                 date(set),
                 expires.map_or_else(|| NOT_APPLICABLE.to_owned(), date),
             ],
         });
-        lines.add_the_rest(&mut cells, user.mfa, user.keys, user.unknown)?;
-        out.write_all(b"\n").map_err(Fault::internal)?;
-        lines.put(cells)?;
-        lines.pour(out)?;
+        of.add_the_rest(&mut cells, user.mfa, user.keys, user.unknown)?;
+        take(cells)?;
     }
     Ok(())
 }
@@ -255,33 +279,11 @@ fn date(at: Timestamp) -> String {
     text.trim_end_matches('Z').to_owned() + "+00:00"
 }
 
-fn line_writer() -> csv::Writer<Vec<u8>> {
-    csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new())
-}
-
-/// Lines on their way out.
-struct Lines<'a> {
-    of: Of<'a>,
-    csv: csv::Writer<Vec<u8>>,
-}
-
-impl Lines<'_> {
-    fn put(&mut self, cells: Vec<String>) -> Result<(), Fault> {
-        self.csv.write_record(cells).map_err(Fault::internal)
-    }
-
-    /// Writes out what there is, but for the last line end.
-    fn pour(&mut self, out: &mut dyn Write) -> Result<(), Fault> {
-        let written = std::mem::replace(&mut self.csv, line_writer());
-        let bytes = written.into_inner().map_err(|error| Fault::internal(error.error()))?;
-        let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        out.write_all(line).map_err(Fault::internal)
-    }
-
+impl Of<'_> {
     /// The last sign-in of a principal with its password.
     fn password_last_used(&self, principal: &UniqueId) -> Result<String, Fault> {
-        let of = principal_key(self.of.directory.account, principal);
-        let used = self.of.activity.last_used(&of, self.of.until)?;
+        let of = principal_key(self.directory.account, principal);
+        let used = self.activity.last_used(&of, self.until)?;
         Ok(used.map_or_else(|| NO_INFORMATION.to_owned(), |used| date(used.at)))
     }
 
@@ -313,7 +315,7 @@ impl Lines<'_> {
             }
             return Ok(["false".to_owned(), none(), none(), none(), none()]);
         };
-        let used = self.of.activity.last_used(&key.id, self.of.until)?;
+        let used = self.activity.last_used(&key.id, self.until)?;
         let (at, region, service) = match used {
             None => (none(), none(), none()),
             Some(used) if used.region.is_empty() => (date(used.at), none(), used.service),

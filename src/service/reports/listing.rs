@@ -12,16 +12,14 @@ use crate::service::fault::Fault;
 /// Whatever keeps the account from being read.
 pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
     let of = Of { directory: scene.directory(), activity: &scene.facts, until: scene.at };
-    let mut text = Vec::new();
-    credential::write(of, &mut text)?;
     let mut rows = Vec::new();
-    for record in csv::Reader::from_reader(text.as_slice()).records() {
-        let record = record.map_err(Fault::internal)?;
-        let cells = credential::COLUMNS.iter().zip(record.iter());
+    credential::each(of, &mut |cells| {
+        let cells = credential::COLUMNS.iter().zip(cells);
         let row: Map<String, Value> =
-            cells.map(|(name, cell)| ((*name).to_owned(), json!(cell))).collect();
+            cells.map(|(name, cell)| ((*name).to_owned(), cell.into())).collect();
         rows.push(Value::Object(row));
-    }
+        Ok(())
+    })?;
     let summary = json!({ "users": rows.len().saturating_sub(1) });
     Ok(Table { columns: &credential::COLUMNS, rows, summary })
 }
