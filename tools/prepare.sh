@@ -219,7 +219,7 @@ check_rust() {
 check_rust
 [ -n "${CXX:-}" ] || command -v c++ >/dev/null || apt_install g++ ||
     die "no C++ compiler: install g++ (Debian, Ubuntu: apt-get install g++)"
-[ -n "${MAKE:-}" ] || command -v make >/dev/null || apt_install make ||
+command -v make >/dev/null || apt_install make ||
     die "no make, by which jemalloc is built (Debian, Ubuntu: apt-get install make)"
 find_libclang
 find_rocksdb

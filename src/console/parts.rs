@@ -306,11 +306,13 @@ pub fn within(left: &mut usize, whole: Markup, otherwise: impl FnOnce() -> Marku
 /// The way through the pages of a list, each of so many lines.
 pub fn pager(visit: &Visit, total: usize, page: usize, size: usize) -> Markup {
     let kept = ["q", "sort", "order", "scope", "arn", "from", "to", "during", "days"];
-    let kept = kept.map(|name| (name, visit.param(name)));
+    let mut kept = kept.map(|name| (name, visit.param(name))).to_vec();
+    let moment = visit.moment();
+    kept.push(("at", &moment));
     pager_of(visit, &kept, total, page, size)
 }
 
-/// The same of addresses with these parameters.
+/// The same of addresses with exactly these parameters, the moment among them.
 pub fn pager_of(
     visit: &Visit,
     kept: &[(&str, &str)],
@@ -323,7 +325,7 @@ pub fn pager_of(
         let page = page.to_string();
         let mut query = kept.to_vec();
         query.push(("page", &page));
-        visit.link(&visit.path, &query)
+        address(&visit.path, &query)
     };
     html! {
         nav.pager aria-label=(words::PAGES) {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::frame::{self, Section};
 use super::parts::{
-    elements, field, minute, or_refusal, pager, pager_of, principal_link, refusal, shortened, text,
+    elements, field, minute, or_refusal, pager_of, principal_link, refusal, shortened, text,
 };
 use super::typed_moment;
 use super::visit::{Visit, address, question_of};
@@ -120,9 +120,12 @@ fn columns(answer: &Value) -> Vec<&str> {
     elements(answer, "/columns").iter().filter_map(Value::as_str).collect()
 }
 
-/// Rows of a page; half as many where a row has 22 columns.
+/// Rows of a page; half as many where a row has more than a dozen columns.
 fn size(name: Name) -> usize {
-    if name == Name::Credential { PAGE / 2 } else { PAGE }
+    match name {
+        Name::Credential | Name::PasswordPolicy => PAGE / 2,
+        _ => PAGE,
+    }
 }
 
 /// Asks for the report that the address names, or for some rows of it.
@@ -143,13 +146,23 @@ async fn answer(visit: &Visit, name: Name, window: Option<Window>) -> Result<Val
     let question = question_of(&format!("reports/{}", name.text()), &given)?;
     match window {
         None => visit.put(question, visit.at).await,
-        Some(window) => visit.put(question.part(window), visit.at.or(of(visit))).await,
+        Some(window) => {
+            let of = of(visit)?;
+            visit.put(question.part(window), visit.at.or(of)).await
+        }
     }
 }
 
 /// The moment of the page that somebody turned, when that was the present: the pages of a report are of one moment.
-fn of(visit: &Visit) -> Option<Moment> {
-    Moment::parse(visit.param("of")).ok()
+/// It is exact, or it would be a look at the past that does not show as one.
+fn of(visit: &Visit) -> Result<Option<Moment>, Fault> {
+    let (given, activity) = (visit.param("of"), visit.param("activity"));
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let exact = |moment: &Moment| moment.position.is_some() && !activity.is_empty();
+    let moment = Moment::parse(given).ok().filter(exact);
+    moment.map(Some).ok_or_else(|| Fault::validation(words::NO_SUCH_PAGE))
 }
 
 /// What a report can be asked for besides its moment, which is the time bar's.
@@ -182,6 +195,7 @@ fn report(visit: &Visit, name: Name, answer: &Value) -> Markup {
     let (size, total) = (size(name), count("row_count"));
     let summary = answer.get("summary").and_then(Value::as_object);
     html! {
+        (made_before(visit, name, answer))
         dl {
             dt { (words::AS_OF) } dd { (moment(text(answer, "/as_of"))) }
             @if !text(answer, "/known_since").is_empty() {
@@ -233,6 +247,18 @@ fn made_from(name: Name, answer: &Value) -> Markup {
     }
 }
 
+/// Says of a page that was turned that it is of the report that was made for the first one.
+fn made_before(visit: &Visit, name: Name, answer: &Value) -> Markup {
+    let is_turned = visit.at.is_none() && !visit.param("of").is_empty();
+    let query = ["from", "to", "during", "days"].map(|name| (name, visit.param(name)));
+    html! {
+        @if is_turned {
+            p.quiet { (words::report_made(&minute(text(answer, "/as_of")), &cell(answer, "position"))) " "
+                a href=(address(&path(name), &query)) { (words::MAKE_ANEW) } }
+        }
+    }
+}
+
 /// The other pages of exactly this report; for those who may not look at the past, of the present as it is then.
 fn turning(
     visit: &Visit,
@@ -241,13 +267,13 @@ fn turning(
     (total, page, size): (usize, usize, usize),
 ) -> Markup {
     if !visit.may_travel() {
-        return pager(visit, total, page, size);
+        let asked = ["from", "to", "during", "days", "activity"];
+        return pager_of(visit, &asked.map(|name| (name, visit.param(name))), total, page, size);
     }
     let activity = cell(answer, "activity");
     let mut kept = parameters_of(visit, name, answer, &activity).to_vec();
-    if visit.at.is_none() {
-        kept.push(("of", text(answer, "/at")));
-    }
+    // A date alone shows what had happened by then of the events that are there, and there may be more by then.
+    kept.push((if visit.at.is_none() { "of" } else { "at" }, text(answer, "/at")));
     pager_of(visit, &kept, total, page, size)
 }
 

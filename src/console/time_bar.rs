@@ -204,9 +204,7 @@ pub fn show(visit: &Visit, bar: &Bar) -> Markup {
                 }
             }
             form.moment method="get" action=(visit.path) {
-                @for (name, value) in &visit.query {
-                    @if name != "done" { input type="hidden" name=(name) value=(value); }
-                }
+                @for (name, value) in visit.timeless() { input type="hidden" name=(name) value=(value); }
                 @match bar.before {
                     Some(position) => a.step rel="prev" href=(moment(position)) { (words::PREVIOUS_EVENT) },
                     None => span.step.quiet { (words::PREVIOUS_EVENT) },

@@ -291,21 +291,25 @@ impl Visit {
         address(path, &query)
     }
 
+    /// The parameters of this address that mean the same at any moment.
+    pub fn timeless(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of_its_moment = ["done", "of", "activity"];
+        let query = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        query.filter(move |(name, _)| !of_its_moment.contains(name))
+    }
+
     /// This address at another moment; empty for now.
     pub fn here_at(&self, moment: &str) -> String {
-        let mut query: Vec<(&str, &str)> = self
-            .query
-            .iter()
-            .filter(|(name, _)| name != "done")
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        query.push(("at", moment));
+        let query: Vec<_> = self.timeless().chain([("at", moment)]).collect();
         address(&self.path, &query)
     }
 
     /// This very address.
     pub fn here(&self) -> String {
-        self.here_at(&self.moment())
+        let moment = self.moment();
+        let query = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let query = query.filter(|(name, _)| *name != "done");
+        address(&self.path, &query.chain([("at", moment.as_str())]).collect::<Vec<_>>())
     }
 
     /// Who acts.

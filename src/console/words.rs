@@ -366,6 +366,8 @@ pub const KNOWN_SINCE: &str = "The account is known since";
 pub const DOWNLOAD_JSON: &str = "Download as JSON";
 pub const NO_ROWS: &str = "The report has no rows.";
 pub const NO_SUCH_FORM: &str = "Reports are files of csv or json.";
+pub const NO_SUCH_PAGE: &str = "`of` is the exact moment of a report's first page, and comes with `activity`. Leave it out for the present.";
+pub const MAKE_ANEW: &str = "Make it anew";
 pub const FILE_OF_NOW: &str = "The file as of now";
 pub const MADE_FROM: &str = "What it was made from";
 pub const ACTIVITY_BOOK: &str = "Activity book";
@@ -505,6 +507,10 @@ pub fn more_changed(fields: usize) -> String {
 
 pub fn not_yet(moment: &str) -> String {
     format!("{moment} is yet to come.")
+}
+
+pub fn report_made(moment: &str, position: &str) -> String {
+    format!("A page of the report that was made at {moment}, after @{position}.")
 }
 
 pub fn as_of(moment: &str) -> String {

@@ -122,8 +122,8 @@ pub fn compare(ledger: &Ledger, position: u64) -> Result<Comparison, ProjectionE
     let store = ledger.store().as_ref();
     let live = recorded_side(store)?;
     let mut comparison = Comparison::default();
-    store::walk(store, live, |one| {
-        store::walk(store, other(live), |two| {
+    store::walk_through(store, live, |one| {
+        store::walk_through(store, other(live), |two| {
             one.seek(&[])?;
             two.seek(&[])?;
             loop {

@@ -227,9 +227,25 @@ pub fn walk<T>(
     family: Family,
     body: impl FnOnce(&mut dyn Cursor) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
+    returned(body, |walk| store.walk(family, walk))
+}
+
+/// Runs a [`Store::walk_through`] that returns a value.
+pub fn walk_through<T>(
+    store: &dyn Store,
+    family: Family,
+    body: impl FnOnce(&mut dyn Cursor) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    returned(body, |walk| store.walk_through(family, walk))
+}
+
+fn returned<T>(
+    body: impl FnOnce(&mut dyn Cursor) -> Result<T, StoreError>,
+    run: impl FnOnce(Walk<'_>) -> Result<(), StoreError>,
+) -> Result<T, StoreError> {
     let mut body = Some(body);
     let mut result = None;
-    store.walk(family, &mut |cursor| {
+    run(&mut |cursor| {
         if let Some(body) = body.take() {
             result = Some(body(cursor)?);
         }

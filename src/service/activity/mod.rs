@@ -368,6 +368,11 @@ impl ActivityBook {
         segment::read_back(self.store.as_ref(), to, visit)
     }
 
+    /// How many receipts were forgotten, since they were older than the retention.
+    pub fn forgotten(&self) -> Result<u64, ProjectionError> {
+        segment::forgotten(self.store.as_ref())
+    }
+
     /// The number of the last receipt that is written; 0 if there is none.
     pub fn number(&self) -> Result<u64, ProjectionError> {
         Ok(segment::last(self.store.as_ref())?.number)

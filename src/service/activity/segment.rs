@@ -115,6 +115,11 @@ fn begins(store: &dyn Store) -> Result<Tip, ProjectionError> {
     Ok(Tip { number: u64::from_be_bytes(*number), chain })
 }
 
+/// How many receipts were forgotten, since they were old.
+pub fn forgotten(store: &dyn Store) -> Result<u64, ProjectionError> {
+    begins(store).map(|begins| begins.number)
+}
+
 /// Walks segments from the one that holds receipt `from`; `false` stops.
 fn walk(
     store: &dyn Store,
@@ -122,7 +127,7 @@ fn walk(
     visit: &mut dyn FnMut(Segment<'_>) -> Result<bool, ProjectionError>,
 ) -> Result<(), ProjectionError> {
     let mut outcome = Ok(());
-    store.walk(Family::Receipts, &mut |cursor: &mut dyn Cursor| {
+    store.walk_through(Family::Receipts, &mut |cursor: &mut dyn Cursor| {
         // Only now: the cursor stands on one state of the book, and segments that are removed meanwhile
         // are still in it.
         let begins = match begins(store) {

@@ -59,7 +59,7 @@ const NOT_APPLICABLE: &str = "N/A";
 const NO_INFORMATION: &str = "no_information";
 const NOT_SUPPORTED: &str = "not_supported";
 
-/// Bytes of a line, roughly.
+/// Bytes that a line is written into; longer ones are rare.
 const LINE: usize = 512;
 
 /// Of which account, at which instant.

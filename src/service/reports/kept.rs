@@ -1,7 +1,8 @@
 //! Reports of a moment ago, packed: whoever turns the pages of one looks at the same rows, and nobody makes them anew.
 //!
-//! A report follows from its [`Source`] alone, so that what is kept is what would be made. It lies in memory, and is the
-//! first to go when others come.
+//! A report follows from its [`Source`] alone, so that what is kept is what would be made. It lies in memory, bounded in
+//! bytes and in number; what came first is the first to go. Its names
+//! are open: whatever erases somebody must empty it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,8 +19,12 @@ use crate::service::moment::Range;
 
 /// Bytes that are kept of all reports together: some thirty thousand rows.
 const BYTES: usize = 8 << 20;
+/// Reports that are kept: most first pages are the only ones that somebody looks at.
+const REPORTS: usize = 64;
 /// Bytes that a row has beside its text.
 const ROW: usize = 16;
+/// Bytes that a report has beside its rows and its summary.
+const REPORT: usize = 1 << 10;
 
 /// All that a report follows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub struct Source {
     pub at: Timestamp,
     /// Receipts that count.
     pub number: u64,
+    /// Receipts that were forgotten by then, since they were old.
+    pub forgotten: u64,
 }
 
 /// A report's table whose rows are texts: as values they would take ten times the room.
@@ -45,6 +52,8 @@ pub struct Packed {
     columns: &'static [&'static str],
     rows: Vec<Box<str>>,
     summary: Value,
+    /// About what it takes in memory.
+    bytes: usize,
 }
 
 impl Packed {
@@ -57,8 +66,10 @@ impl Packed {
             let cells: Vec<_> = table.columns.iter().map(|name| row.get(name)).collect();
             serde_json::to_string(&cells).map(String::into_boxed_str).map_err(Fault::internal)
         };
-        let rows = table.rows.iter().map(pack).collect::<Result<_, _>>()?;
-        Ok(Packed { columns: table.columns, rows, summary: table.summary.clone() })
+        let rows: Vec<Box<str>> = table.rows.iter().map(pack).collect::<Result<_, _>>()?;
+        let text: usize = rows.iter().map(|row| row.len() + ROW).sum();
+        let bytes = REPORT + table.summary.to_string().len() + text;
+        Ok(Packed { columns: table.columns, rows, summary: table.summary.clone(), bytes })
     }
 
     /// The table with the rows of a window.
@@ -80,19 +91,38 @@ impl Packed {
     pub fn len(&self) -> usize {
         self.rows.len()
     }
+}
 
-    fn bytes(&self) -> usize {
-        self.rows.iter().map(|row| row.len() + ROW).sum()
+/// What is kept.
+#[derive(Default)]
+pub struct Kept(Mutex<Shelf>);
+
+/// Reports, the newest last.
+#[derive(Default)]
+struct Shelf {
+    reports: VecDeque<(Source, Arc<Packed>)>,
+    bytes: usize,
+}
+
+impl Shelf {
+    fn find(&self, source: &Source) -> Option<Arc<Packed>> {
+        let mut reports = self.reports.iter().rev();
+        reports.find(|(of, _)| of == source).map(|(_, packed)| packed.clone())
+    }
+
+    fn put(&mut self, source: Source, packed: Arc<Packed>) {
+        self.bytes += packed.bytes;
+        self.reports.push_back((source, packed));
+        while self.bytes > BYTES || self.reports.len() > REPORTS {
+            let Some((_, oldest)) = self.reports.pop_front() else { break };
+            self.bytes -= oldest.bytes;
+        }
     }
 }
 
-/// What is kept, the newest last.
-#[derive(Default)]
-pub struct Kept(Mutex<VecDeque<(Source, Arc<Packed>)>>);
-
 impl Kept {
     /// The report that follows from this: what is kept or, where nothing is, what is made now. That is kept, unless it
-    /// is too large to be.
+    /// is so large that nothing else would be.
     ///
     /// # Errors
     /// Those of making it.
@@ -101,15 +131,14 @@ impl Kept {
         source: Source,
         make: impl FnOnce() -> Result<Table, Fault>,
     ) -> Result<Arc<Packed>, Fault> {
-        if let Some((_, packed)) = self.0.lock().iter().find(|(of, _)| *of == source) {
-            return Ok(packed.clone());
+        if let Some(packed) = self.0.lock().find(&source) {
+            return Ok(packed);
         }
         let packed = Arc::new(Packed::new(&make()?)?);
-        let mut kept = self.0.lock();
-        kept.retain(|(of, _)| *of != source);
-        kept.push_back((source, packed.clone()));
-        while kept.iter().map(|(_, packed)| packed.bytes()).sum::<usize>() > BYTES {
-            kept.pop_front();
+        let mut shelf = self.0.lock();
+        // Whoever asked at the same time made the same.
+        if packed.bytes <= BYTES && shelf.find(&source).is_none() {
+            shelf.put(source, packed.clone());
         }
         Ok(packed)
     }
@@ -130,6 +159,7 @@ mod tests {
             cut: Cut { position: 1, time: None },
             at: Timestamp::EPOCH,
             number,
+            forgotten: 0,
         }
     }
 
@@ -166,5 +196,18 @@ mod tests {
         assert!(!is_kept(0), "nine of two megabytes are not kept");
         kept.or_make(source(9), || Ok(table(5_000, 2_000))).unwrap();
         assert!(!is_kept(9), "nor is one that is too large");
+        assert!(is_kept(8), "for which the others stay");
+    }
+
+    #[test]
+    fn reports_without_rows_are_bounded_too() {
+        let kept = Kept::default();
+        for number in 0..1_000 {
+            kept.or_make(source(number), || Ok(table(0, 0))).unwrap();
+        }
+        let shelf = kept.0.lock();
+        assert_eq!(shelf.reports.len(), REPORTS);
+        let held: usize = shelf.reports.iter().map(|(_, packed)| packed.bytes).sum();
+        assert!(held == shelf.bytes && held >= REPORTS * REPORT);
     }
 }

@@ -373,7 +373,9 @@ pub fn generate(
     let (table, counts) = match ask.window {
         None => (make()?, None),
         Some(window) => {
-            let source = Source { account, name: ask.name, range, days, cut: pinned, at, number };
+            let forgotten = service.activity().forgotten()?;
+            let name = ask.name;
+            let source = Source { account, name, range, days, cut: pinned, at, number, forgotten };
             let packed = service.reports().kept.or_make(source, make)?;
             let window = window.of(packed.len());
             (packed.table(window)?, Some((window.first, packed.len())))
