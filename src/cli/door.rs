@@ -85,6 +85,16 @@ pub fn moment(text: &str) -> Result<Moment, Failure> {
     Moment::parse_with_age(text, SystemClock.now()).map_err(|error| Failure::new(error.to_string()))
 }
 
+fn no_endpoint(common: &Common) -> Result<(), Failure> {
+    match &common.endpoint {
+        None => Ok(()),
+        Some(_) => Err(Failure::new(
+            "this is for whoever has the machine: instead of --endpoint give --data, which also reaches a \
+             server that runs on the folder",
+        )),
+    }
+}
+
 impl Door {
     /// The way that the options name: an explicit flag first, then `DOMESDAY_ENDPOINT`, then the folder.
     pub fn find(common: &Common) -> Result<Self, Failure> {
@@ -101,34 +111,31 @@ impl Door {
             }
             return Ok(Door::new(Way::Endpoint(endpoint), common));
         }
-        Door::of_folder(common, &settings)
+        Door::of_folder(common, &settings, &place(common, &settings))
     }
 
     /// The way for the acts of whoever has the machine: the folder, or the server that runs on it. A shell
     /// that asks a server by DOMESDAY_ENDPOINT may do them all the same.
     pub fn of_operator(common: &Common) -> Result<Self, Failure> {
-        if common.endpoint.is_some() {
-            return Err(Failure::new(
-                "this is for whoever has the machine: instead of --endpoint give --data, which also reaches a \
-                 server that runs on the folder",
-            ));
-        }
-        Door::of_folder(common, &Settings::read(None, std::env::vars())?)
+        let settings = Settings::read(None, std::env::vars())?;
+        no_endpoint(common)?;
+        Door::of_folder(common, &settings, &place(common, &settings))
     }
 
-    /// As [`of_operator`](Self::of_operator), of a folder that may be empty or not there yet.
-    pub fn of_operator_or_new(common: &Common) -> Result<Self, Failure> {
+    /// As [`of_operator`](Self::of_operator), for whoever brings in much: the folder may be empty or not there yet,
+    /// and what is read of it is not kept in memory for long.
+    pub fn of_importer(common: &Common) -> Result<Self, Failure> {
         let settings = Settings::read(None, std::env::vars())?;
-        let place = place(common, &settings);
-        if common.endpoint.is_none()
-            && let Place::Folder { data, .. } = &place
+        no_endpoint(common)?;
+        let place = place(common, &settings).passing();
+        if let Place::Folder { data, .. } = &place
             && !data.join("HEAD").exists()
             && !data.join("ledger").exists()
         {
             let way = Way::Folder(open_folder(&place)?, common.account.clone());
             return Ok(Door::new(way, common));
         }
-        Door::of_operator(common)
+        Door::of_folder(common, &settings, &place)
     }
 
     /// How far long work is, in thousandths, where that is known here.
@@ -140,10 +147,9 @@ impl Door {
     }
 
     /// The socket of a server that runs on the folder, or the folder itself.
-    fn of_folder(common: &Common, settings: &Settings) -> Result<Self, Failure> {
+    fn of_folder(common: &Common, settings: &Settings, place: &Place) -> Result<Self, Failure> {
         let account = common.account.clone().or_else(|| settings.get("account"));
-        let place = place(common, settings);
-        if let Place::Folder { data, .. } = &place {
+        if let Place::Folder { data, .. } = place {
             let socket = data.join("admin.sock");
             if UnixStream::connect(&socket).is_ok() {
                 return Ok(Door::new(Way::Socket(socket, account), common));
@@ -157,7 +163,7 @@ impl Door {
                 )));
             }
         }
-        Ok(Door::new(Way::Folder(open_folder(&place)?, account), common))
+        Ok(Door::new(Way::Folder(open_folder(place)?, account), common))
     }
 
     fn new(way: Way, common: &Common) -> Self {

@@ -53,7 +53,7 @@ pub enum ImportCommand {
 /// Runs one of them.
 pub fn run(common: &Common, command: &ImportCommand) -> Result<u8, Failure> {
     // Whoever imports may begin with nothing: the first account is the imported one.
-    let door = Door::of_operator_or_new(common)?;
+    let door = Door::of_importer(common)?;
     let outcome = answer(&door, common, command);
     let closed = door.close();
     outcome.and_then(|status| closed.map(|()| status))

@@ -56,7 +56,7 @@ use crate::store::head::{DiskHead, HeadFile, MemoryHead};
 use crate::store::keys::SubjectKeys;
 use crate::store::memory::MemoryStore;
 use crate::store::reserve::Reserve;
-use crate::store::rocks::RocksStore;
+use crate::store::rocks::{Memory, RocksStore};
 use crate::store::{Family, Store, StoreError};
 
 /// Where the data is.
@@ -70,6 +70,8 @@ pub enum Place {
         data: PathBuf,
         /// The master key's file.
         master_key: PathBuf,
+        /// How much memory its stores may take.
+        memory: Memory,
     },
 }
 
@@ -88,7 +90,15 @@ impl Place {
             },
             Path::to_owned,
         );
-        Place::Folder { data, master_key }
+        Place::Folder { data, master_key, memory: Memory::default() }
+    }
+
+    /// The same for whoever goes once through much and ends.
+    pub fn passing(mut self) -> Self {
+        if let Place::Folder { memory, .. } = &mut self {
+            *memory = Memory::Passing;
+        }
+        self
     }
 }
 
@@ -169,10 +179,11 @@ impl Parts {
                     reserve: Arc::default(),
                 })
             }
-            Place::Folder { data, master_key } => {
+            Place::Folder { data, master_key, memory } => {
                 make_folder(data)?;
                 let reserve = Reserve::open(&data.join("reserve"))?;
-                let store = |name, families| open_store(&data.join(name), families, &reserve);
+                let store =
+                    |name, families| open_store(&data.join(name), families, *memory, &reserve);
                 let ledger = store("ledger", Family::LEDGER)?;
                 let founded = LocalLog::new(ledger.clone()).head()? > 0;
                 let subjects = data.join("subjects.keys");
@@ -200,10 +211,11 @@ impl Parts {
 fn open_store(
     path: &Path,
     families: &'static [Family],
+    memory: Memory,
     reserve: &Reserve,
 ) -> Result<Arc<dyn Store>, StoreError> {
-    let opened = match RocksStore::open(path, families) {
-        Err(StoreError::NoSpace(_)) if reserve.spend()? => RocksStore::open(path, families),
+    let opened = match RocksStore::open(path, families, memory) {
+        Err(StoreError::NoSpace(_)) if reserve.spend()? => RocksStore::open(path, families, memory),
         opened => opened,
     };
     match opened {

@@ -73,7 +73,7 @@ fn masked(sum: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::rocks::RocksStore;
+    use crate::store::rocks::{Memory, RocksStore};
     use crate::store::{Batch, Durability, Family, Store};
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
         for round in 0u8..3 {
-            let store = RocksStore::open(&path, Family::LEDGER).unwrap();
+            let store = RocksStore::open(&path, Family::LEDGER, Memory::Serving).unwrap();
             let mut batch = Batch::default();
             batch.put(Family::Blobs, [round], [round; 100]);
             store.commit(&batch, Durability::Synced).unwrap();

@@ -329,10 +329,10 @@ mod tests {
         exercise(&memory::MemoryStore::default());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        let store = rocks::RocksStore::open(&path, Family::LEDGER).unwrap();
+        let store = rocks::RocksStore::open(&path, Family::LEDGER, rocks::Memory::Serving).unwrap();
         exercise(&store);
         assert!(matches!(
-            rocks::RocksStore::open(&path, Family::LEDGER),
+            rocks::RocksStore::open(&path, Family::LEDGER, rocks::Memory::Serving),
             Err(StoreError::InUse(_))
         ));
     }

@@ -33,14 +33,8 @@ use super::{
 
 /// Write-ahead log kept before memtables are flushed: bounds recovery to well under a second.
 const WAL_BYTES: u64 = 64 << 20;
-const MEMTABLE_BYTES: usize = 16 << 20;
 /// The activity book writes its tables in small portions: on a full device there is only a reserve for them.
 const ACTIVITY_MEMTABLE_BYTES: usize = 4 << 20;
-/// Blocks that were read, and memtables: these count as part of it, so that memory has one bound however much is
-/// written.
-const CACHE_BYTES: usize = 64 << 20;
-/// Memtables of all families together; beyond it the oldest are written as tables.
-const MEMTABLES_BYTES: usize = 32 << 20;
 /// What a device must take besides what memory holds to count as having room: a log, a manifest and some to
 /// go on.
 const ROOM_BYTES: usize = 4 << 20;
@@ -52,10 +46,42 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// So many of these are a second, after which the device may be full.
 const WAITS_PER_PROBE: u32 = 500;
 
+/// How much memory a store may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// What somebody who serves takes, for what is read all the time.
+    #[default]
+    Serving,
+    /// What somebody takes who goes once through much and ends: no more for much than for little.
+    Passing,
+}
+
+impl Memory {
+    /// Bytes of blocks that were read, and of memtables: these count as part of it, so that memory has one bound
+    /// however much is written.
+    fn cache(self) -> usize {
+        match self {
+            Memory::Serving => 64 << 20,
+            Memory::Passing => 8 << 20,
+        }
+    }
+
+    /// Bytes of the memtables of all families together; beyond it the oldest are written as tables.
+    fn memtables(self) -> usize {
+        self.cache() / 2
+    }
+
+    /// Bytes of one memtable.
+    fn memtable(self) -> usize {
+        self.cache() / 4
+    }
+}
+
 /// A store in a folder of its own, open in one process at a time.
 pub struct RocksStore {
     path: PathBuf,
     families: &'static [Family],
+    memory: Memory,
     cache: Cache,
     memtables: WriteBufferManager,
     clearings: Clearings,
@@ -65,20 +91,25 @@ pub struct RocksStore {
 
 impl RocksStore {
     /// Opens the folder, founding the store if it is empty.
-    pub fn open(path: &Path, families: &'static [Family]) -> Result<Self, StoreError> {
+    pub fn open(
+        path: &Path,
+        families: &'static [Family],
+        memory: Memory,
+    ) -> Result<Self, StoreError> {
         manifest::check(path)?;
         // A probe that a kill left behind.
         let _ = std::fs::remove_file(probe(path));
-        let cache = Cache::new_lru_cache(CACHE_BYTES);
+        let cache = Cache::new_lru_cache(memory.cache());
         let memtables = WriteBufferManager::new_write_buffer_manager_with_cache(
-            MEMTABLES_BYTES,
+            memory.memtables(),
             false,
             cache.clone(),
         );
-        let db = open_db(path, families, (&cache, &memtables))?;
+        let db = open_db(path, families, (memory, &cache, &memtables))?;
         Ok(RocksStore {
             path: path.to_owned(),
             families,
+            memory,
             cache,
             memtables,
             clearings: Clearings::default(),
@@ -112,7 +143,7 @@ fn unwritten(db: &DB, families: &[Family]) -> Result<usize, StoreError> {
 fn open_db(
     path: &Path,
     families: &[Family],
-    (cache, memtables): (&Cache, &WriteBufferManager),
+    (memory, cache, memtables): (Memory, &Cache, &WriteBufferManager),
 ) -> Result<DB, StoreError> {
     // From text first: this call makes a new Options and would drop what was set before.
     let mut options = Options::get_options_from_string(
@@ -132,8 +163,8 @@ fn open_db(
     options.set_max_open_files(512);
     options.set_bytes_per_sync(1 << 20);
     let memtable = match families.contains(&Family::Receipts) {
-        true => ACTIVITY_MEMTABLE_BYTES,
-        false => MEMTABLE_BYTES,
+        true => ACTIVITY_MEMTABLE_BYTES.min(memory.memtable()),
+        false => memory.memtable(),
     };
     let descriptors: Vec<_> = std::iter::once("default")
         .chain(families.iter().map(|family| family.name()))
@@ -292,8 +323,9 @@ impl Store for RocksStore {
         };
         // Closed first: the folder is locked.
         *db = Err(StoreError::Failed("it is closed".into()));
-        *db = manifest::check(&self.path)
-            .and_then(|()| open_db(&self.path, self.families, (&self.cache, &self.memtables)));
+        *db = manifest::check(&self.path).and_then(|()| {
+            open_db(&self.path, self.families, (self.memory, &self.cache, &self.memtables))
+        });
         db.as_ref().map(|_| ()).map_err(StoreError::clone)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use domesday::projection::row::split_stored;
 use domesday::projection::tables::USERS;
-use domesday::store::rocks::RocksStore;
+use domesday::store::rocks::{Memory, RocksStore};
 use domesday::store::{Batch, Durability, Family, Store, walk};
 
 use super::program::{Client, KEY, Program, SECRET, command, command_with, data};
@@ -43,7 +43,7 @@ impl Ledger {
     }
 
     fn store(&self) -> RocksStore {
-        RocksStore::open(&self.data().join("ledger"), Family::LEDGER).unwrap()
+        RocksStore::open(&self.data().join("ledger"), Family::LEDGER, Memory::Serving).unwrap()
     }
 
     /// Alters or removes rows of a store.
@@ -150,7 +150,9 @@ fn lost_content_is_named_where_it_is_needed() {
 #[test]
 fn altered_receipts_are_named_where_they_are_read() {
     let ledger = Ledger::new();
-    let activity = RocksStore::open(&ledger.data().join("activity"), Family::ACTIVITY).unwrap();
+    let activity =
+        RocksStore::open(&ledger.data().join("activity"), Family::ACTIVITY, Memory::Serving)
+            .unwrap();
     let newest = walk(&activity, Family::Receipts, |cursor| {
         cursor.seek_back(&u64::MAX.to_be_bytes())?;
         Ok(cursor.current().unwrap().0.to_vec())

@@ -24,6 +24,7 @@ use domesday::service::fault::Fault;
 use domesday::service::founding::{self, Founding, Place};
 use domesday::service::operation::Api;
 use domesday::service::{Call, Service};
+use domesday::store::rocks::Memory;
 
 /// Users made in an account, at most: its quota is 5,000.
 pub const USERS_PER_ACCOUNT: usize = 2_000;
@@ -87,7 +88,8 @@ pub fn place(folder: &TempDir) -> Outcome<Place> {
     if !master_key.exists() {
         std::fs::write(&master_key, hex(&random_bytes::<32>(&OsRandom)?))?;
     }
-    Ok(Place::Folder { data: folder.path().join("data"), master_key })
+    let data = folder.path().join("data");
+    Ok(Place::Folder { data, master_key, memory: Memory::Serving })
 }
 
 /// Opens a service as the program does.

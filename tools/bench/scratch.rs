@@ -18,7 +18,7 @@ use domesday::projection::fold::Meta;
 use domesday::projection::{Overlay, Projections, Transaction, rebuild};
 use domesday::store::head::DiskHead;
 use domesday::store::keys::SubjectKeys;
-use domesday::store::rocks::RocksStore;
+use domesday::store::rocks::{Memory, RocksStore};
 use domesday::store::{Batch, Family, Store};
 
 /// The one account that made-up events belong to.
@@ -98,7 +98,7 @@ impl Scratch {
 
 /// The store of a ledger, with the options that the program uses.
 pub fn open_store(folder: &Path) -> Outcome<RocksStore> {
-    Ok(RocksStore::open(&folder.join("ledger"), Family::LEDGER)?)
+    Ok(RocksStore::open(&folder.join("ledger"), Family::LEDGER, Memory::Serving)?)
 }
 
 fn entry(event: &Event) -> Outcome<Entry> {

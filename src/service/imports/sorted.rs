@@ -21,7 +21,7 @@ use crate::identity::codec;
 use crate::service::fault::Fault;
 
 /// Bytes of records that are sorted in memory.
-const IN_MEMORY: usize = 16 << 20;
+const IN_MEMORY: usize = 8 << 20;
 /// Bytes of records that are sealed together.
 const BLOCK: usize = 32 << 10;
 /// Runs that are merged at once.
