@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::diff::{Shown, differences};
+use super::diff::consequences;
 use super::entrance::not_from_here;
 use super::frame::{self, Section};
 use super::parts::{refusal, text};
@@ -116,7 +116,7 @@ async fn tried(
     let body = html! {
         p { (words::DRY_RUN_OF) " " code { (operation) } }
         dl { @for (name, value) in fields { dt { (name) } dd { code { (value) } } } }
-        (differences(visit, &answer, Shown::Whole))
+        (consequences(visit, &answer))
         form method="post" action="/console/do" {
             input type="hidden" name="_token" value=(visit.visitor.cookie.form_token());
             input type="hidden" name="_op" value=(operation);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::frame::{self, Section};
 use super::ledger;
-use super::parts::{elements, field, or_refusal, pager, text};
+use super::parts::{elements, field, or_refusal, pager, segment, text, within};
 use super::typed_moment;
 use super::visit::{Visit, address};
 use super::words;
@@ -19,6 +19,8 @@ const MOST: usize = 40;
 const PAGE: usize = 20;
 /// Events of one principal that are named on it.
 const EVENTS: usize = 20;
+/// Bytes of what a dry run finds: the policy that is tried is on the page, too.
+const BYTES: usize = 60_000;
 /// Actions of one permission that are shown before the rest is folded away.
 const ACTIONS: usize = 12;
 
@@ -55,7 +57,7 @@ pub async fn page(visit: Visit) -> Response {
             (field(words::ONLY, "principal", &principal, words::WHO_HINT, false))
             button.primary type="submit" { (words::COMPARE_MOMENTS) }
         }
-        @if let Some(answer) = &answer { (or_refusal(&visit, answer, |answer| differences(&visit, answer, Shown::Page))) }
+        @if let Some(answer) = &answer { (or_refusal(&visit, answer, |answer| differences(&visit, answer))) }
         @if let Some(entries) = &entries {
             section {
                 h2 { (words::EVENTS_BETWEEN) }
@@ -72,62 +74,102 @@ pub async fn page(visit: Visit) -> Response {
     frame::page(&visit, Section::Diff, words::DIFF, &body).await
 }
 
-/// How much of an answer a page holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// All of it.
-    Whole,
-    /// The principals of a page, and of each the first actions; a principal's own comparison has the rest.
-    Page,
-}
-
-/// Who gained and lost what, as a question or a dry run answers it.
-pub fn differences(visit: &Visit, answer: &Value, shown: Shown) -> Markup {
+/// Who gained and lost what: a page of principals, and of each the first actions. A principal's own comparison has
+/// the rest.
+fn differences(visit: &Visit, answer: &Value) -> Markup {
     let principals = elements(answer, "/principals");
     let last = principals.len().saturating_sub(1) / PAGE;
     let page = visit.param("page").parse::<usize>().unwrap_or(0).min(last);
-    let (first, most) = match shown {
-        Shown::Page => (page * PAGE, PAGE),
-        Shown::Whole => (0, principals.len()),
-    };
     html! {
         section.differences {
             h2 { (words::DIFFERENCES) }
             @if principals.is_empty() { p.done { (words::NO_DIFFERENCE) } }
-            @if answer.pointer("/truncated") == Some(&Value::Bool(true)) { p.warn { (words::TRUNCATED) } }
-            @for principal in principals.iter().skip(first).take(most) { (one(visit, principal, shown)) }
-            @if shown == Shown::Page && principals.len() > PAGE { (pager(visit, principals.len(), page, PAGE)) }
+            (truncated(answer))
+            @for principal in principals.iter().skip(page * PAGE).take(PAGE) { (one(visit, principal)) }
+            @if principals.len() > PAGE { (pager(visit, principals.len(), page, PAGE)) }
         }
     }
 }
 
-fn one(visit: &Visit, principal: &Value, shown: Shown) -> Markup {
-    let name = text(principal, "/name");
+/// Who would gain and lose what, as a dry run answers it: those together who gain and lose the same. As much of it as a
+/// page holds.
+pub fn consequences(visit: &Visit, answer: &Value) -> Markup {
+    let together = elements(answer, "/together");
+    let mut left = BYTES;
+    html! {
+        section.differences {
+            h2 { (words::DIFFERENCES) }
+            @if together.is_empty() { p.done { (words::NO_DIFFERENCE) } }
+            (truncated(answer))
+            @for alike in together.iter().take(PAGE) { (those(visit, alike, &mut left)) }
+            @if together.len() > PAGE { p.warn { (words::others_too(together.iter().skip(PAGE).map(|alike| elements(alike, "/names").len()).sum())) } }
+        }
+    }
+}
+
+fn truncated(answer: &Value) -> Markup {
+    let is_truncated = answer.pointer("/truncated") == Some(&Value::Bool(true));
+    html! { @if is_truncated { p.warn { (words::TRUNCATED) } } }
+}
+
+fn named(visit: &Visit, name: &str) -> Markup {
     let (kind, short) = name.split_once('/').unwrap_or(("user", name));
+    html! { a href=(visit.link(&format!("/console/{kind}s/{}", segment(short)), &[])) { (name) } }
+}
+
+/// Principals who gain and lose the same.
+fn those(visit: &Visit, alike: &Value, left: &mut usize) -> Markup {
+    let names: Vec<&str> = elements(alike, "/names").iter().filter_map(Value::as_str).collect();
+    let rest = names.len().saturating_sub(PAGE);
+    let folded = |first: &str, rest: &[&str]| {
+        let more = words::and_more(rest.len());
+        html! {
+            code { (first) }
+            @if !rest.is_empty() {
+                (within(left, html! { details { summary { (more) } code { (rest.join(", ")) } } }, || html! { " " (more) }))
+            }
+        }
+    };
+    let table = permissions(alike, folded);
+    html! {
+        article {
+            @if let [name] = names.as_slice() { h3 { (named(visit, name)) } } @else {
+                h3 { (words::principals(names.len())) }
+                p { @for (number, name) in names.iter().take(PAGE).enumerate() {
+                    @if number > 0 { ", " } (named(visit, name)) }
+                    @if rest > 0 { " " (words::and_more(rest)) } }
+            }
+            (within(left, table, || html! { p.warn { (words::TOO_LONG) } }))
+        }
+    }
+}
+
+fn one(visit: &Visit, principal: &Value) -> Markup {
+    let name = text(principal, "/name");
     let events: Vec<u64> =
         elements(principal, "/events").iter().filter_map(Value::as_u64).collect();
     // The comparison of this principal alone holds everything.
-    let shown = if visit.param("principal").is_empty() { shown } else { Shown::Whole };
+    let is_alone = !visit.param("principal").is_empty();
+    let here = || {
+        let [from, to] = ["from", "to"].map(|name| visit.param(name));
+        visit.link("/console/diff", &[("from", from), ("to", to), ("principal", name)])
+    };
+    let folded = |first: &str, rest: &[&str]| {
+        let more = words::and_more(rest.len());
+        html! {
+            code { (first) }
+            @if !rest.is_empty() {
+                @if is_alone { details { summary { (more) } code { (rest.join(", ")) } } }
+                @else { " " a href=(here()) { (more) } }
+            }
+        }
+    };
     html! {
         article {
-            h3 { a href=(visit.link(&format!("/console/{kind}s/{}", super::parts::segment(short)), &[])) { (name) } }
-            div.scroll tabindex="0" { table {
-                thead { tr { th scope="col" { (words::CHANGE) } th scope="col" { (words::ACTIONS) } th scope="col" { (words::RESOURCE_PATTERN) } } }
-                tbody {
-                    @for (member, sign, label, class) in [("/gained", "+", words::GAINED, "gained"), ("/lost", "−", words::LOST, "lost")] {
-                        @for permission in elements(principal, member) {
-                            tr class=(class) {
-                                th scope="row" { span.mark aria-hidden="true" { (sign) } " " (label)
-                                    @if permission.pointer("/conditional") == Some(&Value::Bool(true)) { " " span.badge { (words::UNDER_CONDITIONS) } } }
-                                td { (actions(visit, name, elements(permission, "/actions"), shown)) }
-                                td { code { (text(permission, "/resource")) } }
-                            }
-                        }
-                    }
-                }
-            } }
+            h3 { (named(visit, name)) }
+            (permissions(principal, folded))
             @if !events.is_empty() {
-                @let most = if shown == Shown::Whole { events.len() } else { EVENTS };
+                @let most = if is_alone { events.len() } else { EVENTS };
                 p.quiet { (words::BY_EVENTS) " "
                     @for event in events.iter().take(most) {
                         a href=(address(&format!("/console/ledger/{event}"), &[])) { "@" (event) } " " }
@@ -137,21 +179,29 @@ fn one(visit: &Visit, principal: &Value, shown: Shown) -> Markup {
     }
 }
 
-fn actions(visit: &Visit, principal: &str, actions: &[Value], shown: Shown) -> Markup {
-    let names: Vec<&str> = actions.iter().filter_map(Value::as_str).collect();
-    let (first, rest) = names.split_at(names.len().min(ACTIONS));
-    let more = words::and_more(rest.len());
-    let here = || {
-        let [from, to] = ["from", "to"].map(|name| visit.param(name));
-        visit.link("/console/diff", &[("from", from), ("to", to), ("principal", principal)])
+/// What was gained and lost; `folded` writes the first actions of a permission, and what there is of the others.
+fn permissions(of: &Value, mut folded: impl FnMut(&str, &[&str]) -> Markup) -> Markup {
+    let mut actions = |permission: &Value| {
+        let names: Vec<&str> =
+            elements(permission, "/actions").iter().filter_map(Value::as_str).collect();
+        let (first, rest) = names.split_at(names.len().min(ACTIONS));
+        folded(&first.join(", "), rest)
     };
     html! {
-        code { (first.join(", ")) }
-        @if !rest.is_empty() {
-            @match shown {
-                Shown::Whole => details { summary { (more) } code { (rest.join(", ")) } },
-                Shown::Page => { " " a href=(here()) { (more) } },
+        div.scroll tabindex="0" { table {
+            thead { tr { th scope="col" { (words::CHANGE) } th scope="col" { (words::ACTIONS) } th scope="col" { (words::RESOURCE_PATTERN) } } }
+            tbody {
+                @for (member, sign, label, class) in [("/gained", "+", words::GAINED, "gained"), ("/lost", "−", words::LOST, "lost")] {
+                    @for permission in elements(of, member) {
+                        tr class=(class) {
+                            th scope="row" { span.mark aria-hidden="true" { (sign) } " " (label)
+                                @if permission.pointer("/conditional") == Some(&Value::Bool(true)) { " " span.badge { (words::UNDER_CONDITIONS) } } }
+                            td { (actions(permission)) }
+                            td { code { (text(permission, "/resource")) } }
+                        }
+                    }
+                }
             }
-        }
+        } }
     }
 }

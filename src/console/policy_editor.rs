@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::act;
-use super::diff::{Shown, differences};
+use super::diff::consequences;
 use super::entrance::not_from_here;
 use super::frame::{self, Section};
 use super::parts::{document, field, pretty, reason, refusal, segment, text};
@@ -179,7 +179,7 @@ pub async fn submit(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
             let tried = match draft.is_new() {
                 true => html! { p.note { (words::DRY_RUN_NEW) } },
                 false => match draft.dry_run(&visit).await {
-                    Ok(answer) => differences(&visit, &answer, Shown::Whole),
+                    Ok(answer) => consequences(&visit, &answer),
                     Err(fault) => refusal(&visit, &fault),
                 },
             };

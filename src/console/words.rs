@@ -342,6 +342,8 @@ pub const DIFFERENCES: &str = "Permissions gained and lost";
 pub const NO_DIFFERENCE: &str = "Nobody gains or loses a permission.";
 pub const TRUNCATED: &str =
     "There was more to compare than one answer holds: what is not listed may differ, too.";
+pub const TOO_LONG: &str = "What they gain and lose is more than this page holds. Once it is done, the comparison of \
+     one principal alone holds everything.";
 pub const CHANGE: &str = "Change";
 pub const GAINED: &str = "gained";
 pub const LOST: &str = "lost";
@@ -461,6 +463,14 @@ pub fn shown(total: usize, page: usize, last: usize) -> String {
         0 => format!("{total} in all"),
         _ => format!("{total} in all, page {} of {}", page + 1, last + 1),
     }
+}
+
+pub fn principals(count: usize) -> String {
+    format!("{count} principals")
+}
+
+pub fn others_too(count: usize) -> String {
+    format!("{count} other principals gain or lose something, too.")
 }
 
 pub fn and_more(more: usize) -> String {

@@ -47,7 +47,8 @@ pub fn can_be_tried(operation: &str) -> bool {
 }
 
 impl Service {
-    /// Says who would gain and lose what if an operation was run. Blocks; not for async threads.
+    /// Says who would gain and lose what if an operation was run, those together who would gain and lose the same.
+    /// Blocks; not for async threads.
     ///
     /// # Errors
     /// `ValidationError` for an operation that cannot be tried; the operation's own faults, refusals
@@ -86,12 +87,10 @@ impl Service {
         }
         let whom = diff::Whom::concerned(owners.into_iter(), caller.account, [&now, &tx])?;
         let found = diff::between(&self.documents, caller.account, &now, &tx, &whom)?;
-        let principals: Vec<Value> =
-            found.principals.iter().map(|one| diff::shown(one, &[])).collect();
         Ok(json!({
             "examined": found.examined,
             "truncated": found.truncated,
-            "principals": principals,
+            "together": diff::shown_together(&found.principals),
         }))
     }
 }

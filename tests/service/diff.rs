@@ -55,6 +55,20 @@ fn lines(answer: &Value) -> BTreeSet<String> {
     lines
 }
 
+/// The same of a dry run.
+fn tried_lines(answer: &Value) -> BTreeSet<String> {
+    let of = |alike: &Value, name: &Value| {
+        let mut one = alike.clone();
+        one["name"] = name.clone();
+        one
+    };
+    let together = answer["together"].as_array().unwrap().iter();
+    let principals: Vec<Value> = together
+        .flat_map(|alike| alike["names"].as_array().unwrap().iter().map(|name| of(alike, name)))
+        .collect();
+    lines(&serde_json::json!({ "principals": principals }))
+}
+
 fn here(world: &World) -> String {
     format!("@{}", world.head())
 }
@@ -177,7 +191,7 @@ fn a_dry_run_tells_what_would_be_and_changes_nothing() {
     let before = world.head();
     let answer = try_it(admin, "PutUserPolicy", &put).unwrap();
     let gained = BTreeSet::from(["user/alice + sqs:SendMessage on *".to_owned()]);
-    assert_eq!(lines(&answer), gained);
+    assert_eq!(tried_lines(&answer), gained);
     assert_eq!(world.head(), before);
     assert!(!world.refused(admin, "GetUserPolicy", &put[..2], "NoSuchEntity").is_empty());
     // What is done is what was said.
@@ -193,6 +207,55 @@ fn a_dry_run_tells_what_would_be_and_changes_nothing() {
     );
     let account = world.service.now().get(AccountId::SYSTEM, &ACCOUNTS, &world.digits);
     assert!(account.unwrap().is_some());
+}
+
+#[test]
+fn those_who_would_gain_and_lose_the_same_are_told_together() {
+    let world = World::new(84);
+    let admin = &world.admin;
+    world.ok(admin, "CreateGroup", &[("GroupName", "all")]);
+    for number in 0..40 {
+        let name = format!("user-{number:02}");
+        let team = if number % 2 == 0 { "red" } else { "blue" };
+        let tag = [("Tags.member.1.Key", "team"), ("Tags.member.1.Value", team)];
+        world.ok(admin, "CreateUser", &[&[("UserName", name.as_str())][..], &tag].concat());
+        world.ok(admin, "AddUserToGroup", &[("GroupName", "all"), ("UserName", &name)]);
+    }
+    let try_it = |statement: &str| {
+        let mut form = Form::default();
+        let text = document(statement);
+        for (name, value) in
+            [("GroupName", "all"), ("PolicyName", "some"), ("PolicyDocument", &text)]
+        {
+            form.insert(name, value.to_owned()).unwrap();
+        }
+        let answer = world.service.dry_run(&Call {
+            api: Api::Iam,
+            operation: "PutGroupPolicy".to_owned(),
+            form,
+            caller: world.caller(admin).unwrap(),
+            moment: None,
+            region: "us-east-1".to_owned(),
+        });
+        answer.unwrap()
+    };
+    let sizes = |answer: &Value| {
+        let together = answer["together"].as_array().unwrap().iter();
+        together.map(|alike| alike["names"].as_array().unwrap().len()).collect::<Vec<_>>()
+    };
+    let plain = r#"{"Effect":"Allow","Action":["sqs:*","ec2:*"],"Resource":"*"}"#;
+    assert_eq!(sizes(&try_it(plain)), [40]);
+    // What hangs on who somebody is is not taken from anybody else.
+    let own = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::homes/${aws:username}/*"}"#;
+    let own = try_it(own);
+    assert_eq!(sizes(&own), [1; 40]);
+    let homes = tried_lines(&own);
+    assert!(homes.contains("user/user-07 + s3:* on arn:aws:s3:::homes/user-07/*"), "{homes:?}");
+    let red = r#"{"Effect":"Allow","Action":"sqs:*","Resource":"*",
+        "Condition":{"StringEquals":{"aws:PrincipalTag/team":"red"}}}"#;
+    let red = try_it(red);
+    assert_eq!(sizes(&red), [20]);
+    assert!(tried_lines(&red).contains("user/user-08 + sqs:* on *"));
 }
 
 #[test]

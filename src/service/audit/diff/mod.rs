@@ -20,7 +20,8 @@ mod responsible;
 mod vocabulary;
 mod whom;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -59,7 +60,7 @@ pub struct Ask {
 }
 
 /// Permissions of one kind: actions on a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Permission {
     /// Actions, as patterns.
     pub actions: Vec<String>,
@@ -75,9 +76,9 @@ pub struct Difference {
     /// Who.
     pub principal: Found,
     /// Gained.
-    pub gained: Vec<Permission>,
+    pub gained: Arc<[Permission]>,
     /// Lost.
-    pub lost: Vec<Permission>,
+    pub lost: Arc<[Permission]>,
     /// The ids that its permissions came by on either side: its own, its groups', its policies'.
     pub closure: Vec<UniqueId>,
 }
@@ -92,6 +93,18 @@ pub struct Differences {
     /// Whether there was more to ask than is asked for one answer: what is not listed may differ, too.
     pub truncated: bool,
 }
+
+/// What came out for one principal, and comes out for all that are decided upon as it is: for the members of a group,
+/// mostly.
+struct Known<'a> {
+    held: [Side<'a>; 2],
+    gained: Arc<[Permission]>,
+    lost: Arc<[Permission]>,
+    truncated: bool,
+}
+
+/// Outcomes that are remembered: somebody who is like none of the last few is compared anew.
+const KNOWN: usize = 16;
 
 /// Compares two states of an account.
 ///
@@ -142,15 +155,35 @@ pub fn between(
     let is_same_organization = organization[0] == organization[1];
     let mut differences = Differences { examined: members.len(), ..Differences::default() };
     let (mut vocabulary, mut budget) = (Vocabulary::default(), probes::BUDGET);
+    let mut known: VecDeque<Known<'_>> = VecDeque::new();
     for both in members {
         let [earlier, later] = &both;
         let held = [Side::of(&sides[0], earlier.as_ref())?, Side::of(&sides[1], later.as_ref())?];
         if is_same_organization && held[0].decides_as(&held[1]) {
             continue;
         }
-        let compared = probes::compare(&held, is_same_organization, &mut vocabulary, &mut budget)?;
-        differences.truncated |= compared.truncated;
-        let [gained, lost] = permissions(compared, &mut vocabulary);
+        let alike = |known: &&Known<'_>| {
+            known.held.iter().zip(&held).all(|(one, other)| one.decides_as(other))
+        };
+        let (gained, lost) = match known.iter().rev().find(alike) {
+            Some(known) => {
+                differences.truncated |= known.truncated;
+                (known.gained.clone(), known.lost.clone())
+            }
+            None => {
+                let compared =
+                    probes::compare(&held, is_same_organization, &mut vocabulary, &mut budget)?;
+                let truncated = compared.truncated;
+                differences.truncated |= truncated;
+                let [gained, lost] = permissions(compared, &mut vocabulary).map(Arc::from);
+                if known.len() == KNOWN {
+                    known.pop_front();
+                }
+                let told = (Arc::clone(&gained), Arc::clone(&lost));
+                known.push_back(Known { held, gained, lost, truncated });
+                told
+            }
+        };
         if gained.is_empty() && lost.is_empty() {
             continue;
         }
@@ -286,22 +319,48 @@ pub fn diff(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Re
 }
 
 /// A principal's difference as JSON.
-pub fn shown(one: &Difference, events: &[u64]) -> Value {
-    let permissions = |all: &[Permission]| -> Vec<Value> {
-        let one = |permission: &Permission| {
-            json!({
-                "actions": permission.actions,
-                "resource": permission.resource,
-                "conditional": permission.conditional,
-            })
-        };
-        all.iter().map(one).collect()
-    };
+fn shown(one: &Difference, events: &[u64]) -> Value {
     json!({
         "principal": one.principal.arn,
         "name": one.principal.called(),
-        "gained": permissions(&one.gained),
-        "lost": permissions(&one.lost),
+        "gained": permissions_shown(&one.gained),
+        "lost": permissions_shown(&one.lost),
         "events": events,
     })
+}
+
+/// Differences as JSON, those who gain and lose the same together.
+pub fn shown_together(all: &[Difference]) -> Vec<Value> {
+    let mut together: Vec<(&Difference, Vec<String>)> = Vec::new();
+    let (mut places, mut known) = (HashMap::new(), HashMap::new());
+    for one in all {
+        let next = together.len();
+        let mut by_content = || *places.entry((&one.gained, &one.lost)).or_insert(next);
+        // Most have the very lists of somebody before them, which need not be read to be known.
+        let lists = (Arc::as_ptr(&one.gained), Arc::as_ptr(&one.lost));
+        let place = *known.entry(lists).or_insert_with(&mut by_content);
+        match together.get_mut(place) {
+            Some((_, names)) => names.push(one.principal.called()),
+            None => together.push((one, vec![one.principal.called()])),
+        }
+    }
+    let shown = |(one, names): (&Difference, Vec<String>)| {
+        json!({
+            "names": names,
+            "gained": permissions_shown(&one.gained),
+            "lost": permissions_shown(&one.lost),
+        })
+    };
+    together.into_iter().map(shown).collect()
+}
+
+fn permissions_shown(all: &[Permission]) -> Vec<Value> {
+    let one = |permission: &Permission| {
+        json!({
+            "actions": permission.actions,
+            "resource": permission.resource,
+            "conditional": permission.conditional,
+        })
+    };
+    all.iter().map(one).collect()
 }
