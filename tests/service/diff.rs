@@ -246,7 +246,8 @@ fn those_who_would_gain_and_lose_the_same_are_told_together() {
     let plain = r#"{"Effect":"Allow","Action":["sqs:*","ec2:*"],"Resource":"*"}"#;
     assert_eq!(sizes(&try_it(plain)), [40]);
     // What hangs on who somebody is is not taken from anybody else.
-    let own = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::homes/${aws:username}/*"}"#;
+    let own =
+        r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::homes/${aws:username}/*"}"#;
     let own = try_it(own);
     assert_eq!(sizes(&own), [1; 40]);
     let homes = tried_lines(&own);
