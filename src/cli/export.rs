@@ -94,6 +94,12 @@ fn write(door: &Door, options: &ExportOptions) -> Result<Manifest, Failure> {
     if options.receipts {
         parameters.push(("receipts".to_owned(), "true".to_owned()));
     }
+    if options.dir == Path::new("-") {
+        return Err(Failure::new(
+            "an export is a folder, several files and the manifest that proves them complete: name one. Events alone go \
+             into a pipe by `domesday log -o ndjson`",
+        ));
+    }
     let mut folder = Folder::new(&options.dir)?;
     let far = folder.progress();
     let at = options.at.at.as_deref();

@@ -73,6 +73,9 @@ fn by_each_door_an_export_is_the_same_and_a_refused_one_leaves_nothing() {
     let (status, told) = export("ndjson", &["--data", data], &place("ndjson-socket"), &[]);
     assert_eq!(status, 2);
     assert!(told.contains("is not empty"), "{told}");
+    // It is no stream: a folder of this name would surprise whoever meant one.
+    let (status, told) = export("csv", &["--data", data], Path::new("-"), &[]);
+    assert!(status == 2 && told.contains("an export is a folder"), "{told}");
     let details = place("details");
     let arguments = ["export", "authorization-details", details.to_str().unwrap(), "--data", data];
     let (status, told) = command(&[&arguments[..], &["--at", head]].concat());
