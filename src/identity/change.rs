@@ -599,13 +599,20 @@ changes! {
         record: String,
         /// The time that this one bears.
         at: Timestamp,
-        /// BLAKE3 of what this one says.
+        /// What this one says, as of [`RecordSaid`].
         content: DocumentHash,
     }
     /// The name that a replayed record is about passed on in the record's own second: it may mean either of two.
     180 v 1 OrderAmbiguous {
         /// The record's own id.
         record: String,
+    }
+    /// What a record says that was replayed or kept: another one with its id is held against it.
+    181 v 1 RecordSaid {
+        /// The record's own id.
+        record: String,
+        /// BLAKE3 of that under the account's key, since it says names and addresses.
+        content: DocumentHash,
     }
 }
 

@@ -630,7 +630,8 @@ pub fn fold(change: &Change, meta: &Meta, rows: &mut dyn RowsMut) -> Result<(), 
         | Change::ImportCompleted(_)
         | Change::ImportDropped(_)
         | Change::EvidenceContradicted(_)
-        | Change::OrderAmbiguous(_) => imports::fold(change, &mut to),
+        | Change::OrderAmbiguous(_)
+        | Change::RecordSaid(_) => imports::fold(change, &mut to),
     }
 }
 

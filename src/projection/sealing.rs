@@ -7,7 +7,7 @@ use super::{ProjectionError, Reader};
 use crate::base::crypto::{self, CryptoError, SecretKey};
 use crate::base::random::Random;
 use crate::base::secret::Secret;
-use crate::identity::change::{Commitment, NameTag, Sealed};
+use crate::identity::change::{Commitment, DocumentHash, NameTag, Sealed};
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
 use crate::store::keys::{Subject, SubjectKeys};
@@ -115,6 +115,17 @@ pub fn name_tag(
     let Some(key) = account_key(keys, account, "domesday 2026 name tags")? else { return Ok(None) };
     let message = format!("{kind:?}\0{}", name.to_lowercase());
     Ok(Some(crypto::keyed_hash(&key, message.as_bytes())))
+}
+
+/// Tells what an imported record says from what another one says, and does not tell what: a keyed hash under the
+/// account's key. `None` if the account has no key.
+pub fn record_content(
+    keys: &SubjectKeys,
+    account: AccountId,
+    content: &[u8],
+) -> Result<Option<DocumentHash>, ProjectionError> {
+    let key = account_key(keys, account, "domesday 2026 imported records")?;
+    Ok(key.map(|key| crypto::keyed_hash(&key, content)))
 }
 
 /// A secret made ready to be stored: what goes into the secrets family, and what the event says of it.

@@ -466,6 +466,8 @@ pub const ROOT_RECOVERY: Table<(), RootRecoveryRow> = Table::new(57, "root recov
 pub const IMPORT: Table<(), ImportRow> = Table::new(70, "import");
 /// The records that were replayed or kept, by their own ids, and the times that they bear.
 pub const IMPORTED_RECORDS: Table<String, Timestamp> = Table::new(71, "imported records");
+/// What each of them says ([`RecordSaid`](crate::identity::change::RecordSaid)).
+pub const RECORD_CONTENTS: Table<String, DocumentHash> = Table::new(73, "contents of records");
 /// What the imported records have one under that contradicts another: its id, and what it says.
 pub fn contradiction(record: &str, content: &DocumentHash) -> String {
     format!("{record} {}", crate::base::text::hex(content))

@@ -195,6 +195,7 @@ fn samples() -> Vec<Change> {
         ImportDropped {}.into(),
         EvidenceContradicted { record: "e-1".into(), at: at(), content: hash }.into(),
         OrderAmbiguous { record: "e-1".into() }.into(),
+        RecordSaid { record: "e-1".into(), content: hash }.into(),
     ]
 }
 

@@ -42,6 +42,7 @@ pub(super) fn fold(change: &Change, to: &mut Folding<'_>) -> Result<(), Projecti
             to.put(&IMPORTED_RECORDS, &contradiction(&c.record, &c.content), &c.at)
         }
         Change::OrderAmbiguous(_) => Ok(()),
+        Change::RecordSaid(c) => to.put(&RECORD_CONTENTS, &c.record, &c.content),
         other => Err(to.unfit(format!("{} is no change of imports", other.name()))),
     }
 }

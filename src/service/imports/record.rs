@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::baseline::same_json;
 use crate::base::form_tree::Form;
 use crate::base::time::Timestamp;
+use crate::identity::codec::{self, CodecError};
 use crate::identity::id::{IdKind, UniqueId};
 use crate::service::fault::Fault;
 
@@ -272,6 +273,20 @@ impl Record {
         same(&self.asked, &other.asked)
             && same(&self.answered, &other.answered)
             && rest(self) == rest(other)
+    }
+
+    /// What it says, the same however its JSON is written.
+    pub fn said(&self) -> Result<Vec<u8>, CodecError> {
+        let sorted = |text: &String| match serde_json::from_str::<Value>(text) {
+            Err(_) => text.clone(),
+            Ok(mut value) => {
+                value.sort_all_objects();
+                value.to_string()
+            }
+        };
+        let (asked, answered) = (self.asked.as_ref(), self.answered.as_ref());
+        let (asked, answered) = (asked.map(sorted), answered.map(sorted));
+        codec::encode(&Record { asked, answered, ..self.clone() })
     }
 
     /// The parameters as a request over the wire would have them.

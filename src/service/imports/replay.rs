@@ -16,17 +16,19 @@ use serde_json::{Value, json};
 use super::enact::{Act, Name};
 use super::missing::{self, Taken};
 use super::record::Record;
-use crate::base::crypto::content_hash;
 use crate::base::time::Timestamp;
-use crate::identity::change::{EvidenceContradicted, LateEvidence, OrderAmbiguous, RecordReplayed};
-use crate::identity::codec;
+use crate::identity::change::{
+    DocumentHash, EvidenceContradicted, LateEvidence, OrderAmbiguous, RecordReplayed, RecordSaid,
+};
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, Actor};
-use crate::projection::tables::{IMPORTED_RECORDS, contradiction};
+use crate::projection::tables::{IMPORTED_RECORDS, RECORD_CONTENTS, contradiction};
 use crate::projection::view::ReadTables;
+use crate::projection::{Reader, Transaction, sealing};
 use crate::service::fault::Fault;
 use crate::service::writer::{self, Turn};
 use crate::service::{Service, subject_of};
+use crate::store::keys::SubjectKeys;
 
 /// Seconds by which the clocks behind a trail may differ.
 pub const SKEW: i64 = 3;
@@ -186,6 +188,18 @@ pub fn replay(
     })
 }
 
+/// What a record says, hashed.
+fn content(keys: &SubjectKeys, account: AccountId, record: &Record) -> Result<DocumentHash, Fault> {
+    let content = sealing::record_content(keys, account, &record.said().map_err(Fault::internal)?)?;
+    content.ok_or_else(|| Fault::internal("an account has no key"))
+}
+
+/// Keeps what a record says.
+fn said(tx: &mut Transaction<'_>, record: &Record) -> Result<(), Fault> {
+    let content = content(tx.keys(), tx.account(), record)?;
+    Ok(tx.record(RecordSaid { record: record.id.clone(), content })?)
+}
+
 /// Whether another record may make right what a record is refused with.
 fn can_mend(refusal: &Fault) -> bool {
     ["NoSuchEntity", "EntityAlreadyExists", "DeleteConflict", "LimitExceeded"]
@@ -216,8 +230,9 @@ impl Batch<'_, '_> {
         let known = self.turn.view().get(scene.account, &IMPORTED_RECORDS, &record.id)?;
         let is_again = !self.ids.insert(record.id.clone());
         // Those that are the same are sifted out before, but for what an earlier run replayed.
-        let is_other =
-            is_again || known.is_some_and(|at| at != record.at || record.at > scene.known_until);
+        let is_other = is_again
+            || known.is_some_and(|at| at != record.at || record.at > scene.known_until)
+            || known.is_some() && self.says_otherwise(&record)?;
         if is_other {
             self.others.push(record);
             return Ok(None);
@@ -238,6 +253,7 @@ impl Batch<'_, '_> {
         self.perform(&act, |_, tx| {
             let (record, at) = (act.record.id.clone(), act.record.at);
             tx.record(LateEvidence { record, at })?;
+            said(tx, &act.record)?;
             let about = act.about(&*tx, scene.account)?;
             Ok(about.unwrap_or_else(UniqueId::root))
         })?;
@@ -248,8 +264,8 @@ impl Batch<'_, '_> {
     fn contradicts(&mut self, record: Record) -> Result<(), Fault> {
         self.tally.contradictory += 1;
         self.tally.doubt(&record, CONTRADICTED);
-        let content = content_hash(&codec::encode(&record).map_err(Fault::internal)?);
         let account = self.scene.account;
+        let content = content(self.turn.view().keys(), account, &record)?;
         let key = contradiction(&record.id, &content);
         if self.turn.view().get(account, &IMPORTED_RECORDS, &key)?.is_some() {
             return Ok(());
@@ -260,6 +276,14 @@ impl Batch<'_, '_> {
             tx.record(EvidenceContradicted { record, at, content })?;
             Ok(act.about(&*tx, account)?.unwrap_or_else(UniqueId::root))
         })
+    }
+
+    /// Whether the record that was taken under an id says something else. Of what was taken before this was kept,
+    /// nobody knows.
+    fn says_otherwise(&self, record: &Record) -> Result<bool, Fault> {
+        let (view, account) = (self.turn.view(), self.scene.account);
+        let Some(said) = view.get(account, &RECORD_CONTENTS, &record.id)? else { return Ok(false) };
+        Ok(said != content(view.keys(), account, record)?)
     }
 
     /// Finds the acts of a second whose name passed from one to another by a renaming at their own time. Who is deleted
@@ -407,6 +431,7 @@ impl Batch<'_, '_> {
                 tx.record(OrderAmbiguous { record: record.clone() })?;
             }
             tx.record(RecordReplayed { record, at, missing: sealed.transpose()? })?;
+            said(tx, &act.record)?;
             Ok(about)
         });
         match outcome {
@@ -438,7 +463,7 @@ impl Batch<'_, '_> {
     fn perform(
         &mut self,
         act: &Act,
-        body: impl FnOnce(&Service, &mut crate::projection::Transaction<'_>) -> Result<UniqueId, Fault>,
+        body: impl FnOnce(&Service, &mut Transaction<'_>) -> Result<UniqueId, Fault>,
     ) -> Result<(), Fault> {
         let (service, digits) = (self.service, &self.scene.digits);
         let actor = Actor::new(act.record.actor().as_str()).unwrap_or_else(Actor::operator);

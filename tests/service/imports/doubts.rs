@@ -60,6 +60,20 @@ fn of_two_records_with_one_id_that_differ_one_is_taken_and_the_other_told_once()
     let status = import.act("import-status", json!({})).unwrap();
     assert_eq!(status["contradictory"], 2);
     assert_eq!(listed(&status), listed(&report));
+    // Nor does one of a later run pass as known that says something else than what was taken.
+    let mut by_another = attached("ReadOnlyAccess", LATER);
+    by_another["sourceIPAddress"] = json!("203.0.113.99");
+    let later = import.trail(&[ann(), by_another.clone()]).unwrap();
+    assert_eq!(
+        (&later["already_in"], &later["contradictory"]),
+        (&1.into(), &1.into()),
+        "{later:#}"
+    );
+    let head = import.world.head();
+    import.trail(&[by_another]).unwrap();
+    assert_eq!(import.world.head(), head);
+    let status = import.act("import-status", json!({})).unwrap();
+    assert_eq!(status["contradictory"], 3);
     import.act("import-complete", json!({})).unwrap();
     let shown = show(&import, "user/ann").unwrap();
     assert_eq!(shown["attached_policies"].as_array().unwrap().len(), 1, "{shown}");
