@@ -27,6 +27,7 @@ pub async fn page(visit: Visit) -> Response {
     };
     let body = html! {
         p { (words::ACCESS_WHY) }
+        @if visit.at.is_some() { p.warn { (words::ACCESS_OF_NOW) } }
         p { @match kind {
             "policy" => a href=(visit.link("/console/policies/show", &[("arn", &arn)])) { (arn) },
             _ => a href=(visit.link(&format!("/console/{kind}s/{}", segment(name)), &[])) { (arn) },

@@ -21,6 +21,7 @@ use crate::base::secret::Secret;
 use crate::base::text::{base64, from_base64, percent_encode};
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
+use crate::service::password_policy;
 
 /// A password that is made up has so many characters of each kind.
 const KINDS: [(&[u8], usize); 4] = [
@@ -30,13 +31,18 @@ const KINDS: [(&[u8], usize); 4] = [
     (b"!@#$%^&*_+-=", 3),
 ];
 
-/// A password that fits every password policy.
+/// A password that fits every password policy, the account's own length included.
 ///
 /// # Errors
-/// If there is no randomness.
-pub fn made_up_password(visit: &Visit) -> Result<Secret<String>, Fault> {
+/// If there is no randomness, and whatever keeps the policy from being read.
+pub async fn made_up_password(visit: &Visit) -> Result<Secret<String>, Fault> {
+    let policy = visit.glance(|glance| Ok(password_policy::of(glance.directory())?)).await?;
+    let least = policy.map_or(0, |policy| policy.minimum_length as usize);
+    let [letters, rest @ ..] = KINDS;
+    let others: usize = rest.iter().map(|(_, count)| count).sum();
+    let letters = (letters.0, letters.1.max(least.saturating_sub(others)));
     let mut password = String::new();
-    for (alphabet, count) in KINDS {
+    for (alphabet, count) in [letters].into_iter().chain(rest) {
         password.push_str(&random_text(visit.service.random(), alphabet, count)?);
     }
     Ok(Secret::new(password))
@@ -59,7 +65,7 @@ pub async fn submit(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     if of("_generate") == "1" {
-        match made_up_password(&visit) {
+        match made_up_password(&visit).await {
             Ok(password) => made_up = Some(password),
             Err(fault) => return not_done(&visit, &fault, back).await,
         }

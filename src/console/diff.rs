@@ -36,6 +36,8 @@ pub async fn page(visit: Visit) -> Response {
     let (mut answer, mut entries) = (None, None);
     match (read(&from), read(&to)) {
         (Ok(Some(from)), Ok(to)) => {
+            // In the past nothing is later than what is shown.
+            let to = to.or(visit.at);
             let [first, second] = [Some(from), to].map(|moment| moment.map(|at| at.to_string()));
             let parameters = [
                 ("from", first.as_deref().unwrap_or("")),
@@ -55,6 +57,7 @@ pub async fn page(visit: Visit) -> Response {
             (field(words::FROM, "from", &from, words::MOMENT_HINT, true))
             (field(words::UNTIL, "to", &to, words::NOW, false))
             (field(words::ONLY, "principal", &principal, words::WHO_HINT, false))
+            @if visit.at.is_some() { input type="hidden" name="at" value=(visit.moment()); }
             button.primary type="submit" { (words::COMPARE_MOMENTS) }
         }
         @if let Some(answer) = &answer { (or_refusal(&visit, answer, |answer| differences(&visit, answer))) }

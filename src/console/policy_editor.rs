@@ -31,6 +31,9 @@ const EMPTY: &str = r#"{
   ]
 }"#;
 
+/// Characters of a line that are shown before a finding in it, and after.
+const AROUND: usize = 80;
+
 /// What is being written.
 struct Draft {
     /// `user`, `group` or `role` of an inline policy; empty for a managed one.
@@ -245,6 +248,15 @@ async fn editor(
     frame::page_with(status, visit, Section::Policies, &draft.title(), &body).await
 }
 
+/// A part of a line, with the character of a column in it: a whole policy may stand in one line.
+fn around(line: &str, column: usize) -> String {
+    let first = column.saturating_sub(AROUND);
+    let part: String = line.chars().skip(first).take(2 * AROUND).collect();
+    let is_cut = line.chars().nth(first + 2 * AROUND).is_some();
+    let mark = |is_cut: bool| if is_cut { "…" } else { "" };
+    format!("{}{}{}", mark(first > 0), part.trim(), mark(is_cut))
+}
+
 /// What is wrong or doubtful, with the line that it stands in.
 fn shown(findings: Option<&[Finding]>, written: &str) -> Markup {
     let Some(findings) = findings else { return html! { div id="findings" {} } };
@@ -252,9 +264,7 @@ fn shown(findings: Option<&[Finding]>, written: &str) -> Markup {
         written
             .lines()
             .nth(finding.position.line.saturating_sub(1) as usize)
-            .unwrap_or("")
-            .trim()
-            .to_owned()
+            .map_or_else(String::new, |line| around(line, finding.position.column as usize))
     };
     html! {
         div.lint id="findings" role="status" {
@@ -271,5 +281,20 @@ fn shown(findings: Option<&[Finding]>, written: &str) -> Markup {
                 }
             } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_line_the_part_around_a_finding_is_shown() {
+        assert_eq!(around("  \"Action\": 7", 5), "\"Action\": 7");
+        let line = format!("{}ü{}", "a".repeat(500), "b".repeat(500));
+        let part = around(&line, 501);
+        assert!(part.starts_with("…a") && part.contains("aüb") && part.ends_with("b…"), "{part}");
+        assert_eq!(part.chars().count(), 2 * AROUND + 2);
+        assert_eq!(around(&line, 5_000), "…");
     }
 }

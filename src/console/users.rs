@@ -254,7 +254,8 @@ fn credentials(visit: &Visit, name: &str, user: &User) -> Markup {
                 Err(fault) => (refusal(visit, fault)),
             }
             (keys(visit, owner, &user.keys, if user.unknown { words::UNKNOWN } else { words::NO_KEYS }))
-            (devices(visit, owner, &user.devices, if user.unknown { words::UNKNOWN } else { words::NO_MFA }))
+            @if visit.caller().is_root() && owner.1 == "root" { p.quiet { (words::ROOT_IS_YOU) } }
+            @else { (devices(visit, owner, &user.devices, if user.unknown { words::UNKNOWN } else { words::NO_MFA })) }
         }
     }
 }
@@ -369,7 +370,7 @@ pub async fn make(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
     }
     let mut password = None;
     if of("console") == "1" {
-        let given = match act::made_up_password(&visit) {
+        let given = match act::made_up_password(&visit).await {
             Ok(made_up) => {
                 let reset = if of("reset") == "1" { "true" } else { "false" };
                 let fields = [

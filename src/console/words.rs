@@ -339,7 +339,12 @@ pub const ONLY: &str = "Only of";
 pub const COMPARE_MOMENTS: &str = "Compare";
 pub const EVENTS_BETWEEN: &str = "Events between the two";
 pub const DIFFERENCES: &str = "Permissions gained and lost";
-pub const NO_DIFFERENCE: &str = "Nobody gains or loses a permission.";
+pub const NO_DIFFERENCE: &str = "Nobody gains or loses a permission. What is held under conditions counts as that \
+     before and after: where the conditions themselves change, read them.";
+pub const ROOT_IS_YOU: &str = "To the root user the name root means itself: the MFA devices of this user are an \
+     administrator's to see and to change.";
+pub const ACCESS_OF_NOW: &str =
+    "This is not of the moment that the time bar shows: it is of the present.";
 pub const TRUNCATED: &str =
     "There was more to compare than one answer holds: what is not listed may differ, too.";
 pub const TOO_LONG: &str = "What they gain and lose is more than this page holds. Once it is done, the comparison of \

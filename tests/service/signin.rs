@@ -133,6 +133,14 @@ fn guessing_is_slowed_down_whether_the_name_exists_or_not() {
         }
         assert_eq!(refused(&world, who(&world, name), PASSWORD, "10.0.2.1"), Refusal::Wait(1));
     }
+    // Nor does another way to write the account help.
+    let spaced = |spaces: usize| Who::User {
+        account: world.digits.clone() + &" ".repeat(spaces),
+        name: "alice".into(),
+    };
+    for spaces in 1..4 {
+        assert_eq!(refused(&world, spaced(spaces), PASSWORD, "10.0.2.1"), Refusal::Wait(1));
+    }
     // Elsewhere she gets in, and here in a moment.
     assert!(try_in(&world, who(&world, "alice"), PASSWORD, "10.0.2.2").is_ok());
     world.clock.advance(1);

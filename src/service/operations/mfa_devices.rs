@@ -63,7 +63,8 @@ const LONGEST_SERIAL: usize = 256;
 const SEED_BYTES: usize = 40;
 /// Whose devices these are, to authenticators.
 const ISSUER: &str = "domesday";
-/// What the root user is called where a user must be named, unless a user is called so.
+/// What the root user calls itself where a user must be named; whoever makes a user of that name must not get its
+/// devices.
 const ROOT: &str = "root";
 
 /// A device as a resource, by its serial number. One that does not exist is judged by that.
@@ -80,14 +81,9 @@ pub fn device(scene: &Scene<'_>, serial: &str) -> Result<Target, Fault> {
 /// Whose devices a request is about: what is judged.
 fn holder(scene: &Scene<'_>, name: Option<&str>) -> Result<Target, Fault> {
     match name {
-        Some(ROOT) if is_own_root(scene.directory, scene.caller)? => target::account(scene),
+        Some(ROOT) if scene.caller.is_root() => target::account(scene),
         name => target::user_or_self(scene, name),
     }
-}
-
-/// Whether `root` means the root user: to itself, and where no user bears the name.
-fn is_own_root(directory: Directory<'_>, caller: &Caller) -> Result<bool, Fault> {
-    Ok(caller.is_root() && directory.find::<UserRow>(ROOT)?.is_none())
 }
 
 /// Whose devices a request is about: its id, and what it is called.
@@ -96,11 +92,7 @@ fn owner(
     caller: &Caller,
     name: Option<&str>,
 ) -> Result<(UniqueId, String), Fault> {
-    let is_root = match name {
-        None => caller.is_root(),
-        Some(name) => name == ROOT && is_own_root(directory, caller)?,
-    };
-    if is_root {
+    if caller.is_root() && name.is_none_or(|name| name == ROOT) {
         return Ok((UniqueId::root(), ROOT.to_owned()));
     }
     let user = named_or_own(directory, caller, name)?;

@@ -83,11 +83,16 @@ impl Who {
         let text = match self {
             Who::Root { email } => format!("root\0{}", email.to_lowercase()),
             Who::User { account, name } => {
-                format!("user\0{}\0{}", account.to_lowercase(), name.to_lowercase())
+                format!("user\0{}\0{}", account_typed(account), name.to_lowercase())
             }
         };
         content_hash(text.as_bytes())
     }
+}
+
+/// An account as it is looked for, and so as guesses at it are counted: what means one account must count as one.
+fn account_typed(account: &str) -> String {
+    account.trim().to_lowercase()
 }
 
 /// What comes next.
@@ -550,7 +555,7 @@ fn named(view: &View, who: &Who) -> Result<(Option<AccountId>, Option<UniqueId>)
             Ok((account, account.map(|_| UniqueId::root())))
         }
         Who::User { account, name } => {
-            let account = account.trim().to_lowercase();
+            let account = account_typed(account);
             let account: Option<AccountId> = if is_account_digits(&account) {
                 view.get(AccountId::SYSTEM, &ACCOUNTS, &account)?
             } else {
