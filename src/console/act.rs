@@ -73,6 +73,10 @@ pub async fn submit(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
     if let Some(password) = &made_up {
         fields.retain(|(name, _)| *name != "Password");
         fields.push(("Password", password.expose()));
+        // A box that is not ticked is not sent: what it was before must not stand.
+        if of("PasswordResetRequired").is_empty() {
+            fields.push(("PasswordResetRequired", "false"));
+        }
     }
     if of("_step") == "dry-run" {
         return tried(&visit, operation, &fields, (of("_reason"), back)).await;

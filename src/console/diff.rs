@@ -19,7 +19,7 @@ const MOST: usize = 40;
 const PAGE: usize = 20;
 /// Events of one principal that are named on it.
 const EVENTS: usize = 20;
-/// Bytes of what a dry run finds: the policy that is tried is on the page, too.
+/// Bytes of what was gained and lost that a page holds besides the events, or the policy that is tried.
 const BYTES: usize = 60_000;
 /// Actions of one permission that are shown before the rest is folded away.
 const ACTIONS: usize = 12;
@@ -83,12 +83,20 @@ fn differences(visit: &Visit, answer: &Value) -> Markup {
     let principals = elements(answer, "/principals");
     let last = principals.len().saturating_sub(1) / PAGE;
     let page = visit.param("page").parse::<usize>().unwrap_or(0).min(last);
+    // One alone is shown whole.
+    let mut left = if visit.param("principal").is_empty() { BYTES } else { usize::MAX };
     html! {
         section.differences {
             h2 { (words::DIFFERENCES) }
             @if principals.is_empty() { p.done { (words::NO_DIFFERENCE) } }
             (truncated(answer))
-            @for principal in principals.iter().skip(page * PAGE).take(PAGE) { (one(visit, principal)) }
+            @for principal in principals.iter().skip(page * PAGE).take(PAGE) {
+                (within(&mut left, one(visit, principal), || html! {
+                    article {
+                        h3 { (named(visit, text(principal, "/name"))) }
+                        p { a href=(own(visit, principal)) { (words::WHOLE_DIFFERENCE) } }
+                    }
+                })) }
             @if principals.len() > PAGE { (pager(visit, principals.len(), page, PAGE)) }
         }
     }
@@ -147,23 +155,26 @@ fn those(visit: &Visit, alike: &Value, left: &mut usize) -> Markup {
     }
 }
 
+/// The comparison of one principal alone.
+fn own(visit: &Visit, principal: &Value) -> String {
+    let [from, to] = ["from", "to"].map(|name| visit.param(name));
+    let query = [("from", from), ("to", to), ("principal", text(principal, "/name"))];
+    visit.link("/console/diff", &query)
+}
+
 fn one(visit: &Visit, principal: &Value) -> Markup {
     let name = text(principal, "/name");
     let events: Vec<u64> =
         elements(principal, "/events").iter().filter_map(Value::as_u64).collect();
     // The comparison of this principal alone holds everything.
     let is_alone = !visit.param("principal").is_empty();
-    let here = || {
-        let [from, to] = ["from", "to"].map(|name| visit.param(name));
-        visit.link("/console/diff", &[("from", from), ("to", to), ("principal", name)])
-    };
     let folded = |first: &str, rest: &[&str]| {
         let more = words::and_more(rest.len());
         html! {
             code { (first) }
             @if !rest.is_empty() {
                 @if is_alone { details { summary { (more) } code { (rest.join(", ")) } } }
-                @else { " " a href=(here()) { (more) } }
+                @else { " " a href=(own(visit, principal)) { (more) } }
             }
         }
     };

@@ -349,6 +349,7 @@ pub const TRUNCATED: &str =
     "There was more to compare than one answer holds: what is not listed may differ, too.";
 pub const TOO_LONG: &str = "What they gain and lose is more than this page holds. Once it is done, the comparison of \
      one principal alone holds everything.";
+pub const WHOLE_DIFFERENCE: &str = "What it gained and lost";
 pub const CHANGE: &str = "Change";
 pub const GAINED: &str = "gained";
 pub const LOST: &str = "lost";
