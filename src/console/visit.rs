@@ -291,11 +291,15 @@ impl Visit {
         address(path, &query)
     }
 
-    /// The parameters of this address that mean the same at any moment.
-    pub fn timeless(&self) -> impl Iterator<Item = (&str, &str)> {
-        let of_its_moment = ["done", "of", "activity"];
+    /// The parameters of this address but for its moment, and for what was just done.
+    fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         let query = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        query.filter(move |(name, _)| !of_its_moment.contains(name))
+        query.filter(|(name, _)| *name != "done")
+    }
+
+    /// Those that mean the same at any moment.
+    pub fn timeless(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters().filter(|(name, _)| !["of", "activity"].contains(name))
     }
 
     /// This address at another moment; empty for now.
@@ -307,9 +311,8 @@ impl Visit {
     /// This very address.
     pub fn here(&self) -> String {
         let moment = self.moment();
-        let query = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let query = query.filter(|(name, _)| *name != "done");
-        address(&self.path, &query.chain([("at", moment.as_str())]).collect::<Vec<_>>())
+        let query: Vec<_> = self.parameters().chain([("at", moment.as_str())]).collect();
+        address(&self.path, &query)
     }
 
     /// Who acts.

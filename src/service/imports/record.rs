@@ -275,7 +275,8 @@ impl Record {
             && rest(self) == rest(other)
     }
 
-    /// What it says, the same however its JSON is written.
+    /// What it says, the same however its JSON is written. A hash of these bytes is kept of each record: whatever changes
+    /// them makes every record of an earlier import look like another one.
     pub fn said(&self) -> Result<Vec<u8>, CodecError> {
         let sorted = |text: &String| match serde_json::from_str::<Value>(text) {
             Err(_) => text.clone(),
@@ -399,6 +400,27 @@ mod tests {
         assert!(matches!(parse(of("s3.amazonaws.com", "a").as_bytes()), Ok(Parsed::Other)));
         assert!(refused(&of("iam.amazonaws.com", &"a".repeat(65))).contains("eventID"));
         assert_eq!(cut(&"é".repeat(1_000)).len(), 1_024);
+    }
+
+    #[test]
+    fn what_a_record_says_is_the_same_bytes_in_every_release() {
+        let said = |asked: &str| {
+            let text = format!(
+                r#"{{"eventTime":"2026-01-01T00:00:00Z","eventSource":"iam.amazonaws.com","eventName":"TagUser",
+                    "eventID":"a","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.7","userAgent":"b",
+                    "recipientAccountId":"123456789012","userIdentity":{{"type":"IAMUser","userName":"c"}},
+                    "requestParameters":{asked},"responseElements":null}}"#
+            );
+            match parse(text.as_bytes()) {
+                Ok(Parsed::Useful(record)) => record.said().unwrap(),
+                _ => panic!("{text}"),
+            }
+        };
+        let one = said(r#"{"userName":"d","tags":[{"key":"e","value":"f"}]}"#);
+        assert_eq!(one, said(r#"{ "tags": [{ "value": "f", "key": "e" }], "userName": "d" }"#));
+        assert_ne!(one, said(r#"{"userName":"d","tags":[{"key":"e","value":"g"}]}"#));
+        let frozen = "e6ea5c27d3cadde8b169a0ffc78d7483cf382e99867375d32c81dc218668f586";
+        assert_eq!(crate::base::text::hex(&crate::base::crypto::content_hash(&one)), frozen);
     }
 
     #[test]

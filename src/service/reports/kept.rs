@@ -1,8 +1,7 @@
 //! Reports of a moment ago, packed: whoever turns the pages of one looks at the same rows, and nobody makes them anew.
 //!
 //! A report follows from its [`Source`] alone, so that what is kept is what would be made. It lies in memory, bounded in
-//! bytes and in number; what came first is the first to go. Its names
-//! are open: whatever erases somebody must empty it.
+//! bytes and in number; what came first is the first to go. Names in it are open: whatever erases somebody must empty it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -95,7 +95,7 @@ pub struct Differences {
 }
 
 /// What came out for one principal, and comes out for all that are decided upon as it is: for the members of a group,
-/// mostly.
+/// mostly. Whoever it matters of who they are is like nobody else.
 struct Known<'a> {
     held: [Side<'a>; 2],
     gained: Arc<[Permission]>,
@@ -176,11 +176,13 @@ pub fn between(
                 let truncated = compared.truncated;
                 differences.truncated |= truncated;
                 let [gained, lost] = permissions(compared, &mut vocabulary).map(Arc::from);
-                if known.len() == KNOWN {
-                    known.pop_front();
-                }
                 let told = (Arc::clone(&gained), Arc::clone(&lost));
-                known.push_back(Known { held, gained, lost, truncated });
+                if !held.iter().any(Side::hangs) {
+                    if known.len() == KNOWN {
+                        known.pop_front();
+                    }
+                    known.push_back(Known { held, gained, lost, truncated });
+                }
                 told
             }
         };

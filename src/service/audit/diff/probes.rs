@@ -85,6 +85,11 @@ impl<'a> Side<'a> {
             && self.is_named_as(other)
     }
 
+    /// Whether it matters who asks: then nobody else is decided upon alike.
+    pub fn hangs(&self) -> bool {
+        self.hangs
+    }
+
     /// Whether names and tags make no difference.
     fn is_named_as(&self, other: &Side<'_>) -> bool {
         let named = |side: &Side<'_>| {
