@@ -55,7 +55,7 @@ pub async fn answer(
 ) -> Response<Full<Bytes>> {
     let received = match received {
         Ok(received) => received,
-        Err(fault) => return plain(fault.status, fault.message),
+        Err(fault) => return turned_away(front, fault).await,
     };
     let arrival = Arrival {
         at: service.clock().now(),
@@ -72,6 +72,19 @@ pub async fn answer(
     };
     *request.headers_mut() = received.headers;
     request.extensions_mut().insert(arrival);
+    page(front, request).await
+}
+
+/// A request that was not read to its end is answered by a page as well: it comes without what it holds, with the
+/// fault in its place.
+async fn turned_away(front: &Front, fault: Fault) -> Response<Full<Bytes>> {
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = hyper::Uri::from_static("/console/");
+    request.extensions_mut().insert(fault);
+    page(front, request).await
+}
+
+async fn page(front: &Front, request: Request<Body>) -> Response<Full<Bytes>> {
     let Ok(response) = front.pages.clone().call(request).await;
     let (head, body) = response.into_parts();
     match Limited::new(body, MAX_PAGE_BYTES).collect().await {

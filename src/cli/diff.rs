@@ -22,7 +22,8 @@ pub fn diff(door: &Door, output: Output, options: &DiffOptions) -> Result<u8, Fa
         Output::Ndjson => print::rows(output, &principals, &[])?,
         _ => {
             let rows: Vec<Value> = principals.iter().flat_map(rows).collect();
-            let columns = ["name", "change", "actions", "resource", "conditional", "events"];
+            let columns =
+                ["name", "change", "actions", "resource", "conditional", "conditions", "events"];
             print::rows(output, &rows, &columns)?;
         }
     }
@@ -39,8 +40,13 @@ fn rows(principal: &Value) -> Vec<Value> {
     let of = |change: &'static str| {
         let all = principal.get(change).and_then(Value::as_array).cloned().unwrap_or_default();
         all.into_iter().map(move |mut permission| {
+            let conditions = conditions(&permission);
             if let Some(fields) = permission.as_object_mut() {
                 fields.insert("change".to_owned(), json!(change));
+                if !conditions.is_empty() {
+                    fields.insert("conditional".to_owned(), json!(true));
+                }
+                fields.insert("conditions".to_owned(), json!(conditions));
                 for name in ["name", "events"] {
                     let value = principal.get(name).cloned().unwrap_or_default();
                     fields.insert(name.to_owned(), value);
@@ -49,7 +55,19 @@ fn rows(principal: &Value) -> Vec<Value> {
             permission
         })
     };
-    of("gained").chain(of("lost")).collect()
+    of("gained").chain(of("lost")).chain(of("changed")).collect()
+}
+
+/// `was Allow if ..., is Allow if ...` of what is held under other conditions; nothing of what was gained or lost.
+fn conditions(permission: &Value) -> String {
+    let of = |side| {
+        let all = permission.get(side)?.as_array()?.iter().filter_map(Value::as_str);
+        Some(all.collect::<Vec<_>>().join("; "))
+    };
+    match (of("before"), of("after")) {
+        (Some(before), Some(after)) => format!("was {before}; is {after}"),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -64,5 +82,21 @@ mod tests {
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[1]["change"], "lost");
         assert_eq!(rows[1]["name"], "user/a");
+        assert_eq!(rows[1]["conditions"], "");
+    }
+
+    #[test]
+    fn what_is_held_under_other_conditions_is_a_row_with_both() {
+        let changed = json!({
+            "actions": ["s3:*"],
+            "resource": "*",
+            "before": ["Allow if Bool aws:MultiFactorAuthPresent true"],
+            "after": ["Allow if Bool aws:MultiFactorAuthPresent false"],
+        });
+        let principal = json!({ "name": "user/a", "events": [7], "gained": [], "lost": [], "changed": [changed] });
+        let rows = rows(&principal);
+        assert_eq!((rows.len(), &rows[0]["conditional"]), (1, &json!(true)));
+        let told = "was Allow if Bool aws:MultiFactorAuthPresent true; is Allow if Bool aws:MultiFactorAuthPresent false";
+        assert_eq!(rows[0]["conditions"], told);
     }
 }

@@ -27,7 +27,6 @@ pub async fn page(visit: Visit) -> Response {
     };
     let body = html! {
         p { (words::ACCESS_WHY) }
-        @if visit.at.is_some() { p.warn { (words::ACCESS_OF_NOW) } }
         p { @match kind {
             "policy" => a href=(visit.link("/console/policies/show", &[("arn", &arn)])) { (arn) },
             _ => a href=(visit.link(&format!("/console/{kind}s/{}", segment(name)), &[])) { (arn) },
@@ -45,11 +44,12 @@ fn named(arn: &str) -> (&str, &str) {
     (known.unwrap_or("user"), resource.rsplit('/').next().unwrap_or_default())
 }
 
-/// The job, begun and fetched: reports are computed when they are fetched.
+/// The job, begun at the moment shown and fetched: reports are computed when they are fetched, of the moment at which
+/// they were begun.
 async fn details(visit: &Visit, arn: &str) -> Result<Value, Fault> {
     let begin = form([("Arn", arn), ("Granularity", "ACTION_LEVEL")].into_iter())?;
     let begin =
-        visit.run(Api::Iam, "GenerateServiceLastAccessedDetails", begin, None, None).await?;
+        visit.run(Api::Iam, "GenerateServiceLastAccessedDetails", begin, visit.at, None).await?;
     let fields = form([("JobId", text(&begin, "/JobId")), ("MaxItems", "1000")].into_iter())?;
     visit.run(Api::Iam, "GetServiceLastAccessedDetails", fields, None, None).await
 }

@@ -13,11 +13,16 @@ use super::words;
 use crate::projection::tables::PasswordPolicyRow;
 use crate::service::fault::Fault;
 
+/// Devices that are nobody's, of which a page shows so many.
+const DEVICES: &str = "50";
+
 /// `GET /console/account`
 pub async fn page(visit: Visit) -> Response {
     let aliases = visit.list("ListAccountAliases", &[], "AccountAliases").await;
     let policy = visit.read("GetAccountPasswordPolicy", &[]).await;
     let summary = visit.read("GetAccountSummary", &[]).await;
+    let unassigned = [("AssignmentStatus", "Unassigned"), ("MaxItems", DEVICES)];
+    let devices = visit.read("ListVirtualMFADevices", &unassigned).await;
     // What belongs to the account itself is said of its root user.
     let history = history::of(&visit, "root").await;
     let figure = |name: &str| {
@@ -70,9 +75,26 @@ pub async fn page(visit: Visit) -> Response {
                 } } }
             }))
         }
+        (nobodys(&visit, &devices))
         (history::show(&visit, "root", &history))
     };
     frame::page(&visit, Section::Account, words::ACCOUNT, &body).await
+}
+
+/// Devices that nobody can sign in with, and whose names nobody can have; nothing where there are none.
+fn nobodys(visit: &Visit, devices: &Result<Value, Fault>) -> Markup {
+    let all = devices.as_ref().map_or(&[][..], |answer| elements(answer, "/VirtualMFADevices"));
+    html! {
+        @if !all.is_empty() { section {
+            h2 { (words::NOBODYS_DEVICES) }
+            p { (words::NOBODYS_DEVICES_WHY) }
+            ul.plain { @for device in all {
+                @let serial = text(device, "/SerialNumber");
+                li { code { (serial) } " "
+                    (danger(visit, words::DELETE, words::DELETE_DEVICE_WHY, "DeleteVirtualMFADevice", &[("SerialNumber", serial)])) }
+            } }
+        } }
+    }
 }
 
 /// The rules of a password policy, in words.

@@ -19,6 +19,7 @@ use super::words;
 use crate::base::random::random_text;
 use crate::base::secret::Secret;
 use crate::base::text::{base64, from_base64, percent_encode};
+use crate::identity::arn;
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
 use crate::service::password_policy;
@@ -61,7 +62,9 @@ pub async fn submit(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
     let mut made_up = None;
     let mut fields: Vec<(&str, &str)> = sent
         .iter()
-        .filter(|(name, value)| !name.starts_with('_') && !value.is_empty())
+        // A field that was left empty is not there; but a tag may have an empty value.
+        .filter(|(name, value)| !value.is_empty() || is_value_of_tag(name))
+        .filter(|(name, _)| !name.starts_with('_'))
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     if of("_generate") == "1" {
@@ -93,8 +96,24 @@ pub async fn submit(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
         {
             return codes_again(&visit, &fault, (of("UserName"), of("SerialNumber")), back).await;
         }
+        Err(fault)
+            if fault.code == "EntityAlreadyExists" && operation == "CreateVirtualMFADevice" =>
+        {
+            return device_is_there(&visit, &fault, of("VirtualMFADeviceName"), back).await;
+        }
         Err(fault) => return not_done(&visit, &fault, back).await,
     };
+    if operation == "DeactivateMFADevice" {
+        // Nobody could have a device of its name before it is gone.
+        let serial = [("SerialNumber", of("SerialNumber"))];
+        let deleted = match form(serial.into_iter()) {
+            Ok(form) => visit.run(Api::Iam, "DeleteVirtualMFADevice", form, None, reason).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = deleted {
+            return not_done(&visit, &fault, back).await;
+        }
+    }
     if !text(&answer, "/VirtualMFADevice/Base32StringSeed").is_empty() {
         return enrol(&visit, &answer, of("_user"), back).await;
     }
@@ -106,6 +125,10 @@ pub async fn submit(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
         Some(shown) => shown_once(&visit, &shown, back).await,
         None => done(operation, back),
     }
+}
+
+fn is_value_of_tag(name: &str) -> bool {
+    name.starts_with("Tags.member.") && name.ends_with(".Value")
 }
 
 /// What a change would do, with the same form again to make it in earnest.
@@ -185,6 +208,24 @@ async fn codes_again(
         (refusal(visit, fault))
         p { (words::TWO_CODES) }
         (codes(visit, user, serial, back))
+        p { a href=(back) { (words::BACK) } }
+    };
+    frame::page_with(fault.status, visit, Section::Me, words::NEW_MFA, &body).await
+}
+
+/// A device of that name exists, perhaps since somebody began to enrol one and left.
+async fn device_is_there(visit: &Visit, fault: &Fault, name: &str, back: &str) -> Response {
+    let serial = arn::iam(&visit.caller().digits, "mfa", "/", name);
+    let body = html! {
+        (refusal(visit, fault))
+        p { (words::DEVICE_IS_THERE) }
+        form method="post" action="/console/do" {
+            input type="hidden" name="_token" value=(visit.visitor.cookie.form_token());
+            input type="hidden" name="_op" value="DeleteVirtualMFADevice";
+            input type="hidden" name="_back" value=(back);
+            input type="hidden" name="SerialNumber" value=(serial);
+            button.danger type="submit" { (words::DELETE_DEVICE) }
+        }
         p { a href=(back) { (words::BACK) } }
     };
     frame::page_with(fault.status, visit, Section::Me, words::NEW_MFA, &body).await

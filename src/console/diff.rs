@@ -23,6 +23,8 @@ const EVENTS: usize = 20;
 const BYTES: usize = 60_000;
 /// Actions of one permission that are shown before the rest is folded away.
 const ACTIONS: usize = 12;
+/// Characters of the conditions of one permission.
+const CONDITIONS: usize = 600;
 
 /// `GET /console/diff`
 pub async fn page(visit: Visit) -> Response {
@@ -193,6 +195,16 @@ fn one(visit: &Visit, principal: &Value) -> Markup {
     }
 }
 
+/// On what a permission hangs on one side; long lists of values are cut.
+fn conditions(permission: &Value, side: &str) -> String {
+    let all: Vec<&str> = elements(permission, side).iter().filter_map(Value::as_str).collect();
+    let all = all.join("; ");
+    match all.char_indices().nth(CONDITIONS) {
+        Some((end, _)) => format!("{}…", all.get(..end).unwrap_or_default()),
+        None => all,
+    }
+}
+
 /// What was gained and lost; `folded` writes the first actions of a permission, and what there is of the others.
 fn permissions(of: &Value, mut folded: impl FnMut(&str, &[&str]) -> Markup) -> Markup {
     let mut actions = |permission: &Value| {
@@ -213,6 +225,15 @@ fn permissions(of: &Value, mut folded: impl FnMut(&str, &[&str]) -> Markup) -> M
                             td { (actions(permission)) }
                             td { code { (text(permission, "/resource")) } }
                         }
+                    }
+                }
+                @for permission in elements(of, "/changed") {
+                    tr {
+                        th scope="row" { span.mark aria-hidden="true" { "≠" } " " (words::OTHER_CONDITIONS) }
+                        td { (actions(permission)) }
+                        td { code { (text(permission, "/resource")) }
+                            @for (member, label) in [("/before", words::CHANGED_BEFORE), ("/after", words::CHANGED_AFTER)] {
+                                p.quiet { (label) ": " code { (conditions(permission, member)) } } } }
                     }
                 }
             }

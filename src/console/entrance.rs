@@ -356,13 +356,14 @@ async fn switch_form(visit: &Visit, refused: Option<&Fault>) -> Response {
     let body = html! {
         p { (words::SWITCH_WHY) }
         @if let Some(fault) = refused { (refusal(visit, fault)) }
-        form.stack method="post" action="/console/switch-role" {
+        @if !visit.may_change() { p.quiet { (words::PAST_IS_READ) } }
+        @else { form.stack method="post" action="/console/switch-role" {
             input type="hidden" name="_token" value=(visit.visitor.cookie.form_token());
             (field(words::ACCOUNT_ID, "account", &given("account", digits), "", true))
             (field(words::ROLE, "role", &given("role", ""), words::ROLE_HINT, true))
             (field(words::SESSION_NAME, "session", "", words::SESSION_NAME_HINT, false))
             button.primary type="submit" { (words::SWITCH_ROLE) }
-        }
+        } }
     };
     let status = refused.map_or(200, |fault| fault.status);
     frame::page_with(status, visit, Section::Me, words::SWITCH_ROLE, &body).await

@@ -52,8 +52,9 @@ pub async fn list(visit: Visit) -> Response {
 }
 
 /// `GET /console/groups/NAME`
-pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
-    let of = [("GroupName", name.as_str())];
+pub async fn page(visit: Visit, Path(segment): Path<String>) -> Response {
+    let name = named(&segment);
+    let of = [("GroupName", name)];
     let mut fields = of.to_vec();
     fields.push(("MaxItems", MEMBERS));
     let marker = visit.param("marker");
@@ -64,14 +65,14 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
         Ok(group) => group,
         Err(fault) => {
             let body =
-                html! { (refusal(&visit, &fault)) (history::once_there(&visit, "group", &name)) };
-            return frame::page_with(fault.status, &visit, Section::Groups, &name, &body).await;
+                html! { (refusal(&visit, &fault)) (history::once_there(&visit, "group", name)) };
+            return frame::page_with(fault.status, &visit, Section::Groups, name, &body).await;
         }
     };
     let managed = visit.list("ListAttachedGroupPolicies", &of, "AttachedPolicies").await;
     let own = visit.list("ListGroupPolicies", &of, "PolicyNames").await;
     let history = history::of(&visit, &format!("group/{name}")).await;
-    let owner = ("GroupName", name.as_str());
+    let owner = ("GroupName", name);
     let members = elements(&group, "/Users");
     let body = html! {
         dl {
@@ -104,5 +105,5 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
         (history::show(&visit, &format!("group/{name}"), &history))
         (danger(&visit, words::DELETE_GROUP, words::DELETE_GROUP_WHY, "DeleteGroup", &[owner]))
     };
-    frame::page(&visit, Section::Groups, &name, &body).await
+    frame::page(&visit, Section::Groups, name, &body).await
 }

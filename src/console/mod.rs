@@ -57,6 +57,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::service::Service;
+use crate::service::fault::Fault;
 
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/console.js");
@@ -148,7 +149,11 @@ fn legible(response: Response) -> Response {
 
 /// The headers of every answer.
 async fn headers(request: Request<Body>, next: Next) -> Response {
-    let mut response = legible(next.run(request).await);
+    let mut response = match request.extensions().get::<Fault>() {
+        // The server did not read it to its end.
+        Some(fault) => frame::failed(fault),
+        None => legible(next.run(request).await),
+    };
     let headers = response.headers_mut();
     for (name, value) in [
         ("content-security-policy", CONTENT_POLICY),

@@ -76,7 +76,9 @@ pub fn refusal(visit: &Visit, fault: &Fault) -> Markup {
             p { strong { (if is_denied { words::DENIED } else { words::FAILED }) } }
             p { (plain(&fault.message)) }
             @if let Some(action) = denied_action(&fault.message).filter(|_| is_denied) {
-                p { (words::what_to_do(action, fault.message.contains("with an explicit deny"))) }
+                @let is_explicit = fault.message.contains("with an explicit deny");
+                p { @if action == "sts:AssumeRole" { (words::NO_SUCH_ROLE_FOR_YOU) }
+                    @else { (words::what_to_do(action, is_explicit)) } }
                 @let principal = principal_of(visit);
                 @let resource = denied_resource(&fault.message).unwrap_or("*");
                 // A link that ends at another refusal explains nothing.
@@ -407,14 +409,36 @@ pub fn principal_link(visit: &Visit, kind: &str, name: &str) -> Markup {
     html! { a href=(visit.link(&path, &[])) { (name) } }
 }
 
+/// Names that an address of their own would not lead to: `new` is a form, and browsers take out the others, however
+/// they are spelled.
+const ELSEWHERE: [&str; 3] = ["new", ".", ".."];
+/// What such a name begins with in an address; no name has it.
+const APART: char = '~';
+
 /// A name as a part of a path.
 pub fn segment(name: &str) -> String {
-    crate::base::text::percent_encode(name.as_bytes())
+    let encoded = crate::base::text::percent_encode(name.as_bytes());
+    if ELSEWHERE.contains(&name) { format!("{APART}{encoded}") } else { encoded }
+}
+
+/// The name that a part of a path means.
+pub fn named(segment: &str) -> &str {
+    segment.strip_prefix(APART).unwrap_or(segment)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_name_has_an_address_of_its_own() {
+        for name in ["new", ".", "..", "alice", "new.", "a+b=c@d", "...", "New"] {
+            let path = segment(name);
+            assert!(!ELSEWHERE.contains(&path.as_str()), "{path}");
+            let read = crate::base::text::percent_decode(&path).unwrap();
+            assert_eq!(named(std::str::from_utf8(&read).unwrap()), name);
+        }
+    }
 
     #[test]
     fn a_denial_names_its_action() {

@@ -12,6 +12,9 @@ use super::words;
 use crate::service::audit::changed;
 use crate::service::overview::lists::PAGE;
 
+/// Bytes of a document that a page shows at first.
+const BYTES: usize = 50_000;
+
 /// `GET /console/policies`
 pub async fn list(visit: Visit) -> Response {
     let wanted = wanted(&visit);
@@ -114,7 +117,7 @@ pub async fn page(visit: Visit) -> Response {
                     p { (words::compared(visit.param("compare"), &version)) }
                     (difference(changed::lines(before, after).iter().map(String::as_str)))
                 }
-                (_, Ok(document)) => pre.code tabindex="0" { (document) },
+                (_, Ok(document)) => (text_of(&visit, document)),
                 (_, Err(fault)) => (refusal(&visit, fault)),
             }
             @if is_own && visit.may_change() { p { a.button href=(visit.link("/console/policies/edit", &[("arn", &arn)])) { (words::EDIT) } } }
@@ -150,6 +153,23 @@ pub async fn page(visit: Visit) -> Response {
         }
     };
     frame::page(&visit, Section::Policies, &name, &body).await
+}
+
+/// A document; of a long one the beginning, with a way to the rest.
+fn text_of(visit: &Visit, document: &str) -> Markup {
+    let is_whole = document.len() <= BYTES || !visit.param("whole").is_empty();
+    let end = document.bytes().take(BYTES).rposition(|byte| byte == b'\n');
+    let (first, rest) = match document.split_at_checked(end.unwrap_or(document.len())) {
+        Some(parts) if !is_whole => parts,
+        _ => (document, ""),
+    };
+    let here = visit.parameters().chain([("whole", "1")]).collect::<Vec<_>>();
+    html! {
+        pre.code tabindex="0" { (first) }
+        @if !rest.is_empty() {
+            p { a href=(visit.link("/console/policies/show", &here)) { (words::rest_of_document(rest.trim_start().lines().count())) } }
+        }
+    }
 }
 
 fn entities_of(visit: &Visit, entities: &Value) -> Markup {

@@ -3,7 +3,7 @@
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -156,6 +156,11 @@ impl Draft {
 /// `GET /console/policies/edit`
 pub async fn page(visit: Visit) -> Response {
     let mut draft = Draft::of(|name| visit.param(name).to_owned());
+    if draft.is_shared() {
+        // Policies that every account shares can be read, not changed.
+        let shown = visit.link("/console/policies/show", &[("arn", &draft.arn)]);
+        return Redirect::to(&shown).into_response();
+    }
     if let Err(fault) = draft.read(&visit).await {
         let body = refusal(&visit, &fault);
         return frame::page_with(fault.status, &visit, Section::Policies, &draft.title(), &body)
@@ -231,10 +236,11 @@ async fn editor(
             @if is_new || draft.is_inline() { (field(words::POLICY_NAME, "name", &draft.name, "", false)) }
             @if is_new { (field(words::DESCRIPTION, "description", &draft.description, "", false)) }
             label.field { span { (words::DOCUMENT) }
-                textarea.code name="document" rows="22" spellcheck="false" aria-describedby="findings" { (draft.text) } }
+                textarea.code name="document" rows="22" spellcheck="false" aria-describedby="findings" {
+                    // Browsers leave the first line end of a field out: lines are counted with it.
+                    "\n" (draft.text) } }
             (shown(findings, &draft.text))
-            @if draft.is_shared() { p.quiet { (words::SHARED_IS_READ) } }
-            @else if visit.may_change() {
+            @if visit.may_change() {
                 (reason())
                 div.row {
                     button type="submit" name="step" value="check" { (words::CHECK) }

@@ -71,21 +71,22 @@ pub async fn new_page(visit: Visit) -> Response {
 }
 
 /// `GET /console/roles/NAME`
-pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
-    let of = [("RoleName", name.as_str())];
+pub async fn page(visit: Visit, Path(segment): Path<String>) -> Response {
+    let name = named(&segment);
+    let of = [("RoleName", name)];
     let role = match visit.read("GetRole", &of).await {
         Ok(role) => role,
         Err(fault) => {
             let body =
-                html! { (refusal(&visit, &fault)) (history::once_there(&visit, "role", &name)) };
-            return frame::page_with(fault.status, &visit, Section::Roles, &name, &body).await;
+                html! { (refusal(&visit, &fault)) (history::once_there(&visit, "role", name)) };
+            return frame::page_with(fault.status, &visit, Section::Roles, name, &body).await;
         }
     };
     let managed = visit.list("ListAttachedRolePolicies", &of, "AttachedPolicies").await;
     let own = visit.list("ListRolePolicies", &of, "PolicyNames").await;
     let role_tags = visit.list("ListRoleTags", &of, "Tags").await;
     let history = history::of(&visit, &format!("role/{name}")).await;
-    let owner = ("RoleName", name.as_str());
+    let owner = ("RoleName", name);
     let arn = text(&role, "/Role/Arn");
     let trust = pretty(&document(text(&role, "/Role/AssumeRolePolicyDocument")));
     let now = visit.arrival.at;
@@ -100,10 +101,10 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             dt { (words::LONGEST_SESSION) } dd { (words::minutes(longest.unwrap_or(3_600) / 60)) }
         }
         p {
-            a href=(visit.link("/console/can", &[("principal", arn)])) { (words::ask_can(&name)) } " · "
+            a href=(visit.link("/console/can", &[("principal", arn)])) { (words::ask_can(name)) } " · "
             a href=(visit.link("/console/access", &[("arn", arn)])) { (words::ACCESS_ADVISOR) }
             @if visit.may_change() {
-                " · " a href=(visit.link("/console/switch-role", &[("role", &name)])) { (words::SWITCH_ROLE) }
+                " · " a href=(visit.link("/console/switch-role", &[("role", name)])) { (words::SWITCH_ROLE) }
             }
         }
         section {
@@ -124,5 +125,5 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
         (history::show(&visit, &format!("role/{name}"), &history))
         (danger(&visit, words::DELETE_ROLE, words::DELETE_ROLE_WHY, "DeleteRole", &[owner]))
     };
-    frame::page(&visit, Section::Roles, &name, &body).await
+    frame::page(&visit, Section::Roles, name, &body).await
 }

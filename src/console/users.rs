@@ -116,19 +116,20 @@ impl User {
 }
 
 /// `GET /console/users/NAME`
-pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
-    let user = match User::read(&visit, &name).await {
+pub async fn page(visit: Visit, Path(segment): Path<String>) -> Response {
+    let name = named(&segment);
+    let user = match User::read(&visit, name).await {
         Ok(user) => user,
         Err(fault) => {
             let body =
-                html! { (refusal(&visit, &fault)) (history::once_there(&visit, "user", &name)) };
-            return frame::page_with(fault.status, &visit, Section::Users, &name, &body).await;
+                html! { (refusal(&visit, &fault)) (history::once_there(&visit, "user", name)) };
+            return frame::page_with(fault.status, &visit, Section::Users, name, &body).await;
         }
     };
     let history = history::of(&visit, &format!("user/{name}")).await;
     let arn = text(&user.user, "/User/Arn");
     let boundary = text(&user.user, "/User/PermissionsBoundary/PermissionsBoundaryArn");
-    let owner = ("UserName", name.as_str());
+    let owner = ("UserName", name);
     let now = visit.arrival.at;
     let body = html! {
         dl {
@@ -138,7 +139,7 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             dt { (words::PASSWORD_LAST_USED) } dd { @let used = text(&user.user, "/User/PasswordLastUsed"); @if user.unknown && used.is_empty() { (unknown()) } @else { (instant_text(used, now)) } }
         }
         p {
-            a href=(visit.link("/console/can", &[("principal", arn)])) { (words::ask_can(&name)) } " · "
+            a href=(visit.link("/console/can", &[("principal", arn)])) { (words::ask_can(name)) } " · "
             a href=(visit.link("/console/access", &[("arn", arn)])) { (words::ACCESS_ADVISOR) }
         }
         section id="permissions" {
@@ -157,12 +158,12 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Response {
             }))
             (opening(&visit, words::ADD_TO_GROUP, "AddUserToGroup", &[owner], &field(words::GROUP, "GroupName", "", "", true)))
         }
-        (credentials(&visit, &name, &user))
+        (credentials(&visit, name, &user))
         (tags(&visit, &user.tags, "User", owner))
         (history::show(&visit, &format!("user/{name}"), &history))
         (danger(&visit, words::DELETE_USER, words::DELETE_USER_WHY, "DeleteUser", &[owner]))
     };
-    frame::page(&visit, Section::Users, &name, &body).await
+    frame::page(&visit, Section::Users, name, &body).await
 }
 
 /// Managed policies of an owner.

@@ -30,6 +30,8 @@ use crate::service::{Call, Service, used};
 
 /// The most characters of a reason.
 const REASON: usize = 128;
+/// The most characters that a list is searched for: no name has more.
+const SEARCHED: usize = 128;
 
 /// A signed-in person's request for a page.
 pub struct Visit {
@@ -176,7 +178,18 @@ impl FromRequestParts<Arc<Service>> for Visit {
         let visitor = {
             let (service, arrival) = (service.clone(), arrival.clone());
             let open = move || {
-                let visitor = session::visitor(&service, &service.now(), cookie, &arrival)?;
+                let now = service.now();
+                let visitor = match session::visitor(&service, &now, cookie.clone(), &arrival) {
+                    Err(NoCredential::Failed(error)) => {
+                        return Err(NoCredential::Failed(error).into());
+                    }
+                    Err(_) if cookie.role.is_some() => {
+                        let own = Cookie { role: None, ..cookie };
+                        session::visitor(&service, &now, own.clone(), &arrival)?;
+                        return Err(Opening::RoleIsOver(own));
+                    }
+                    found => found?,
+                };
                 if visitor.cookie.role.is_some() {
                     // Whoever works as a role is still there.
                     let person = used(&visitor.person, session::SIGN_IN, session::REGION);
@@ -192,6 +205,12 @@ impl FromRequestParts<Arc<Service>> for Visit {
             Ok(Err(Opening::None(NoCredential::Failed(error)))) => {
                 return Err(frame::failed(&error.into()));
             }
+            Ok(Err(Opening::RoleIsOver(cookie))) => {
+                let mut response = frame::lone(words::ROLE_IS_OVER, words::ROLE_IS_OVER_WHY);
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                keep(service, &mut response, &cookie, secure);
+                return Err(response);
+            }
             Ok(Err(Opening::None(_))) => {
                 let mut response = to_sign_in();
                 set_cookie(&mut response, SESSION, None, 0, secure);
@@ -201,6 +220,10 @@ impl FromRequestParts<Arc<Service>> for Visit {
             Err(lost) => return Err(frame::failed(&Fault::internal(lost))),
         };
         let mut query = pairs(parts.uri.query().unwrap_or_default().as_bytes());
+        for (_, value) in query.iter_mut().filter(|(name, _)| name == "q") {
+            // A page repeats what is searched for in many places.
+            *value = value.chars().take(SEARCHED).collect();
+        }
         let typed: Vec<String> =
             query.extract_if(.., |(name, _)| name == "at").map(|(_, value)| value).collect();
         let at = match typed.iter().find(|text| !text.trim().is_empty()) {
@@ -219,6 +242,8 @@ impl FromRequestParts<Arc<Service>> for Visit {
 
 enum Opening {
     None(NoCredential),
+    /// The role that somebody works as is gone, or its session ended; the person is still signed in, by this cookie.
+    RoleIsOver(Cookie),
     Fault(Fault),
 }
 
@@ -292,7 +317,7 @@ impl Visit {
     }
 
     /// The parameters of this address but for its moment, and for what was just done.
-    fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         let query = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         query.filter(|(name, _)| *name != "done")
     }

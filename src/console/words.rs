@@ -203,7 +203,17 @@ pub const NO_MFA: &str = "No MFA device.";
 pub const ADD_MFA: &str = "Add an MFA device";
 pub const ADD_MFA_WHY: &str =
     "An authenticator app on a telephone, for example. Its seed is shown once.";
-pub const REMOVE_MFA_WHY: &str = "Sign-in no longer asks for its codes.";
+pub const REMOVE_MFA_WHY: &str =
+    "Sign-in no longer asks for its codes. The device is deleted, so that its name is free.";
+pub const NOBODYS_DEVICES: &str = "MFA devices that are nobody's";
+pub const NOBODYS_DEVICES_WHY: &str = "They were begun and never enabled, or taken from somebody. Until they are deleted nobody can have one of their name.";
+pub const DELETE_DEVICE_WHY: &str = "Whoever has its seed cannot enable it any more.";
+pub const DEVICE_IS_THERE: &str = "There is a device of this name. If it was begun and never enabled, its seed is \
+     not shown again: delete it, and add it anew. One that is in use is not deleted.";
+pub const DELETE_DEVICE: &str = "Delete the device that is there";
+pub const ROLE_IS_OVER: &str = "You are yourself again";
+pub const ROLE_IS_OVER_WHY: &str =
+    "The role that you worked as is gone, or its session ended. What you sent was not done.";
 pub const DEVICE_NAME: &str = "Name of the device";
 pub const PASSWORD_LAST_USED: &str = "Password last used";
 pub const CONSOLE_ACCESS: &str = "Signs in to the console: make up a password";
@@ -333,18 +343,15 @@ pub const CHANGED_BEFORE: &str = "Before";
 pub const CHANGED_AFTER: &str = "After";
 pub const JUST_BEFORE: &str = "Look at the moment before it";
 pub const RIGHT_AFTER: &str = "Look at the moment after it";
-pub const DIFF_WHY: &str =
-    "Who gained and lost which permissions between two moments, and by which events.";
+pub const DIFF_WHY: &str = "Who gained and lost which permissions between two moments, or holds them under other conditions, and by which events.";
 pub const ONLY: &str = "Only of";
 pub const COMPARE_MOMENTS: &str = "Compare";
 pub const EVENTS_BETWEEN: &str = "Events between the two";
 pub const DIFFERENCES: &str = "Permissions gained and lost";
-pub const NO_DIFFERENCE: &str = "Nobody gains or loses a permission. What is held under conditions counts as that \
-     before and after: where the conditions themselves change, read them.";
+pub const NO_DIFFERENCE: &str =
+    "Nobody gains or loses a permission, or holds one under other conditions.";
 pub const ROOT_IS_YOU: &str = "To the root user the name root means itself: the MFA devices of this user are an \
      administrator's to see and to change.";
-pub const ACCESS_OF_NOW: &str =
-    "This is not of the moment that the time bar shows: it is of the present.";
 pub const TRUNCATED: &str =
     "There was more to compare than one answer holds: what is not listed may differ, too.";
 pub const TOO_LONG: &str = "What they gain and lose is more than this page holds. Once it is done, the comparison of \
@@ -354,6 +361,7 @@ pub const CHANGE: &str = "Change";
 pub const GAINED: &str = "gained";
 pub const LOST: &str = "lost";
 pub const UNDER_CONDITIONS: &str = "under conditions";
+pub const OTHER_CONDITIONS: &str = "under other conditions";
 pub const RESOURCE_PATTERN: &str = "On";
 pub const BY_EVENTS: &str = "By";
 pub const REPORTS: &str = "Reports";
@@ -409,7 +417,6 @@ pub const SERVICE: &str = "Service";
 pub const NOTHING_ALLOWED: &str = "Its policies allow nothing.";
 pub const NOT_ACCESSED: &str = "not accessed";
 pub const THREE_KINDS: &str = "three of: upper-case letters, lower-case letters, digits, symbols";
-pub const SHARED_IS_READ: &str = "Policies that every account shares can be read, not changed.";
 pub const DRY_RUN: &str = "Dry run";
 pub const DRY_RUN_OF: &str = "Nothing is changed yet. This is what would follow from";
 pub const DO_IT: &str = "Do it";
@@ -471,6 +478,10 @@ pub fn shown(total: usize, page: usize, last: usize) -> String {
     }
 }
 
+pub fn rest_of_document(lines: usize) -> String {
+    format!("The other {lines} lines")
+}
+
 pub fn principals(count: usize) -> String {
     format!("{count} principals")
 }
@@ -482,6 +493,10 @@ pub fn others_too(count: usize) -> String {
 pub fn and_more(more: usize) -> String {
     format!("and {more} more")
 }
+
+pub const NO_SUCH_ROLE_FOR_YOU: &str = "AWS gives one answer where there is no such role, where its trust policy does \
+     not name you, and where nothing that you have allows it. Whoever administers the account of the role can tell which \
+     it is.";
 
 /// What somebody who was denied can do about it.
 pub fn what_to_do(action: &str, is_explicit: bool) -> String {

@@ -166,6 +166,8 @@ pub(super) struct Condition {
     quantifier: Quantifier,
     if_exists: bool,
     test: Test,
+    /// As they were written, in order, once each.
+    operands: Box<[Box<str>]>,
 }
 
 impl Condition {
@@ -176,6 +178,8 @@ impl Condition {
         variables: bool,
     ) -> Condition {
         let plain = Syntax { wildcards: false, variables };
+        let mut written: Vec<&str> = operands.collect();
+        let operands = written.iter().copied();
         let test = match operator.family {
             Family::Text { wildcards, ignore_case } => {
                 let syntax = Syntax { wildcards, variables };
@@ -193,7 +197,10 @@ impl Condition {
             Family::Null => Test::Null(operands.filter_map(boolean).collect()),
         };
         let Operator { family, negated, quantifier, if_exists } = operator;
-        Condition { key: Key::new(key), family, negated, quantifier, if_exists, test }
+        written.sort_unstable();
+        written.dedup();
+        let operands = written.into_iter().map(Into::into).collect();
+        Condition { key: Key::new(key), family, negated, quantifier, if_exists, test, operands }
     }
 
     pub fn holds(&self, context: &Context<'_>) -> Truth {
@@ -285,6 +292,11 @@ impl Condition {
             .find(|(_, family, negated)| *family == self.family && *negated == self.negated);
         let operator = known.map_or("", |(name, ..)| name);
         format!("{quantifier}{operator}{if_exists} {}", self.key.name)
+    }
+
+    /// The same with its operands, as in `StringEquals aws:RequestedRegion eu-west-1, eu-west-2`.
+    pub fn written(&self) -> String {
+        format!("{} {}", self.name(), self.operands.join(", "))
     }
 
     /// At which seconds of the clock the condition turns, if it is about the time of the request; `None` if

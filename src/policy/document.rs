@@ -356,6 +356,29 @@ impl Statement {
         self.actions.iter().map(Glob::written)
     }
 
+    /// The conditions as text, in the order of their operators, keys and values, for somebody who compares them.
+    pub fn written_conditions(&self) -> Vec<String> {
+        let mut written: Vec<String> = self.conditions.iter().map(Condition::written).collect();
+        written.sort();
+        written
+    }
+
+    /// Whether the statement is about the action, its name in any case.
+    pub fn is_about(&self, action: &str) -> bool {
+        self.names(&action.to_ascii_lowercase())
+    }
+
+    /// Whether it names anybody in particular in a `Principal` or `NotPrincipal`.
+    pub fn names_somebody(&self) -> bool {
+        match &self.principals {
+            Principals::Unnamed => false,
+            Principals::AllBut(_) => true,
+            Principals::Named(entries) => {
+                entries.iter().any(|entry| !matches!(entry, Entry::Everyone))
+            }
+        }
+    }
+
     /// The patterns of its resources; `*` for all but some, and where none is written.
     pub fn written_resources(&self) -> Vec<String> {
         match &self.resources {
@@ -365,8 +388,14 @@ impl Statement {
     }
 
     /// Whether conditions or variables have a say in it.
-    pub fn is_conditional(&self) -> bool {
+    pub(super) fn is_conditional(&self) -> bool {
         !self.conditions.is_empty() || self.keys().next().is_some()
+    }
+
+    /// The patterns of its resources, whether it is about them or about all others.
+    pub fn distinguished_resources(&self) -> impl Iterator<Item = String> {
+        let globs = self.resources.iter().flat_map(|(_, globs)| globs.iter());
+        globs.map(ArnGlob::written)
     }
 
     /// Whether it has neither conditions nor principals.

@@ -56,11 +56,7 @@ impl Exploration<'_> {
 /// Decides a request and explores what the keys that its context lacks could change.
 pub fn explore<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Exploration<'a> {
     let (decision, open) = decide_assuming(request, policies, Assume::Missing);
-    let (mut best, mut worst) = (decision.outcome, decision.outcome);
-    if !open.is_empty() {
-        best = decide_assuming(request, policies, Assume::Best).0.outcome;
-        worst = decide_assuming(request, policies, Assume::Worst).0.outcome;
-    }
+    let [best, worst] = extremes(request, policies, &decision, &open);
     let (mut needs, mut almost) = (Vec::new(), Vec::new());
     if !decision.is_allowed() {
         let lacking = lacking(request, policies);
@@ -86,6 +82,29 @@ pub fn explore<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Exploratio
         missing_organization_keys: missing(request.context(), organization),
         decision,
     }
+}
+
+/// The most and the least favourable outcome that unknown keys could bring.
+fn extremes(
+    request: &Request<'_>,
+    policies: &Policies<'_>,
+    decision: &Decision<'_>,
+    open: &[Deciding<'_>],
+) -> [Outcome; 2] {
+    if open.is_empty() {
+        return [decision.outcome; 2];
+    }
+    [Assume::Best, Assume::Worst].map(|assume| decide_assuming(request, policies, assume).0.outcome)
+}
+
+/// The most and the least favourable outcome that unknown keys could bring, and the statements that hang on them:
+/// what [`explore`] says of a request, without reasons.
+pub fn range<'a>(
+    request: &Request<'_>,
+    policies: &Policies<'a>,
+) -> ([Outcome; 2], Vec<Deciding<'a>>) {
+    let (decision, open) = decide_assuming(request, policies, Assume::Missing);
+    (extremes(request, policies, &decision, &open), open)
 }
 
 /// As [`explore`] of a request that is allowed whatever the unknown keys are, at the cost of deciding it; the

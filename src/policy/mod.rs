@@ -45,7 +45,7 @@ pub use context::{Context, Values};
 pub use decide::{Deciding, Decision, Outcome, PolicyType, decide};
 pub use document::{Document, Statement};
 pub use error::{DocumentError, Position};
-pub use explore::{Exploration, Need, certain, explore, explore_certain};
+pub use explore::{Exploration, Need, certain, explore, explore_certain, range};
 pub use grammar::{DocumentKind, Effect};
 pub use principal::{Binding, Principal};
 pub use reach::Reach;

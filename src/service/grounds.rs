@@ -14,6 +14,7 @@ use super::documents::Documents;
 use super::fault::Fault;
 use super::organization::Organization;
 use super::password_policy;
+use super::supposed::is_tag_of_principal;
 use crate::base::crypto::content_hash;
 use crate::identity::change::{DocumentHash, PolicyRef};
 use crate::identity::id::UniqueId;
@@ -55,17 +56,17 @@ struct Owned {
     policies: Vec<UniqueId>,
 }
 
-/// A document, and whether conditions or variables have a say in it.
+/// A document, and whether the tags of whoever asks have a say in it.
 #[derive(Clone)]
 struct Parsed {
     document: Arc<Document>,
-    hangs: bool,
+    reads_tags: bool,
 }
 
 impl Parsed {
     fn new(document: Arc<Document>) -> Self {
-        let hangs = document.statements().iter().any(|statement| statement.is_conditional());
-        Parsed { document, hangs }
+        let reads_tags = document.context_keys().any(is_tag_of_principal);
+        Parsed { document, reads_tags }
     }
 }
 
@@ -75,8 +76,8 @@ pub struct Gathering<'a> {
     directory: Directory<'a>,
     digits: String,
     organization: Organization,
-    /// Whether the organisation's policies have conditions, or may name principals.
-    organization_hangs: bool,
+    /// Whether the tags of whoever asks have a say in the organisation's policies.
+    organization_reads_tags: bool,
     label: Label,
     managed: RefCell<HashMap<PolicyRef, Ground>>,
     groups: RefCell<HashMap<UniqueId, Arc<Owned>>>,
@@ -90,16 +91,16 @@ impl<'a> Gathering<'a> {
     /// Whatever keeps the organisation's policies from being read.
     pub fn new(documents: &'a Documents, directory: Directory<'a>) -> Result<Self, Fault> {
         let organization = Organization::of(documents, directory.reader, directory.account)?;
-        let controls = organization.scp.iter().flat_map(|set| set.attached());
-        let mut controls = controls.map(|attached| Parsed::new(attached.document.clone()));
-        let organization_hangs =
-            !organization.rcp.is_empty() || controls.any(|parsed| parsed.hangs);
+        let controls = organization.scp.iter().chain(&organization.rcp);
+        let mut controls = controls.flat_map(|set| set.attached());
+        let organization_reads_tags =
+            controls.any(|one| one.document.context_keys().any(is_tag_of_principal));
         Ok(Gathering {
             documents,
             directory,
             digits: directory.digits()?,
             organization,
-            organization_hangs,
+            organization_reads_tags,
             label: Label::default(),
             managed: RefCell::default(),
             groups: RefCell::default(),
@@ -150,14 +151,13 @@ impl<'a> Gathering<'a> {
         Ok(self.parsed(ground)?.map(|parsed| parsed.document))
     }
 
-    /// Whether it matters who stands on these grounds: whether any of it has conditions or variables, or may name
-    /// principals.
-    pub fn hangs(&self, grounds: &Grounds) -> Result<bool, Fault> {
-        let mut hangs = self.organization_hangs;
+    /// Whether the tags of whoever stands on these grounds have a say.
+    pub fn reads_tags(&self, grounds: &Grounds) -> Result<bool, Fault> {
+        let mut reads = self.organization_reads_tags;
         for ground in grounds.identity.iter().chain(&grounds.boundary) {
-            hangs |= self.parsed(ground)?.is_some_and(|parsed| parsed.hangs);
+            reads |= self.parsed(ground)?.is_some_and(|parsed| parsed.reads_tags);
         }
-        Ok(hangs)
+        Ok(reads)
     }
 
     fn parsed(&self, ground: &Ground) -> Result<Option<Parsed>, Fault> {

@@ -190,9 +190,8 @@ impl Supposed {
         };
         let explored = ask(context);
         let is_absent = |key: &&&str| {
-            let key = key.to_ascii_lowercase();
-            let of = |prefix: &str| key.starts_with(prefix);
-            matches!(self.kind, Kind::User | Kind::Root) && of("aws:principaltag/")
+            let of = |prefix: &str| begins_with(key, prefix);
+            matches!(self.kind, Kind::User | Kind::Root) && is_tag_of_principal(key)
                 || tags && (of("aws:resourcetag/") || of("iam:resourcetag/"))
         };
         let missing = explored.missing_keys.iter().chain(&explored.missing_organization_keys);
@@ -255,6 +254,22 @@ impl Supposed {
         }
         context
     }
+}
+
+/// Whether a condition key, its name in any case, has one of the tags of whoever asks.
+pub fn is_tag_of_principal(key: &str) -> bool {
+    begins_with(key, "aws:principaltag/")
+}
+
+/// Whether a condition key, its name in any case, tells the principals of an account apart: one of those that follow
+/// from who it is ([`Supposed::context`]) and are not the same for all.
+pub fn is_of_principal(key: &str) -> bool {
+    let known = ["aws:PrincipalArn", "aws:PrincipalType", "aws:userid", "aws:username"];
+    known.iter().any(|known| known.eq_ignore_ascii_case(key)) || is_tag_of_principal(key)
+}
+
+fn begins_with(key: &str, prefix: &str) -> bool {
+    key.get(..prefix.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
 }
 
 /// What was found of a request that somebody is supposed to make.

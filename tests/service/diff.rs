@@ -30,7 +30,8 @@ fn try_diff(world: &World, parameters: &[(&str, &str)]) -> Result<Value, Fault> 
     audit::run(&world.service, &caller, question, None)
 }
 
-/// `user/alice + s3:Get* on *` for each permission, conditional ones with a question mark.
+/// `user/alice + s3:Get* on *` for each permission, conditional ones with a question mark; and
+/// `user/alice ~ s3:Get* on *: Allow if ... -> Allow if ...` for each that is held under other conditions.
 fn lines(answer: &Value) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for principal in answer["principals"].as_array().unwrap() {
@@ -50,6 +51,20 @@ fn lines(answer: &Value) -> BTreeSet<String> {
                     permission["resource"].as_str().unwrap()
                 ));
             }
+        }
+        let words = |value: &Value, joint: &str| {
+            let all: Vec<&str> = value.as_array().unwrap().iter().flat_map(Value::as_str).collect();
+            all.join(joint)
+        };
+        for changed in principal["changed"].as_array().unwrap() {
+            lines.insert(format!(
+                "{} ~ {} on {}: {} -> {}",
+                principal["name"].as_str().unwrap(),
+                words(&changed["actions"], ","),
+                changed["resource"].as_str().unwrap(),
+                words(&changed["before"], "; "),
+                words(&changed["after"], "; "),
+            ));
         }
     }
     lines
@@ -318,7 +333,8 @@ fn whatever_decides_otherwise_is_told() {
                             |one| format!("{}:{}", one.service.prefix, one.action.name) == action,
                         )
                     });
-                    fits && (on == resource || on == "*")
+                    let is_in = on.strip_suffix('*').is_some_and(|on| resource.starts_with(on));
+                    fits && (on == resource || is_in)
                 })
             })
         };
@@ -343,6 +359,134 @@ fn whatever_decides_otherwise_is_told() {
         }
     }
     assert!(told > 20, "{told} differences are too few to tell anything");
+}
+
+#[test]
+fn conditions_that_change_are_told_with_both() {
+    let world = World::new(86);
+    let admin = &world.admin;
+    world.ok(admin, "CreateUser", &[("UserName", "alice")]);
+    let put = |statements: &[(&str, &str)]| {
+        let one = |(effect, condition): &(&str, &str)| {
+            format!(
+                r#"{{"Effect":"{effect}","Action":"sqs:*","Resource":"*","Condition":{{{condition}}}}}"#
+            )
+        };
+        let text = document(&statements.iter().map(one).collect::<Vec<_>>().join(","));
+        let put = [("UserName", "alice"), ("PolicyName", "p"), ("PolicyDocument", text.as_str())];
+        let from = here(&world);
+        world.ok(admin, "PutUserPolicy", &put);
+        lines(&diff(&world, &[("from", &from)]))
+    };
+    let address = |networks: &str| format!(r#""IpAddress":{{"aws:SourceIp":[{networks}]}}"#);
+    let near = address(r#""10.0.0.0/8","192.0.2.0/24""#);
+    assert_eq!(put(&[("Allow", &near)]), BTreeSet::from(["user/alice +? sqs:* on *".to_owned()]));
+    // In another order, and once more.
+    let again = address(r#""192.0.2.0/24","10.0.0.0/8""#);
+    assert!(put(&[("Allow", &again), ("Allow", &near)]).is_empty());
+    let told = "user/alice ~ sqs:* on *: Allow if IpAddress aws:SourceIp 10.0.0.0/8, 192.0.2.0/24 -> \
+        Allow if IpAddress aws:SourceIp 0.0.0.0/0";
+    let wide = address(r#""0.0.0.0/0""#);
+    assert_eq!(put(&[("Allow", &wide)]), BTreeSet::from([told.to_owned()]));
+    // A denial under conditions joins.
+    let without_mfa = r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#;
+    let told = "user/alice ~ sqs:* on *: Allow if IpAddress aws:SourceIp 0.0.0.0/0 -> \
+        Allow if IpAddress aws:SourceIp 0.0.0.0/0; Deny if Bool aws:MultiFactorAuthPresent false";
+    let both = [("Allow", wide.as_str()), ("Deny", without_mfa)];
+    assert_eq!(put(&both), BTreeSet::from([told.to_owned()]));
+}
+
+#[test]
+fn whatever_some_context_decides_otherwise_is_told() {
+    // Random policies with conditions; each decision in each of a few contexts.
+    let (mut told, mut changed) = (0, 0);
+    for seed in 0..12_u64 {
+        let world = World::new(1_000 + seed);
+        let admin = &world.admin;
+        world.ok(admin, "CreateUser", &[("UserName", "alice")]);
+        let mut number = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut draw = |many: usize| {
+            number ^= number << 13;
+            number ^= number >> 7;
+            number ^= number << 17;
+            usize::try_from(number % many as u64).unwrap()
+        };
+        let actions = ["s3:GetObject", "s3:*", "*", "sqs:SendMessage"];
+        let resources = ["*", "arn:aws:s3:::a/*", "arn:aws:s3:::a/${aws:username}"];
+        let conditions = [
+            "",
+            r#""IpAddress":{"aws:SourceIp":"10.0.0.0/8"}"#,
+            r#""IpAddress":{"aws:SourceIp":"0.0.0.0/0"}"#,
+            r#""Bool":{"aws:MultiFactorAuthPresent":"true"}"#,
+            r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#,
+        ];
+        let mut write = |name: &str| {
+            let mut statements = Vec::new();
+            for _ in 0..=draw(2) {
+                statements.push(format!(
+                    r#"{{"Effect":"{}","Action":"{}","Resource":"{}","Condition":{{{}}}}}"#,
+                    if draw(4) == 0 { "Deny" } else { "Allow" },
+                    actions[draw(actions.len())],
+                    resources[draw(resources.len())],
+                    conditions[draw(conditions.len())],
+                ));
+            }
+            let text = document(&statements.join(","));
+            let put = [("UserName", "alice"), ("PolicyName", name), ("PolicyDocument", &text)];
+            world.ok(admin, "PutUserPolicy", &put);
+        };
+        write("one");
+        write("two");
+        let from = here(&world);
+        write("one");
+        let answer = diff(&world, &[("from", &from)]);
+        let can = |moment: Option<&str>, asked: (&str, &str), context: (&str, bool)| {
+            let given = [
+                ("principal", "alice".to_owned()),
+                ("action", asked.0.to_owned()),
+                ("resource", asked.1.to_owned()),
+                ("context", format!("aws:SourceIp={}", context.0)),
+                ("context", format!("aws:MultiFactorAuthPresent={}", context.1)),
+            ];
+            let given: Vec<_> = given.map(|(k, v)| (k.to_owned(), v)).to_vec();
+            let question = Question::parse("can", &given).unwrap();
+            let moment = moment.and_then(|text| world.moment(text));
+            let caller = world.caller(admin).unwrap();
+            audit::run(&world.service, &caller, question, moment).unwrap()["decision"] == "allowed"
+        };
+        let all = answer["principals"].as_array().unwrap();
+        let permissions =
+            |member: &'static str| all.iter().flat_map(move |one| one[member].as_array().unwrap());
+        changed += permissions("changed").count();
+        let is_told = |(action, resource): (&str, &str)| {
+            ["gained", "lost", "changed"].into_iter().flat_map(permissions).any(|one| {
+                let on = one["resource"].as_str().unwrap();
+                let is_in = on.strip_suffix('*').is_some_and(|on| resource.starts_with(on));
+                let patterns = one["actions"].as_array().unwrap().iter().flat_map(Value::as_str);
+                let names = |pattern: &str| {
+                    domesday::policy::catalogue::expand(pattern)
+                        .iter()
+                        .any(|one| format!("{}:{}", one.service.prefix, one.action.name) == action)
+                };
+                (on == resource || is_in) && patterns.into_iter().any(names)
+            })
+        };
+        for action in ["s3:GetObject", "s3:PutObject", "sqs:SendMessage"] {
+            for resource in ["*", "arn:aws:s3:::a/*", "arn:aws:s3:::a/alice", "arn:aws:s3:::b"] {
+                let asked = (action, resource);
+                for address in ["10.0.0.1", "192.0.2.1"] {
+                    for mfa in [true, false] {
+                        let sides = [Some(from.as_str()), None];
+                        let [before, after] = sides.map(|at| can(at, asked, (address, mfa)));
+                        let why = format!("seed {seed}: {asked:?}, {address}, {mfa}: {answer:#}");
+                        assert!(before == after || is_told(asked), "{why}");
+                        told += usize::from(before != after);
+                    }
+                }
+            }
+        }
+    }
+    assert!(told > 100 && changed > 5, "{told} differences, {changed} of conditions alone");
 }
 
 #[test]

@@ -78,15 +78,19 @@ pub enum Who {
 }
 
 impl Who {
-    /// What guesses are counted under: the typed name, whether it exists or not.
-    fn typed(&self) -> [u8; 32] {
+    /// What guesses are counted under: the typed name, whether it exists or not; of an account that exists its digits,
+    /// whether they or its alias were typed.
+    fn counted(&self, view: &View) -> Result<[u8; 32], Fault> {
         let text = match self {
             Who::Root { email } => format!("root\0{}", email.to_lowercase()),
             Who::User { account, name } => {
-                format!("user\0{}\0{}", account_typed(account), name.to_lowercase())
+                let typed = account_typed(account);
+                let found = account_of(view, &typed)?;
+                let digits = found.map(|found| Directory::new(view, found).digits()).transpose()?;
+                format!("user\0{}\0{}", digits.unwrap_or(typed), name.to_lowercase())
             }
         };
-        content_hash(text.as_bytes())
+        Ok(content_hash(text.as_bytes()))
     }
 }
 
@@ -237,14 +241,17 @@ impl Service {
         password: Secret<String>,
         arrival: Arrival,
     ) -> Result<Step, Refusal> {
-        let (typed, from) = (who.typed(), arrival.source.address);
+        let (service, from) = (self.clone(), arrival.source.address);
+        let counting = move || who.counted(&service.now()).map(|typed| (who, typed));
+        let counted = tokio::task::spawn_blocking(counting).await.map_err(Fault::internal)?;
+        let (who, typed) = counted?;
         let trying = self.gate.throttle.admit(&typed, from, arrival.at)?;
         let waiting = Waiting::begin(&self.gate)?;
         let permit = HASHERS.acquire().await.map_err(Fault::internal)?;
         let service = self.clone();
         let checking = move || {
             let _permit = permit;
-            let step = service.check_password(&who, password, &arrival);
+            let step = service.check_password((&who, typed), password, &arrival);
             if matches!((&who, &step), (Who::Root { .. }, Err(Refusal::Wrong))) {
                 service.root_counts.sign_in(true);
             }
@@ -257,12 +264,11 @@ impl Service {
 
     fn check_password(
         &self,
-        who: &Who,
+        (who, typed): (&Who, [u8; 32]),
         password: Secret<String>,
         arrival: &Arrival,
     ) -> Result<Step, Refusal> {
         let now = self.now();
-        let typed = who.typed();
         let (account, principal) = find(&now, who)?;
         // Nobody's password is checked, too: it takes as long as somebody's.
         let nobody = UniqueId::parse("nobody").unwrap_or_else(UniqueId::root);
@@ -544,6 +550,12 @@ fn find(view: &View, who: &Who) -> Result<(Option<AccountId>, Option<UniqueId>),
     }
 }
 
+/// The account of these digits, or this alias.
+fn account_of(view: &View, typed: &str) -> Result<Option<AccountId>, Fault> {
+    let index = if is_account_digits(typed) { &ACCOUNTS } else { &ALIASES };
+    Ok(view.get(AccountId::SYSTEM, index, &typed.to_owned())?)
+}
+
 fn named(view: &View, who: &Who) -> Result<(Option<AccountId>, Option<UniqueId>), Fault> {
     match who {
         Who::Root { email } => {
@@ -555,12 +567,7 @@ fn named(view: &View, who: &Who) -> Result<(Option<AccountId>, Option<UniqueId>)
             Ok((account, account.map(|_| UniqueId::root())))
         }
         Who::User { account, name } => {
-            let account = account_typed(account);
-            let account: Option<AccountId> = if is_account_digits(&account) {
-                view.get(AccountId::SYSTEM, &ACCOUNTS, &account)?
-            } else {
-                view.get(AccountId::SYSTEM, &ALIASES, &account)?
-            };
+            let account = account_of(view, &account_typed(account))?;
             let Some(account) = account else { return Ok((None, None)) };
             Ok((Some(account), Directory::new(view, account).find_id(NameKind::User, name)?))
         }

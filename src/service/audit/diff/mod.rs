@@ -4,31 +4,33 @@
 //! The two states are two readers: two moments of the ledger, or the present and what a change would make of
 //! it ([`crate::service::dry_run`]). A principal is looked at if a change between them may concern it (`whom`; of
 //! many changes everybody is), and compared if anything that judges it is not the same on both sides
-//! ([`grounds`](crate::service::grounds)). What it is asked are the actions that its changed statements
-//! are about, each on the resources that its statements name (`probes`): a resource pattern is asked for as it is
-//! written, so that an answer speaks of all that it stands for; and of actions that no policy tells apart one is
+//! ([`grounds`](crate::service::grounds)); those who stand on the same grounds are compared as one, as far as
+//! policies do not read who they are (`class`, `person`). What it is asked are the actions that its changed statements
+//! are about, each on the resources that the statements about it name (`probes`): a resource pattern is asked for as it
+//! is written, so that an answer speaks of all that it stands for; and of actions that no statement tells apart one is
 //! asked for all (`vocabulary`). What comes out is put together again to patterns (`patterns`), with the events
 //! that brought it about (`responsible`).
 //!
 //! Permissions that hang on context which nobody gave count as *conditional*: from none to conditional is
-//! a gain under conditions, from conditional to certain is a gain. Roles that somebody could assume are
-//! principals of their own, and `sts:AssumeRole` on them is an action like others.
+//! a gain under conditions, from conditional to certain is a gain. What is conditional on both sides, but not under the
+//! same conditions, is *changed*: which of them let more through is for people to say. Roles that somebody could
+//! assume are principals of their own, and `sts:AssumeRole` on them is an action like others.
 
+mod class;
 mod patterns;
+mod person;
 mod probes;
 mod responsible;
 mod vocabulary;
 mod whom;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use self::patterns::Patterns;
-use self::probes::{Compared, Held, Side};
+use self::class::Classes;
 use self::responsible::{Responsible, stretch};
-use self::vocabulary::{Actions, Vocabulary};
 pub use self::whom::{Whom, each_owner};
 use super::names;
 use crate::identity::id::{IdKind, UniqueId};
@@ -70,15 +72,37 @@ pub struct Permission {
     pub conditional: bool,
 }
 
+/// Permissions that are held under other conditions than before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Changed {
+    /// Actions, as patterns.
+    pub actions: Vec<String>,
+    /// A resource pattern.
+    pub resource: String,
+    /// On what they hung, as `Allow if IpAddress aws:SourceIp 10.0.0.0/8`.
+    pub before: Vec<String>,
+    /// On what they hang.
+    pub after: Vec<String>,
+}
+
+/// What was gained and lost, the same for all who gained and lost the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Told {
+    /// Gained.
+    pub gained: Vec<Permission>,
+    /// Lost.
+    pub lost: Vec<Permission>,
+    /// Held under other conditions.
+    pub changed: Vec<Changed>,
+}
+
 /// What a principal gained and lost.
 #[derive(Clone, Debug)]
 pub struct Difference {
     /// Who.
     pub principal: Found,
-    /// Gained.
-    pub gained: Arc<[Permission]>,
-    /// Lost.
-    pub lost: Arc<[Permission]>,
+    /// What.
+    pub told: Arc<Told>,
     /// The ids that its permissions came by on either side: its own, its groups', its policies'.
     pub closure: Vec<UniqueId>,
 }
@@ -93,18 +117,6 @@ pub struct Differences {
     /// Whether there was more to ask than is asked for one answer: what is not listed may differ, too.
     pub truncated: bool,
 }
-
-/// What came out for one principal, and comes out for all that are decided upon as it is: for the members of a group,
-/// mostly. Whoever it matters of who they are is like nobody else.
-struct Known<'a> {
-    held: [Side<'a>; 2],
-    gained: Arc<[Permission]>,
-    lost: Arc<[Permission]>,
-    truncated: bool,
-}
-
-/// Outcomes that are remembered: somebody who is like none of the last few is compared anew.
-const KNOWN: usize = 16;
 
 /// Compares two states of an account.
 ///
@@ -154,39 +166,11 @@ pub fn between(
     let organization = [organization(before, account)?, organization(after, account)?];
     let is_same_organization = organization[0] == organization[1];
     let mut differences = Differences { examined: members.len(), ..Differences::default() };
-    let (mut vocabulary, mut budget) = (Vocabulary::default(), probes::BUDGET);
-    let mut known: VecDeque<Known<'_>> = VecDeque::new();
+    let mut classes = Classes::new(&sides, is_same_organization);
     for both in members {
-        let [earlier, later] = &both;
-        let held = [Side::of(&sides[0], earlier.as_ref())?, Side::of(&sides[1], later.as_ref())?];
-        if is_same_organization && held[0].decides_as(&held[1]) {
-            continue;
-        }
-        let alike = |known: &&Known<'_>| {
-            known.held.iter().zip(&held).all(|(one, other)| one.decides_as(other))
-        };
-        let (gained, lost) = match known.iter().rev().find(alike) {
-            Some(known) => {
-                differences.truncated |= known.truncated;
-                (known.gained.clone(), known.lost.clone())
-            }
-            None => {
-                let compared =
-                    probes::compare(&held, is_same_organization, &mut vocabulary, &mut budget)?;
-                let truncated = compared.truncated;
-                differences.truncated |= truncated;
-                let [gained, lost] = permissions(compared, &mut vocabulary).map(Arc::from);
-                let told = (Arc::clone(&gained), Arc::clone(&lost));
-                if !held.iter().any(Side::hangs) {
-                    if known.len() == KNOWN {
-                        known.pop_front();
-                    }
-                    known.push_back(Known { held, gained, lost, truncated });
-                }
-                told
-            }
-        };
-        if gained.is_empty() && lost.is_empty() {
+        let Some((told, is_truncated)) = classes.compare(&both)? else { continue };
+        differences.truncated |= is_truncated;
+        if *told == Told::default() {
             continue;
         }
         let mut closure = Vec::new();
@@ -198,7 +182,7 @@ pub fn between(
         closure.sort();
         closure.dedup();
         let Some(principal) = principal else { continue };
-        differences.principals.push(Difference { principal, gained, lost, closure });
+        differences.principals.push(Difference { principal, told, closure });
     }
     Ok(differences)
 }
@@ -242,39 +226,6 @@ fn members_of(gathering: &Gathering<'_>, whom: &Whom) -> Result<Vec<Member>, Fau
 /// The organisation's policies over an account.
 fn organization(reader: &dyn Reader, account: AccountId) -> Result<OrganizationRow, Fault> {
     Ok(reader.get(account, &ORGANIZATION, &())?.unwrap_or_default())
-}
-
-/// What was held before and after, put together to permissions gained and lost.
-fn permissions(compared: Compared, vocabulary: &mut Vocabulary) -> [Vec<Permission>; 2] {
-    let mut gained: BTreeMap<(String, bool), Actions> = BTreeMap::new();
-    let mut lost = gained.clone();
-    for answer in compared.answers {
-        let (into, conditional) = match answer.after > answer.before {
-            true => (&mut gained, answer.after == Held::Conditionally),
-            // What was certain and hangs on conditions since is lost under conditions.
-            false => (&mut lost, answer.after == Held::Conditionally),
-        };
-        into.entry((answer.resource, conditional)).or_default().union_with(&answer.actions);
-    }
-    let patterns = Patterns::new(compared.patterns, vocabulary);
-    [gained, lost].map(|all| {
-        // What holds for every resource is not said again of some.
-        let everywhere = |conditional| all.get(&("*".to_owned(), conditional)).cloned();
-        let everywhere = [everywhere(false), everywhere(true)];
-        let mut permissions = Vec::new();
-        for ((resource, conditional), mut actions) in all {
-            if resource != "*" {
-                for known in everywhere.iter().flatten() {
-                    actions.difference_with(known);
-                }
-            }
-            if !actions.is_clear() {
-                let actions = patterns.of(&actions, vocabulary);
-                permissions.push(Permission { actions, resource, conditional });
-            }
-        }
-        permissions
-    })
 }
 
 /// Answers the question.
@@ -322,47 +273,57 @@ pub fn diff(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Re
 
 /// A principal's difference as JSON.
 fn shown(one: &Difference, events: &[u64]) -> Value {
-    json!({
-        "principal": one.principal.arn,
-        "name": one.principal.called(),
-        "gained": permissions_shown(&one.gained),
-        "lost": permissions_shown(&one.lost),
-        "events": events,
-    })
+    let mut shown = json!({ "principal": one.principal.arn, "name": one.principal.called() });
+    told_shown(&one.told, &mut shown);
+    set(&mut shown, "events", json!(events));
+    shown
 }
 
 /// Differences as JSON, those who gain and lose the same together.
 pub fn shown_together(all: &[Difference]) -> Vec<Value> {
-    let mut together: Vec<(&Difference, Vec<String>)> = Vec::new();
+    let mut together: Vec<(&Told, Vec<String>)> = Vec::new();
     let (mut places, mut known) = (HashMap::new(), HashMap::new());
     for one in all {
         let next = together.len();
-        let mut by_content = || *places.entry((&one.gained, &one.lost)).or_insert(next);
         // Most have the very lists of somebody before them, which need not be read to be known.
-        let lists = (Arc::as_ptr(&one.gained), Arc::as_ptr(&one.lost));
-        let place = *known.entry(lists).or_insert_with(&mut by_content);
+        let mut by_content = || *places.entry(&*one.told).or_insert(next);
+        let place = *known.entry(Arc::as_ptr(&one.told)).or_insert_with(&mut by_content);
         match together.get_mut(place) {
             Some((_, names)) => names.push(one.principal.called()),
-            None => together.push((one, vec![one.principal.called()])),
+            None => together.push((&one.told, vec![one.principal.called()])),
         }
     }
-    let shown = |(one, names): (&Difference, Vec<String>)| {
-        json!({
-            "names": names,
-            "gained": permissions_shown(&one.gained),
-            "lost": permissions_shown(&one.lost),
-        })
+    let shown = |(told, names): (&Told, Vec<String>)| {
+        let mut shown = json!({ "names": names });
+        told_shown(told, &mut shown);
+        shown
     };
     together.into_iter().map(shown).collect()
 }
 
-fn permissions_shown(all: &[Permission]) -> Vec<Value> {
-    let one = |permission: &Permission| {
+fn told_shown(told: &Told, into: &mut Value) {
+    let permission = |permission: &Permission| {
         json!({
             "actions": permission.actions,
             "resource": permission.resource,
             "conditional": permission.conditional,
         })
     };
-    all.iter().map(one).collect()
+    let changed = |changed: &Changed| {
+        json!({
+            "actions": changed.actions,
+            "resource": changed.resource,
+            "before": changed.before,
+            "after": changed.after,
+        })
+    };
+    set(into, "gained", told.gained.iter().map(permission).collect());
+    set(into, "lost", told.lost.iter().map(permission).collect());
+    set(into, "changed", told.changed.iter().map(changed).collect());
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
 }

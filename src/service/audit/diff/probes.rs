@@ -1,36 +1,69 @@
-//! What a changed principal is asked on both sides, and what it answers.
+//! What is asked about one set of actions that no statement tells apart, on both sides, and what is answered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
-use super::Member;
-use super::vocabulary::{Actions, Vocabulary};
-use crate::policy::{Context, Outcome, Request, decide, explore};
+use super::person::{Person, Values};
+use super::vocabulary::Actions;
+use crate::policy::{Deciding, Effect, Outcome, PolicyType, Request, Statement, certain, range};
 use crate::service::authorize::Grants;
-use crate::service::fault::Fault;
-use crate::service::grounds::{Gathering, Ground, Grounds};
-use crate::service::supposed::Supposed;
 
-/// Questions of one answer, both sides counted once.
-pub const BUDGET: usize = 3_000_000;
-/// Resource patterns that one principal is asked for.
+/// Resource patterns that one principal is asked for, of one set of actions.
 const RESOURCES: usize = 300;
+/// Answers of one set of actions that are remembered, by who was asked.
+const REMEMBERED: usize = 64;
+
+/// How much may still be asked for one answer: questions, of which one that hangs on what nobody knows counts as many
+/// as there are statements to look at.
+#[derive(Debug)]
+pub struct Budget(usize);
+
+impl Budget {
+    /// Of an answer that is begun.
+    pub fn new() -> Self {
+        Budget(3_000_000)
+    }
+
+    /// Takes something off; `None` if there is not as much left.
+    fn spend(&mut self, questions: usize) -> Option<()> {
+        self.0 = self.0.checked_sub(questions)?;
+        Some(())
+    }
+}
+
+/// On what something hangs: the open statements with their conditions, once each.
+pub type Terms = BTreeSet<String>;
 
 /// What is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held {
     /// Not.
     No,
     /// Under conditions.
-    Conditionally,
+    Under(Terms),
     /// For certain.
     Yes,
 }
 
-/// What came out of one question.
+impl Held {
+    /// Under conditions is more than not, and less than for certain.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Held::No => 0,
+            Held::Under(_) => 1,
+            Held::Yes => 2,
+        }
+    }
+
+    /// Whether it is so under conditions.
+    pub fn is_conditional(&self) -> bool {
+        matches!(self, Held::Under(_))
+    }
+}
+
+/// What came out of one question, where the sides differ.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Actions that no policy on either side tells apart.
-    pub actions: Actions,
     /// A resource pattern.
     pub resource: String,
     /// What was held before.
@@ -39,195 +72,126 @@ pub struct Answer {
     pub after: Held,
 }
 
-/// What came out of comparing a principal.
-#[derive(Clone, Debug, Default)]
-pub struct Compared {
-    /// Where it holds something else.
-    pub answers: Vec<Answer>,
-    /// The action patterns of the statements that it was asked about.
-    pub patterns: BTreeSet<String>,
-    /// Whether there was more to ask.
-    pub truncated: bool,
+/// Answers, and whether there was more to ask.
+pub type Answers = (Rc<[Answer]>, bool);
+
+/// A set of actions that no statement on either side tells apart, and what is asked about it.
+pub struct Part {
+    /// The actions.
+    pub actions: Actions,
+    /// One of them: what holds for it holds for all.
+    action: String,
+    /// The patterns of the statements about it, with their variables.
+    resources: BTreeSet<String>,
+    /// What of a principal these statements read, by its names in lower case.
+    reads: BTreeSet<String>,
+    remembered: HashMap<Values, Answers>,
 }
 
-/// A principal on one side; of one that does not exist there, nothing.
-pub struct Side<'a> {
-    gathering: &'a Gathering<'a>,
-    grounds: Grounds,
-    supposed: Option<Supposed>,
-    /// Whether any policy has conditions or variables, or may name principals: so that it matters who asks.
-    hangs: bool,
-}
-
-impl<'a> Side<'a> {
-    /// Of a user or role.
-    ///
-    /// # Errors
-    /// Whatever keeps its policies or tags from being read.
-    pub fn of(gathering: &'a Gathering<'a>, member: Option<&Member>) -> Result<Self, Fault> {
-        let Some(Member { found, grounds, .. }) = member else {
-            let grounds = Grounds::default();
-            return Ok(Side { gathering, grounds, supposed: None, hangs: false });
-        };
-        let hangs = gathering.hangs(grounds)?;
-        let digits = gathering.digits();
-        let supposed = match hangs {
-            true => Supposed::of_found(gathering.directory(), digits, found)?,
-            false => Supposed::untagged(digits, found),
-        };
-        Ok(Side { gathering, grounds: grounds.clone(), supposed, hangs })
-    }
-
-    /// Whether it is decided upon as another one is, under the same organization.
-    pub fn decides_as(&self, other: &Side<'_>) -> bool {
-        self.supposed.is_some() == other.supposed.is_some()
-            && self.grounds == other.grounds
-            && self.is_named_as(other)
-    }
-
-    /// Whether it matters who asks: then nobody else is decided upon alike.
-    pub fn hangs(&self) -> bool {
-        self.hangs
-    }
-
-    /// Whether names and tags make no difference.
-    fn is_named_as(&self, other: &Side<'_>) -> bool {
-        let named = |side: &Side<'_>| {
-            let supposed = side.supposed.as_ref();
-            supposed.map(|one| (one.arn.clone(), one.tags.clone()))
-        };
-        !self.hangs && !other.hangs || named(self) == named(other)
-    }
-
-    /// A resource pattern with what is known of the principal put in.
-    fn resource(&self, pattern: &str) -> Option<String> {
-        if !pattern.contains("${") {
-            return Some(pattern.to_owned());
+impl Part {
+    /// Looks what judges these actions.
+    pub fn new(actions: Actions, action: String, judging: [&Grants; 2]) -> Self {
+        let (mut resources, mut reads) = (BTreeSet::new(), BTreeSet::new());
+        for statement in judging.into_iter().flat_map(statements) {
+            if statement.is_about(&action) {
+                resources.extend(statement.written_resources());
+                resources.extend(statement.distinguished_resources());
+                reads.extend(super::person::read_by(statement));
+            }
         }
-        let name = self.supposed.as_ref().map_or("", |supposed| supposed.name.as_str());
-        let filled = pattern.replace("${aws:username}", name);
-        (!filled.contains("${")).then_some(filled)
+        Part { actions, action, resources, reads, remembered: HashMap::new() }
     }
-}
 
-/// A side with its policies compiled.
-struct Judged<'a> {
-    side: &'a Side<'a>,
-    grants: Grants,
-    context: Context<'static>,
-}
+    /// What of a principal the statements about these actions read.
+    pub fn reads(&self) -> &BTreeSet<String> {
+        &self.reads
+    }
 
-impl<'a> Judged<'a> {
-    fn new(side: &'a Side<'a>) -> Result<Self, Fault> {
-        let grants = match side.supposed.is_some() {
-            true => side.gathering.grants(&side.grounds)?,
-            false => Grants::default(),
+    /// Asks one principal on both sides, unless somebody was asked for whom the statements about these actions read
+    /// the same. `None` if too much was asked.
+    pub fn ask(
+        &mut self,
+        judging: [&Grants; 2],
+        both: &[Option<Person>; 2],
+        budget: &mut Budget,
+    ) -> Option<Answers> {
+        let values = Values::of(both, &self.reads);
+        if let Some(known) = self.remembered.get(&values) {
+            return Some(known.clone());
+        }
+        let filled = |person: &Person| {
+            let all = self.resources.iter().filter_map(|pattern| person.filled(pattern));
+            all.collect::<Vec<_>>()
         };
-        let context = side.supposed.as_ref().map(Supposed::context).unwrap_or_default();
-        Ok(Judged { side, grants, context })
-    }
-
-    /// The action patterns of all that judges it, whether written as such or as all but these.
-    fn distinguished(&self) -> impl Iterator<Item = String> {
-        let Grants { identity, boundary, organization, .. } = &self.grants;
-        let sets = [identity].into_iter().chain(boundary);
-        let sets = sets.chain(&organization.scp).chain(&organization.rcp);
-        sets.flat_map(|set| set.attached())
-            .flat_map(|attached| attached.document.statements())
-            .flat_map(|statement| statement.distinguished_actions())
-    }
-
-    fn may(&self, action: &str, resource: &str) -> bool {
-        self.grants.identity.may_allow(action, resource)
-    }
-
-    fn held(&self, action: &str, resource: &str) -> Held {
-        let Some(supposed) = &self.side.supposed else { return Held::No };
-        if !self.may(action, resource) {
-            return Held::No;
+        let resources: BTreeSet<String> = both.iter().flatten().flat_map(filled).collect();
+        let is_truncated = resources.len() > RESOURCES;
+        let mut answers = Vec::new();
+        for resource in resources.into_iter().take(RESOURCES) {
+            let [before, after] = both;
+            let [earlier, later] = judging;
+            let before = self.held(earlier, before.as_ref(), &resource, budget)?;
+            let after = self.held(later, after.as_ref(), &resource, budget)?;
+            if before != after {
+                answers.push(Answer { resource, before, after });
+            }
         }
-        let policies = self.grants.policies_on(action, None);
-        let request = Request::new(supposed.principal(), action, resource, &self.context);
-        if !self.side.hangs {
-            return match decide(&request, &policies).outcome {
-                Outcome::Allowed => Held::Yes,
-                _ => Held::No,
-            };
+        let answers: Answers = (answers.into(), is_truncated);
+        if self.remembered.len() < REMEMBERED {
+            self.remembered.insert(values, answers.clone());
         }
-        let explored = explore(&request, &policies);
-        match (explored.best, explored.worst) {
+        Some(answers)
+    }
+
+    fn held(
+        &self,
+        grants: &Grants,
+        person: Option<&Person>,
+        resource: &str,
+        budget: &mut Budget,
+    ) -> Option<Held> {
+        // What needs no policy that allows it is no permission.
+        let may = || grants.identity.may_allow(&self.action, resource);
+        let Some(person) = person.filter(|_| may()) else { return Some(Held::No) };
+        budget.spend(1)?;
+        let policies = grants.policies_on(&self.action, None);
+        let request = Request::new(person.principal(), &self.action, resource, person.context());
+        if let Some(outcome) = certain(&request, &policies) {
+            return Some(if outcome == Outcome::Allowed { Held::Yes } else { Held::No });
+        }
+        budget.spend(statements(grants).count())?;
+        let ([best, worst], open) = range(&request, &policies);
+        Some(match (best, worst) {
             (_, Outcome::Allowed) => Held::Yes,
-            (Outcome::Allowed, _) => Held::Conditionally,
+            (Outcome::Allowed, _) => Held::Under(open.iter().map(term).collect()),
             _ => Held::No,
-        }
+        })
     }
 }
 
-/// Compares what a principal holds on both sides.
-///
-/// # Errors
-/// Whatever keeps its policies from being read.
-pub fn compare(
-    sides: &[Side<'_>; 2],
-    is_same_organization: bool,
-    vocabulary: &mut Vocabulary,
-    budget: &mut usize,
-) -> Result<Compared, Fault> {
-    let [before, after] = sides;
-    // Where what bounds it changed, or who it is, all its statements may mean something else.
-    let is_same_frame = is_same_organization
-        && before.grounds.boundary == after.grounds.boundary
-        && before.grounds.is_service_linked == after.grounds.is_service_linked
-        && before.is_named_as(after);
-    let holds = |side: &Side<'_>, ground: &Ground| side.grounds.identity.contains(ground);
-    let is_changed =
-        |ground: &Ground| !(is_same_frame && holds(before, ground) && holds(after, ground));
-    let mut compared = Compared::default();
-    let mut resources = BTreeSet::new();
-    for side in sides {
-        for ground in &side.grounds.identity {
-            let Some(document) = side.gathering.document(ground)? else { continue };
-            let is_changed = is_changed(ground);
-            for statement in document.statements() {
-                if is_changed {
-                    compared.patterns.extend(statement.written_actions());
-                }
-                let named = statement.written_resources();
-                resources.extend(named.iter().filter_map(|pattern| side.resource(pattern)));
-            }
-        }
-    }
-    compared.truncated = resources.len() > RESOURCES;
-    let (before, after) = (Judged::new(before)?, Judged::new(after)?);
-    let written = before.distinguished().chain(after.distinguished()).collect();
-    let parts = vocabulary.parts(&compared.patterns, &written);
-    for part in parts.iter() {
-        let Some(one) = part.minimum() else { continue };
-        // What holds for one of them holds for all.
-        let action = vocabulary.name(one);
-        for resource in resources.iter().take(RESOURCES) {
-            if !before.may(&action, resource) && !after.may(&action, resource) {
-                continue;
-            }
-            match budget.checked_sub(1) {
-                None => {
-                    compared.truncated = true;
-                    return Ok(compared);
-                }
-                Some(left) => *budget = left,
-            }
-            let (held, holds) = (before.held(&action, resource), after.held(&action, resource));
-            if held != holds {
-                compared.answers.push(Answer {
-                    actions: part.clone(),
-                    resource: resource.clone(),
-                    before: held,
-                    after: holds,
-                });
-            }
-        }
-    }
-    Ok(compared)
+/// All statements that judge somebody.
+pub fn statements(grants: &Grants) -> impl Iterator<Item = &Statement> {
+    let Grants { identity, boundary, organization, .. } = grants;
+    let sets = std::iter::once(identity).chain(boundary);
+    let sets = sets.chain(&organization.scp).chain(&organization.rcp);
+    let documents = sets.flat_map(|set| set.attached()).map(|attached| &attached.document);
+    documents.flat_map(|document| document.statements())
+}
+
+/// `Allow if IpAddress aws:SourceIp 10.0.0.0/8`.
+fn term(open: &Deciding<'_>) -> String {
+    let effect = match open.statement.effect() {
+        Effect::Allow => "Allow",
+        Effect::Deny => "Deny",
+    };
+    let of = match open.policy_type {
+        PolicyType::Identity => String::new(),
+        other => format!(" of {} {}", other.article(), other.noun()),
+    };
+    let resources = open.statement.distinguished_resources();
+    let variable = resources.filter(|pattern| pattern.contains("${"));
+    let mut conditions = open.statement.written_conditions();
+    conditions.extend(variable.map(|pattern| format!("Resource {pattern}")));
+    format!("{effect}{of} if {}", conditions.join(" and "))
 }
 
 #[cfg(test)]
@@ -236,6 +200,13 @@ mod tests {
 
     #[test]
     fn what_is_held_for_certain_is_most() {
-        assert!(Held::Yes > Held::Conditionally && Held::Conditionally > Held::No);
+        let under = Held::Under(Terms::new());
+        assert!(Held::Yes.rank() > under.rank() && under.rank() > Held::No.rank());
+    }
+
+    #[test]
+    fn no_more_is_spent_than_there_is() {
+        let mut budget = Budget(3);
+        assert_eq!([budget.spend(2), budget.spend(2), budget.spend(1)], [Some(()), None, Some(())]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A pattern such as `ec2:*` stands for hundreds of actions, and most policies say the same of all of them. So
 //! actions are numbered, what a pattern stands for is a set of bits that is looked up once an answer, and
-//! actions that no policy in question tells apart are asked about as one ([`Vocabulary::parts`]).
+//! actions that no statement in question tells apart are asked about as one ([`Vocabulary::parts`]).
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -36,8 +36,11 @@ fn known() -> &'static Known {
     })
 }
 
-/// Sets of patterns that parted the actions of others.
-type Asked = (BTreeSet<String>, BTreeSet<String>);
+/// Patterns that were asked for, and those of the statements that parted them.
+type Asked = (BTreeSet<String>, Statements);
+
+/// The action patterns of statements.
+pub type Statements = BTreeSet<BTreeSet<String>>;
 
 /// The numbers of actions, for one answer: those of the catalogue, and patterns of services that it does not know,
 /// each of which stands for itself.
@@ -86,23 +89,33 @@ impl Vocabulary {
         Some((service.prefix, service.actions.len()))
     }
 
-    /// The actions that some of the `asked` patterns stand for, parted so that of no part any of the `written`
-    /// patterns holds for some actions and not for others: policies of those patterns decide the same on all of it.
-    pub fn parts(&mut self, asked: &BTreeSet<String>, written: &BTreeSet<String>) -> Rc<[Actions]> {
-        let key = (asked.clone(), written.clone());
+    /// The actions that some of the `asked` patterns stand for, parted so that none of the `statements`, each of which
+    /// holds for all actions of its patterns or for all others, holds for some actions of a part and not for others:
+    /// policies of those statements decide the same on all of it.
+    pub fn parts(&mut self, asked: &BTreeSet<String>, statements: &Statements) -> Rc<[Actions]> {
+        let key = (asked.clone(), statements.clone());
         if let Some(parts) = self.parted.get(&key) {
             return parts.clone();
         }
         let mut part_of: HashMap<usize, usize> = HashMap::new();
-        for pattern in asked {
-            part_of.extend(self.stands_for(pattern).ones().map(|action| (action, 0)));
-        }
         let mut parts = 1;
-        let written = asked.iter().chain(written).map(String::as_str).chain(TOLD_APART);
-        for pattern in written {
-            // Of each part, what the pattern stands for leaves together.
-            let mut left: HashMap<usize, usize> = HashMap::new();
+        for pattern in asked {
             for action in self.stands_for(pattern).ones() {
+                // Which patterns hold for one that stands for itself is not known by numbers.
+                let is_own = action >= known().all.len();
+                part_of.entry(action).or_insert(if is_own { parts } else { 0 });
+                parts += usize::from(is_own);
+            }
+        }
+        let alone = TOLD_APART.map(|pattern| BTreeSet::from([pattern.to_owned()]));
+        for statement in statements.iter().chain(&alone) {
+            let mut about = Actions::default();
+            for pattern in statement {
+                about.union_with(&self.stands_for(pattern));
+            }
+            // Of each part, what the statement is about leaves together.
+            let mut left: HashMap<usize, usize> = HashMap::new();
+            for action in about.ones() {
                 if let Some(part) = part_of.get_mut(&action) {
                     *part = *left.entry(*part).or_insert_with(|| {
                         parts += 1;
@@ -148,22 +161,31 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_what_no_pattern_tells_apart() {
+    fn parts_are_what_no_statement_tells_apart() {
         let mut words = Vocabulary::default();
-        let parts = words.parts(&set(&["s3:*", "notes:read"]), &set(&["s3:Get*", "ec2:*", "*"]));
-        let sizes: Vec<usize> = parts.iter().map(|part| part.count_ones(..)).collect();
+        let statements =
+            |all: &[&[&str]]| all.iter().map(|one| set(one)).collect::<BTreeSet<BTreeSet<_>>>();
+        let sizes = |parts: Rc<[Actions]>| {
+            let mut sizes: Vec<_> = parts.iter().map(|part| part.count_ones(..)).collect();
+            sizes.sort_unstable();
+            sizes
+        };
         let [all, gets] = ["s3:*", "s3:Get*"].map(|of| words.stands_for(of).count_ones(..));
-        assert_eq!(sizes.iter().sum::<usize>(), all + 1);
-        let mut sorted = sizes.clone();
-        sorted.sort_unstable();
-        let mut expected = vec![1, gets, all - gets];
-        expected.sort_unstable();
-        assert_eq!(sorted, expected);
+        let sorted = |mut all: Vec<usize>| {
+            all.sort_unstable();
+            all
+        };
+        let asked = set(&["s3:*", "notes:read"]);
+        let parts = words.parts(&asked, &statements(&[&["s3:Get*", "ec2:*"], &["*"]]));
+        assert_eq!(sizes(parts), sorted(vec![1, gets, all - gets]));
+        // What one statement names together is one part, however many patterns it takes; but what stands for itself,
+        // for which patterns hold that no number tells.
+        let parts = words.parts(&asked, &statements(&[&["s3:Get*", "s3:*", "notes:read"]]));
+        assert_eq!(sizes(parts), sorted(vec![1, all]));
         // The evaluator knows two actions of STS by name, and resource control policies do not reach IAM.
-        let parts = words.parts(&set(&["sts:*"]), &set(&[]));
-        assert_eq!(parts.len(), 3);
-        let parts = words.parts(&set(&["iam:Get*", "s3:Get*"]), &set(&["*:Get*"]));
+        assert_eq!(words.parts(&set(&["sts:*"]), &statements(&[])).len(), 3);
+        let parts = words.parts(&set(&["iam:Get*", "s3:Get*"]), &statements(&[&["*:Get*"]]));
         assert_eq!(parts.len(), 2);
-        assert_eq!(words.parts(&set(&["*"]), &set(&[])).len(), 4);
+        assert_eq!(words.parts(&set(&["*"]), &statements(&[])).len(), 4);
     }
 }
