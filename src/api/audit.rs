@@ -15,6 +15,7 @@ use super::server::Reply;
 use super::signed::{self, NotSigned, Received};
 use crate::base::text::percent_decode;
 use crate::service::Service;
+use crate::service::aside;
 use crate::service::audit::{self, Question, evidence};
 use crate::service::caller::Caller;
 use crate::service::fault::Fault;
@@ -71,12 +72,12 @@ pub async fn ask(
     let moment = take_moment(&mut parameters, moment)?;
     let with_evidence = take_evidence(&mut parameters)?;
     let question = Question::parse(name, &parameters)?;
-    let (service, name) = (service.clone(), name.to_owned());
+    let (service, name, is_long) = (service.clone(), name.to_owned(), question.is_long());
     let run = move || match with_evidence {
         true => evidence::run(&service, &caller, &name, &parameters, moment),
         false => audit::run(&service, &caller, question, moment),
     };
-    tokio::task::spawn_blocking(run).await.map_err(Fault::internal)?
+    if is_long { aside::in_turn(run).await } else { aside::run(run).await }
 }
 
 /// An answer or a refusal as JSON.

@@ -21,6 +21,8 @@ const PAGE: usize = 20;
 const EVENTS: usize = 20;
 /// Bytes of what was gained and lost that a page holds besides the events, or the policy that is tried.
 const BYTES: usize = 60_000;
+/// The same of one principal alone.
+const ALONE: usize = 2_000_000;
 /// Actions of one permission that are shown before the rest is folded away.
 const ACTIONS: usize = 12;
 /// Characters of the conditions of one permission.
@@ -85,8 +87,8 @@ fn differences(visit: &Visit, answer: &Value) -> Markup {
     let principals = elements(answer, "/principals");
     let last = principals.len().saturating_sub(1) / PAGE;
     let page = visit.param("page").parse::<usize>().unwrap_or(0).min(last);
-    // One alone is shown whole.
-    let mut left = if visit.param("principal").is_empty() { BYTES } else { usize::MAX };
+    // One alone is shown whole, if a browser can show it.
+    let mut left = if visit.param("principal").is_empty() { BYTES } else { ALONE };
     html! {
         section.differences {
             h2 { (words::DIFFERENCES) }
@@ -144,13 +146,16 @@ fn those(visit: &Visit, alike: &Value, left: &mut usize) -> Markup {
         }
     };
     let table = permissions(alike, folded);
+    let first = || {
+        html! { p { @for (number, name) in names.iter().take(PAGE).enumerate() {
+        @if number > 0 { ", " } (named(visit, name)) }
+        @if rest > 0 { " " (words::and_more(rest)) } } }
+    };
     html! {
         article {
             @if let [name] = names.as_slice() { h3 { (named(visit, name)) } } @else {
                 h3 { (words::principals(names.len())) }
-                p { @for (number, name) in names.iter().take(PAGE).enumerate() {
-                    @if number > 0 { ", " } (named(visit, name)) }
-                    @if rest > 0 { " " (words::and_more(rest)) } }
+                (within(left, first(), || html! {}))
             }
             (within(left, table, || html! { p.warn { (words::TOO_LONG) } }))
         }

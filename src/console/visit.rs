@@ -26,7 +26,7 @@ use crate::service::operation::Api;
 use crate::service::overview::Glance;
 use crate::service::signin::session::{self, Cookie, Visitor};
 use crate::service::target::Target;
-use crate::service::{Call, Service, used};
+use crate::service::{Call, Service, aside, used};
 
 /// The most characters of a reason.
 const REASON: usize = 128;
@@ -428,8 +428,9 @@ impl Visit {
     /// The question's own, refusals included.
     pub async fn put(&self, question: Question, moment: Option<Moment>) -> Result<Value, Fault> {
         let (service, caller) = (self.service.clone(), self.visitor.caller.clone());
+        let is_long = question.is_long();
         let ask = move || audit::run(&service, &caller, question, moment);
-        tokio::task::spawn_blocking(ask).await.map_err(Fault::internal)?
+        if is_long { aside::in_turn(ask).await } else { aside::run(ask).await }
     }
 
     /// Asks what an operation would do.
@@ -446,9 +447,7 @@ impl Visit {
             region: session::REGION.to_owned(),
         };
         let service = self.service.clone();
-        tokio::task::spawn_blocking(move || service.dry_run(&call))
-            .await
-            .map_err(Fault::internal)?
+        aside::in_turn(move || service.dry_run(&call)).await
     }
 
     /// Looks at the account at a glance, at the moment shown.
@@ -460,8 +459,7 @@ impl Visit {
         look: impl FnOnce(&Glance<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let (service, caller, at) = (self.service.clone(), self.visitor.caller.clone(), self.at);
-        let looking = move || look(&Glance::at(&service, &caller, at.as_ref())?);
-        tokio::task::spawn_blocking(looking).await.map_err(Fault::internal)?
+        aside::run(move || look(&Glance::at(&service, &caller, at.as_ref())?)).await
     }
 
     /// Whether a form was sent by a page of this session.

@@ -16,6 +16,7 @@
 //! [`signin`] people come in who sign no requests.
 
 pub mod activity;
+pub mod aside;
 pub mod audit;
 pub mod authenticate;
 pub mod authorize;

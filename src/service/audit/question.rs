@@ -114,6 +114,19 @@ impl Question {
         }
     }
 
+    /// Whether it may be about everybody, or all of a stretch of time: then it takes its turn.
+    pub fn is_long(&self) -> bool {
+        matches!(
+            self,
+            Question::Access(_)
+                | Question::WhoCan(_)
+                | Question::Diff(_)
+                | Question::Replay(_)
+                | Question::WhatIf(_)
+                | Question::Report(_)
+        )
+    }
+
     /// What the caller must be allowed.
     pub fn action(&self) -> &'static str {
         match self {

@@ -21,7 +21,7 @@ pub struct Budget(usize);
 impl Budget {
     /// Of an answer that is begun.
     pub fn new() -> Self {
-        Budget(3_000_000)
+        Budget(1_000_000)
     }
 
     /// Takes something off; `None` if there is not as much left.
