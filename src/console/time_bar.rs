@@ -2,7 +2,8 @@
 //! another one.
 //!
 //! It is a form and works as one: the handle moves over time and *Go* shows what it points at. The script
-//! moves by the arrow keys from event to event, and goes by itself.
+//! moves by the arrow keys from event to event, and goes by itself. Where two moments are compared, a second handle is
+//! the first of them.
 
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -11,14 +12,16 @@ use serde::Deserialize;
 
 use super::parts::{minute, plain};
 use super::sentence;
-use super::visit::{Visit, address, next};
+use super::typed_moment;
+use super::visit::{Visit, address, next, pairs};
 use super::words;
 use crate::base::time::Timestamp;
 use crate::identity::Event;
-use crate::ledger::Frame;
+use crate::ledger::{Frame, Ledger};
 use crate::projection::ProjectionError;
 use crate::service::audit::log;
 use crate::service::fault::Fault;
+use crate::service::moment::Moment;
 use crate::service::overview::timeline::Bar as Stretch;
 
 /// Stretches of time in the histogram.
@@ -26,6 +29,8 @@ const STRETCHES: u64 = 120;
 /// Its measures, in its own units.
 const WIDTH: f64 = 960.0;
 const HEIGHT: u64 = 44;
+/// The page that compares two moments.
+const COMPARE: &str = "/console/diff";
 
 /// What the bar and the frame around it show.
 pub struct Bar {
@@ -36,6 +41,8 @@ pub struct Bar {
     /// Why there is no histogram, if there is none.
     withheld: Option<String>,
     shown: Timestamp,
+    /// Where two moments are compared: since when, if that was said.
+    compared: Option<Option<Timestamp>>,
     now: Timestamp,
     before: Option<u64>,
     after: Option<u64>,
@@ -49,6 +56,8 @@ pub struct Bar {
 /// Whatever keeps the ledger or the activity book from being read.
 pub async fn gather(visit: &Visit) -> Result<Bar, Fault> {
     let (at, now) = (visit.at, visit.arrival.at);
+    let from = typed_moment::read(visit.param("from"), now).ok().flatten();
+    let compares = visit.path == COMPARE;
     visit
         .glance(move |glance| {
             let directory = glance.directory();
@@ -61,6 +70,7 @@ pub async fn gather(visit: &Visit) -> Result<Bar, Fault> {
                 is_counted: true,
                 withheld: None,
                 shown: glance.until(),
+                compared: None,
                 now,
                 before: None,
                 after: None,
@@ -82,6 +92,9 @@ pub async fn gather(visit: &Visit) -> Result<Bar, Fault> {
             let position = view.position_of(id)?;
             let sequence = ledger.events_of(id, position)?;
             let here = ledger.position(id, sequence)?;
+            if compares {
+                bar.compared = Some(from.map(|from| time_of(ledger, from)).transpose()?.flatten());
+            }
             let is_on_event = at.is_some_and(|at| at.time.is_none() && here == at.position);
             bar.before = match is_on_event {
                 true if sequence > 1 => ledger.position(id, sequence - 1)?,
@@ -102,6 +115,16 @@ pub async fn gather(visit: &Visit) -> Result<Bar, Fault> {
             Ok(bar)
         })
         .await
+}
+
+/// When a moment is; `None` of a position that nothing stands at.
+fn time_of(ledger: &Ledger, moment: Moment) -> Result<Option<Timestamp>, Fault> {
+    let Some(position) = moment.position.filter(|_| moment.time.is_none()) else {
+        return Ok(moment.time);
+    };
+    let found = ledger.event(position).ok();
+    let read = |bytes: Vec<u8>| Ok(Frame::read(position, &bytes)?.header.recorded_at);
+    found.map(read).transpose()
 }
 
 /// A height that shows both one event and ten thousand.
@@ -162,6 +185,9 @@ pub fn show(visit: &Visit, bar: &Bar) -> Markup {
         None => end,
         Some(_) => bar.shown.seconds().clamp(first.seconds(), end),
     };
+    // Before anything is compared, it is since the beginning.
+    let second =
+        bar.compared.map(|from| from.unwrap_or(first).seconds().clamp(first.seconds(), end));
     let moment = |position: u64| visit.here_at(&format!("@{position}"));
     let after = match (bar.after, visit.at) {
         (Some(position), _) => Some(moment(position)),
@@ -186,16 +212,29 @@ pub fn show(visit: &Visit, bar: &Bar) -> Markup {
             } @else {
                 form method="get" action="/console/go" {
                     input type="hidden" name="to" value=(visit.here_at(""));
-                    input type="hidden" name="end" value=(end);
+                    @for (name, value) in [("end", end), ("step", step), ("stood", handle)] {
+                        input type="hidden" name=(name) value=(value);
+                    }
+                    input type="hidden" name="at" value=(visit.moment());
                     div.track {
                         (histogram(bar))
                         input.handle type="range" name="t" min=(first.seconds()) max=(end)
                             step=(step) value=(handle)
-                            aria-label=(words::MOMENT) aria-valuetext={ (shown) " UTC" } list="none";
+                            aria-label=(if second.is_some() { words::UNTIL } else { words::MOMENT })
+                            aria-valuetext={ (shown) " UTC" } list="none";
+                    }
+                    @if let Some(second) = second {
+                        @let from = minute(&Timestamp::from_seconds(second).to_string());
+                        input type="hidden" name="from_stood" value=(second);
+                        div.track.from {
+                            input.handle type="range" name="from" min=(first.seconds()) max=(end) step=(step) value=(second)
+                                aria-label=(words::FROM) aria-valuetext={ (from) " UTC" } list="none";
+                        }
                     }
                     div.ends aria-hidden="true" {
                         span { (minute(&first.to_string())) } span.legend {
                             span.key.all {} (words::EVENTS_KEY) " " span.key.privileged {} (words::PRIVILEGED_KEY) " "
+                            @if second.is_some() { span.key.from { "●" } (words::FROM) " " span.key.until { "●" } (words::UNTIL) " " }
                             span.key.root { "◆" } (words::ROOT_KEY) " " span.key.denied { "✕" } (words::DENIED_KEY)
                         } span { (words::NOW) }
                     }
@@ -221,30 +260,86 @@ pub fn show(visit: &Visit, bar: &Bar) -> Markup {
     }
 }
 
-/// Where the handle points.
+/// Where the handles point, and where they and the bar stood when the page was made.
 #[derive(Deserialize)]
-pub struct Handle {
+pub struct Handles {
     to: String,
+    /// The moment that the page showed; empty for the present.
+    #[serde(default)]
+    at: String,
     t: u64,
-    /// The right end of the bar, where it stood when the page was made.
+    stood: Option<u64>,
+    from: Option<u64>,
+    from_stood: Option<u64>,
+    /// The right end of the bar.
     end: Option<u64>,
+    #[serde(default)]
+    step: u64,
+}
+
+impl Handles {
+    /// The moment of a handle that was moved; handles stop at whole steps, so that less is no move.
+    fn moved(&self, to: u64, stood: Option<u64>) -> Option<String> {
+        let is_moved = stood.is_none_or(|stood| to.abs_diff(stood) >= self.step.max(1));
+        is_moved.then(|| Timestamp::from_seconds(to).to_string())
+    }
+
+    /// The address of the page at where they point.
+    fn address(&self) -> String {
+        let to = next(&self.to).unwrap_or("/console/");
+        let (path, query) = to.split_once('?').unwrap_or((to, ""));
+        let mut query = pairs(query.as_bytes());
+        if let Some(from) = self.from.and_then(|from| self.moved(from, self.from_stood)) {
+            query.retain(|(name, _)| name != "from");
+            query.push(("from".to_owned(), from));
+        }
+        let is_present = self.end.is_some_and(|end| self.t >= end);
+        let at = match self.moved(self.t, self.stood) {
+            _ if is_present => String::new(),
+            Some(moved) => moved,
+            None => self.at.clone(),
+        };
+        query.push(("at".to_owned(), at));
+        let query: Vec<_> =
+            query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        address(path, &query)
+    }
 }
 
 /// Goes to the moment that the handle points at.
-pub async fn go(Query(handle): Query<Handle>) -> Response {
-    let to = next(&handle.to).unwrap_or("/console/");
-    if handle.end.is_some_and(|end| handle.t >= end) {
-        return Redirect::to(to).into_response();
-    }
-    let at = Timestamp::from_seconds(handle.t).to_string();
-    let joint = if to.contains('?') { '&' } else { '?' };
-    Redirect::to(&format!("{to}{joint}{}", address("", &[("at", &at)]).trim_start_matches('?')))
-        .into_response()
+pub async fn go(Query(handles): Query<Handles>) -> Response {
+    Redirect::to(&handles.address()).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_handle_that_did_not_move_keeps_its_moment() {
+        let handles = |t, from| Handles {
+            to: "/console/diff?principal=alice&from=%407".to_owned(),
+            at: "@9".to_owned(),
+            t,
+            stood: Some(1_000),
+            from: Some(from),
+            from_stood: Some(500),
+            end: Some(2_000),
+            step: 10,
+        };
+        let query = |t, from| handles(t, from).address().split_once('?').unwrap().1.to_owned();
+        assert_eq!(query(1_004, 495), "principal=alice&from=%407&at=%409");
+        assert_eq!(query(2_000, 500), "principal=alice&from=%407");
+        let moved = query(1_100, 600);
+        assert!(moved.contains("from=1970-01-01T00%3A10%3A00Z"), "{moved}");
+        assert!(
+            moved.contains("at=1970-01-01T00%3A18%3A20Z") && !moved.contains("%407"),
+            "{moved}"
+        );
+        // What leads elsewhere leads to the dashboard.
+        let elsewhere = Handles { to: "//example.com/".to_owned(), ..handles(2_000, 500) };
+        assert_eq!(elsewhere.address(), "/console/");
+    }
 
     #[test]
     fn one_event_is_seen_beside_ten_thousand() {

@@ -1,29 +1,32 @@
 // What saves clicks; every page works without it.
 "use strict";
 
-// The time bar: the handle goes by itself, and the arrow keys go from event to event.
-const handle = document.querySelector("input.handle");
-if (handle) {
+// The time bar: a handle goes by itself, and of the moment shown the arrow keys go from event to event.
+for (const handle of document.querySelectorAll("input.handle")) {
   const form = handle.closest("form");
+  // The handle keeps the focus on the page that comes.
+  const keep = () => sessionStorage.setItem("handle", handle.name);
   const say = () => {
     const at = new Date(Number(handle.value) * 1000).toISOString().slice(0, 16).replace("T", " ");
     handle.setAttribute("aria-valuetext", at + " UTC");
     handle.title = at + " UTC";
   };
   handle.addEventListener("input", say);
-  handle.addEventListener("change", () => form.requestSubmit());
-  handle.addEventListener("keydown", (event) => {
+  handle.addEventListener("change", () => {
+    keep();
+    form.requestSubmit();
+  });
+  if (handle.name === "t") handle.addEventListener("keydown", (event) => {
     const to = { ArrowLeft: "prev", ArrowDown: "prev", ArrowRight: "next", ArrowUp: "next" }[event.key];
     if (!to) return;
     event.preventDefault();
     const link = document.querySelector(`section.time a[rel=${to}]`);
     if (link) {
-      // The handle keeps the focus on the page that comes.
-      sessionStorage.setItem("handle", "1");
+      keep();
       location.assign(link.href);
     }
   });
-  if (sessionStorage.getItem("handle")) {
+  if (sessionStorage.getItem("handle") === handle.name) {
     sessionStorage.removeItem("handle");
     handle.focus({ preventScroll: true });
   }
