@@ -86,6 +86,17 @@ pub fn given(pairs: &[(&str, &Option<String>)]) -> Vec<(String, String)> {
     pairs.iter().filter_map(given).collect()
 }
 
+/// Of whom no name is known, the id is told in its place.
+fn name_by_id(event: &mut Value) {
+    for role in ["actor", "person", "target"] {
+        let Some(fields) = event.get_mut(role).and_then(Value::as_object_mut) else { continue };
+        if fields.get("name").is_none_or(Value::is_null) {
+            let id = fields.get("id").cloned().unwrap_or_default();
+            fields.insert("name".to_owned(), id);
+        }
+    }
+}
+
 /// Prints the history. NDJSON and CSV leave page by page; tables and JSON when all is there.
 pub fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Failure> {
     let mut parameters = given(&[
@@ -107,11 +118,14 @@ pub fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Fail
         page.push(("limit".into(), left.min(PAGE).to_string()));
         page.extend(next.clone().map(|next| ("cursor".into(), next)));
         let mut answer = door.ask("events", page, options.at.at.as_deref())?;
-        let events = match answer.get_mut("events").map(Value::take) {
+        let mut events = match answer.get_mut("events").map(Value::take) {
             Some(Value::Array(events)) => events,
             _ => Vec::new(),
         };
         left = left.saturating_sub(events.len());
+        if matches!(output, Output::Table | Output::Csv) {
+            events.iter_mut().for_each(name_by_id);
+        }
         position = answer.get("position").cloned().unwrap_or_default();
         known_since = answer.get("known_since").cloned().unwrap_or_default();
         next = answer.get("next").and_then(Value::as_str).map(str::to_owned);
@@ -144,4 +158,22 @@ pub fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Fail
         );
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_no_name_is_told_by_the_id() {
+        let mut event = json!({
+            "actor": { "id": "AIDA1", "name": null },
+            "person": { "id": "AIDA2", "name": "user/ann" },
+            "target": null,
+        });
+        name_by_id(&mut event);
+        assert_eq!(event["actor"]["name"], "AIDA1");
+        assert_eq!(event["person"]["name"], "user/ann");
+        assert_eq!(event["target"], Value::Null);
+    }
 }

@@ -3,9 +3,9 @@
 //! What a record says is believed. If something was made that is there already, it must have gone before; if
 //! something went that still had something, it must have lost that before. So much is made up for, with the event of
 //! the record, and told. Where a record tells too little - something was attached to a user of whom nothing is
-//! known - nothing is made up, and that is told.
+//! known - nothing is made up, and that is told; and so it is of whoever acts and is not known.
 
-use super::enact::Act;
+use super::enact::{Act, Name};
 use crate::base::time::Timestamp;
 use crate::identity::arn::Arn;
 use crate::identity::change::*;
@@ -81,6 +81,44 @@ pub fn take(
         }
     }
     Ok(Taken::Missing(what, told))
+}
+
+/// A user or role of the account that acted although nothing tells of it: the record that made it is missing.
+pub struct Stranger {
+    /// Its unique id.
+    pub id: UniqueId,
+    /// Its name, where the record says it.
+    pub name: Option<Name>,
+    /// What is missing.
+    pub what: String,
+}
+
+/// Whoever made a request, if that is nobody who is known.
+///
+/// # Errors
+/// Whatever keeps the account from being read.
+pub fn stranger(tx: &Transaction<'_>, act: &Act, digits: &str) -> Result<Option<Stranger>, Fault> {
+    let (who, id, account) = (&act.record.who, act.record.actor(), tx.account());
+    if who.account.as_deref() != Some(digits) {
+        return Ok(None);
+    }
+    let (kind, word, is_known) = match id.kind() {
+        Some(IdKind::User) => (NameKind::User, "user", tx.get(account, &USERS, &id)?.is_some()),
+        Some(IdKind::Role) => (NameKind::Role, "role", tx.get(account, &ROLES, &id)?.is_some()),
+        _ => return Ok(None),
+    };
+    let name = who.user_name.as_deref();
+    // Where a record of its creation did not tell its id, it goes by its name.
+    let find = |name: &str| Directory::new(tx, account).find_id(kind, name);
+    if is_known || name.map(find).transpose()?.flatten().is_some() {
+        return Ok(None);
+    }
+    let called = name.unwrap_or(id.as_str());
+    let what = format!(
+        "The {word} {called} ({id}), who asked for it, is not known: it must have been made before."
+    );
+    let name = name.map(|name| (kind, name.to_lowercase()));
+    Ok(Some(Stranger { id, name, what }))
 }
 
 /// Acts on credentials and settings that a snapshot does not tell.

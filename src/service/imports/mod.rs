@@ -373,6 +373,7 @@ impl Asked<'_> {
             digits: known.digits.clone(),
             baseline: known.row.baseline.is_some().then_some(known.row.since),
             known_until: self.newest(known.account)?,
+            strangers: Arc::default(),
         };
         let (tally, last) = trail::run(self.service, &scene, sorted)?;
         // Only of a trail that came in; if the run was broken off, the same command tells them.

@@ -11,6 +11,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::enact::{Act, Name};
@@ -55,6 +56,8 @@ pub struct Scene {
     pub baseline: Option<Timestamp>,
     /// When its newest event had happened before this run.
     pub known_until: Timestamp,
+    /// Those who acted in this run and are not known: that is told once of each.
+    pub strangers: Arc<Mutex<HashSet<UniqueId>>>,
 }
 
 /// What came of records.
@@ -159,6 +162,7 @@ pub fn replay(
             ids: HashSet::new(),
             others: Vec::new(),
             ambiguous: HashSet::new(),
+            made: HashSet::new(),
         };
         let mut waiting: Vec<Act> = Vec::new();
         let mut records = records.into_iter().peekable();
@@ -217,6 +221,8 @@ struct Batch<'a, 'w> {
     others: Vec<Record>,
     /// The ids of those of which it is not told whom they mean.
     ambiguous: HashSet<String>,
+    /// The names of what the records of this second make.
+    made: HashSet<Name>,
 }
 
 impl Batch<'_, '_> {
@@ -319,6 +325,7 @@ impl Batch<'_, '_> {
     /// Tries the acts of a second round by round; those that cannot be are given back.
     fn settle(&mut self, mut acts: Vec<Act>) -> Result<Vec<Act>, Fault> {
         self.find_ambiguous(&acts);
+        self.made = acts.iter().filter_map(Act::makes).collect();
         acts.sort_by(|one, other| {
             let key = |act: &Act| (act.record.at, act.rank(), act.answered.version);
             key(one).cmp(&key(other)).then_with(|| one.record.id.cmp(&other.record.id))
@@ -391,7 +398,15 @@ impl Batch<'_, '_> {
         let mut unchanged = false;
         let mut missing: Option<String> = None;
         let mut unknown = false;
+        let mut stranger = None;
+        let made = std::mem::take(&mut self.made);
         let outcome = self.perform(act, |service_, tx| {
+            stranger = missing::stranger(tx, act, &scene.digits)?;
+            let name = stranger.as_ref().and_then(|stranger| stranger.name.as_ref());
+            if mode == Mode::Eager && name.is_some_and(|name| made.contains(name)) {
+                waits = true;
+                return Err(Fault::validation("Whoever asks for it is not made yet."));
+            }
             let ran = act.run(service_, tx, &caller);
             let about = match ran {
                 Ok(_) if mode == Mode::Eager && tx.is_unchanged() && known => {
@@ -424,6 +439,11 @@ impl Batch<'_, '_> {
                     }
                 }
             };
+            let first = stranger.as_ref().filter(|one| !scene.strangers.lock().contains(&one.id));
+            if let Some(stranger) = first {
+                let also = missing.as_ref().map_or(String::new(), |what| format!(" {what}"));
+                missing = Some(format!("{}{also}", stranger.what));
+            }
             let subject = subject_of(&about);
             let sealed = missing.as_ref().map(|what| tx.seal(&subject, MISSING_FIELD, what));
             let (record, at) = (act.record.id.clone(), act.record.at);
@@ -434,8 +454,9 @@ impl Batch<'_, '_> {
             said(tx, &act.record)?;
             Ok(about)
         });
+        self.made = made;
         match outcome {
-            Ok(()) => {}
+            Ok(()) => scene.strangers.lock().extend(stranger.map(|stranger| stranger.id)),
             Err(_) if taken => return Ok(Outcome::Taken),
             Err(_) if waits => return Ok(Outcome::Waits),
             // It fits into no event: as much of it as does is told.

@@ -104,6 +104,48 @@ fn a_second_is_put_in_order() {
 }
 
 #[test]
+fn whoever_acts_and_is_not_known_is_missed_once() {
+    let import = Import::new(7);
+    let by = |mut record: Value, name: &str, id: &str| {
+        record["userIdentity"] = json!({
+            "type": "IAMUser", "principalId": id, "accountId": DIGITS, "userName": name,
+            "arn": format!("arn:aws:iam::{DIGITS}:user/{name}"),
+        });
+        record
+    };
+    let group = |name: &str| json!({ "groupName": name });
+    let create = |id: &str, time: &str| {
+        let group_id = format!("AGPA{id:0>17}").to_uppercase();
+        let made = json!({ "group": { "groupName": id, "groupId": group_id } });
+        record(id, time, "CreateGroup", group(id), made)
+    };
+    let (eve, amy) = ("AIDAEVE0000000000004", "AIDAAMY0000000000005");
+    let records = [
+        // Made in the very second in which she acts.
+        by(create("a", T), "amy", amy),
+        record("b", T, "CreateUser", user("amy"), made("amy", amy)),
+        // Nothing ever tells of her; of her second act it is known.
+        by(create("c", "2026-05-01T10:00:10Z"), "eve", eve),
+        by(create("d", "2026-05-01T10:00:20Z"), "eve", eve),
+        // Of another account, and so nobody who could be missed.
+        {
+            let mut record = by(create("e", "2026-05-01T10:00:30Z"), "fay", "AIDAFAY0000000000006");
+            record["userIdentity"]["accountId"] = json!("999999999999");
+            record
+        },
+    ];
+    let report = empty(&import, &records);
+    assert_eq!((&report["missing"], &report["replayed"]), (&1.into(), &5.into()), "{report:#}");
+    let missing = &report["missing_records"][0];
+    assert_eq!(missing["record"], "c");
+    assert!(missing["missing"].as_str().unwrap().starts_with("The user eve (AIDAEVE"), "{missing}");
+    import.act("import-complete", json!({ "account": DIGITS })).unwrap();
+    let of_amy = import.question(DIGITS, "events", &[("principal", amy)], None).unwrap();
+    assert_eq!(of_amy["events"][0]["operation"], "CreateGroup");
+    domesday::service::audit::verify::verify(&import.world.service).unwrap();
+}
+
+#[test]
 fn what_cannot_follow_tells_that_records_are_missing_and_the_rest_goes_on() {
     let import = Import::new(2);
     let records = [
