@@ -65,7 +65,7 @@ pub struct Ask {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Permission {
     /// Actions, as patterns.
-    pub actions: Vec<String>,
+    pub actions: Arc<[String]>,
     /// A resource pattern.
     pub resource: String,
     /// Whether it is so only under conditions.
@@ -76,7 +76,7 @@ pub struct Permission {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Changed {
     /// Actions, as patterns.
-    pub actions: Vec<String>,
+    pub actions: Arc<[String]>,
     /// A resource pattern.
     pub resource: String,
     /// On what they hung, as `Allow if IpAddress aws:SourceIp 10.0.0.0/8`.
@@ -304,14 +304,14 @@ pub fn shown_together(all: &[Difference]) -> Vec<Value> {
 fn told_shown(told: &Told, into: &mut Value) {
     let permission = |permission: &Permission| {
         json!({
-            "actions": permission.actions,
+            "actions": permission.actions[..],
             "resource": permission.resource,
             "conditional": permission.conditional,
         })
     };
     let changed = |changed: &Changed| {
         json!({
-            "actions": changed.actions,
+            "actions": changed.actions[..],
             "resource": changed.resource,
             "before": changed.before,
             "after": changed.after,
