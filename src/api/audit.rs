@@ -73,11 +73,12 @@ pub async fn ask(
     let with_evidence = take_evidence(&mut parameters)?;
     let question = Question::parse(name, &parameters)?;
     let (service, name, is_long) = (service.clone(), name.to_owned(), question.is_long());
+    let asking = caller.clone();
     let run = move || match with_evidence {
         true => evidence::run(&service, &caller, &name, &parameters, moment),
         false => audit::run(&service, &caller, question, moment),
     };
-    if is_long { aside::in_turn(run).await } else { aside::run(run).await }
+    if is_long { aside::in_turn(&asking, run).await } else { aside::run(run).await }
 }
 
 /// An answer or a refusal as JSON.

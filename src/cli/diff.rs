@@ -7,7 +7,7 @@ use super::door::{Door, moment};
 use super::options::{DiffOptions, Output};
 use super::{Failure, print};
 
-/// Prints who gained and lost what. Exit 1 if anybody did.
+/// Prints who gained and lost what. Exit 1 if anybody did, or if not everything was compared.
 pub fn diff(door: &Door, output: Output, options: &DiffOptions) -> Result<u8, Failure> {
     let mut parameters = vec![("from".to_owned(), moment(&options.from)?.to_string())];
     if let Some(to) = &options.to {
@@ -27,12 +27,13 @@ pub fn diff(door: &Door, output: Output, options: &DiffOptions) -> Result<u8, Fa
             print::rows(output, &rows, &columns)?;
         }
     }
-    if answer.get("truncated") == Some(&Value::Bool(true)) {
+    let is_truncated = answer.get("truncated") == Some(&Value::Bool(true));
+    if is_truncated {
         eprintln!(
             "domesday: not everything was compared: ask of fewer principals, or a shorter time"
         );
     }
-    Ok(u8::from(!principals.is_empty()))
+    Ok(u8::from(!principals.is_empty() || is_truncated))
 }
 
 /// One row a permission.

@@ -111,7 +111,12 @@ pub async fn submit(visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
             Err(fault) => Err(fault),
         };
         if let Err(fault) = deleted {
-            return not_done(&visit, &fault, back).await;
+            let body = html! {
+                p.done { (words::DEVICE_STAYS) }
+                (refusal(&visit, &fault))
+                p { a href=(back) { (words::BACK) } }
+            };
+            return frame::page(&visit, Section::Me, words::DEACTIVATED, &body).await;
         }
     }
     if !text(&answer, "/VirtualMFADevice/Base32StringSeed").is_empty() {

@@ -226,6 +226,13 @@ async fn editor(
         (_, true) => "/console/policies".to_owned(),
         _ => address("/console/policies/show", &[("arn", &draft.arn)]),
     };
+    if !visit.may_change() {
+        let body = html! {
+            pre.code tabindex="0" { (draft.text) }
+            p.quiet { (words::PAST_IS_READ) }
+        };
+        return frame::page(visit, Section::Policies, &draft.title(), &body).await;
+    }
     let body = html! {
         @if let Some(above) = above { (above) }
         form.stack.wide method="post" action="/console/policies/edit" {
@@ -240,15 +247,13 @@ async fn editor(
                     // Browsers leave the first line end of a field out: lines are counted with it.
                     "\n" (draft.text) } }
             (shown(findings, &draft.text))
-            @if visit.may_change() {
-                (reason())
-                div.row {
-                    button type="submit" name="step" value="check" { (words::CHECK) }
-                    button type="submit" name="step" value="dry-run" { (words::DRY_RUN) }
-                    button.primary type="submit" name="step" value="save" { (words::SAVE) }
-                    a href=(back) { (words::BACK) }
-                }
-            } @else { p.quiet { (words::PAST_IS_READ) } }
+            (reason())
+            div.row {
+                button type="submit" name="step" value="check" { (words::CHECK) }
+                button type="submit" name="step" value="dry-run" { (words::DRY_RUN) }
+                button.primary type="submit" name="step" value="save" { (words::SAVE) }
+                a href=(back) { (words::BACK) }
+            }
         }
     };
     frame::page_with(status, visit, Section::Policies, &draft.title(), &body).await

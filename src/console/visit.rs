@@ -430,7 +430,7 @@ impl Visit {
         let (service, caller) = (self.service.clone(), self.visitor.caller.clone());
         let is_long = question.is_long();
         let ask = move || audit::run(&service, &caller, question, moment);
-        if is_long { aside::in_turn(ask).await } else { aside::run(ask).await }
+        if is_long { aside::in_turn(self.caller(), ask).await } else { aside::run(ask).await }
     }
 
     /// Asks what an operation would do.
@@ -447,7 +447,7 @@ impl Visit {
             region: session::REGION.to_owned(),
         };
         let service = self.service.clone();
-        aside::in_turn(move || service.dry_run(&call)).await
+        aside::in_turn(self.caller(), move || service.dry_run(&call)).await
     }
 
     /// Looks at the account at a glance, at the moment shown.

@@ -208,6 +208,9 @@ pub const REMOVE_MFA_WHY: &str =
 pub const NOBODYS_DEVICES: &str = "MFA devices that are nobody's";
 pub const NOBODYS_DEVICES_WHY: &str = "They were begun and never enabled, or taken from somebody. Until they are deleted nobody can have one of their name.";
 pub const DELETE_DEVICE_WHY: &str = "Whoever has its seed cannot enable it any more.";
+pub const DEACTIVATED: &str = "Removed, but not deleted";
+pub const DEVICE_STAYS: &str = "The device is nobody's any more, and sign-in no longer asks for its codes. It could \
+     not be deleted, so that its name stays taken:";
 pub const DEVICE_IS_THERE: &str = "There is a device of this name. If it was begun and never enabled, its seed is \
      not shown again: delete it, and add it anew. One that is in use is not deleted.";
 pub const DELETE_DEVICE: &str = "Delete the device that is there";

@@ -296,7 +296,12 @@ impl Condition {
 
     /// The same with its operands, as in `StringEquals aws:RequestedRegion eu-west-1, eu-west-2`.
     pub fn written(&self) -> String {
-        format!("{} {}", self.name(), self.operands.join(", "))
+        let quoted = |operand: &str| match operand.contains([',', '"', ' ']) {
+            true => format!("{operand:?}"),
+            false => operand.to_owned(),
+        };
+        let operands: Vec<String> = self.operands.iter().map(|operand| quoted(operand)).collect();
+        format!("{} {}", self.name(), operands.join(", "))
     }
 
     /// At which seconds of the clock the condition turns, if it is about the time of the request; `None` if

@@ -188,6 +188,8 @@ pub(super) enum Assume {
     Best,
     /// They have whatever values allow least.
     Worst,
+    /// What hangs on them does not apply, whether it allows or denies.
+    Nothing,
 }
 
 impl Assume {
@@ -195,6 +197,7 @@ impl Assume {
         match (self, effect) {
             (Assume::Missing, _) => truth.holds,
             _ if !truth.open => truth.holds,
+            (Assume::Nothing, _) => false,
             (Assume::Best, Effect::Allow) | (Assume::Worst, Effect::Deny) => true,
             (Assume::Best, Effect::Deny) | (Assume::Worst, Effect::Allow) => false,
         }

@@ -97,14 +97,22 @@ fn extremes(
     [Assume::Best, Assume::Worst].map(|assume| decide_assuming(request, policies, assume).0.outcome)
 }
 
-/// The most and the least favourable outcome that unknown keys could bring, and the statements that hang on them:
-/// what [`explore`] says of a request, without reasons.
+/// The most and the least favourable outcome that unknown keys could bring, and the statements by which they do:
+/// what [`explore`] says of a request, without reasons. One that would allow what is allowed for certain has no say.
 pub fn range<'a>(
     request: &Request<'_>,
     policies: &Policies<'a>,
 ) -> ([Outcome; 2], Vec<Deciding<'a>>) {
-    let (decision, open) = decide_assuming(request, policies, Assume::Missing);
-    (extremes(request, policies, &decision, &open), open)
+    let (decision, mut open) = decide_assuming(request, policies, Assume::Missing);
+    let extremes = extremes(request, policies, &decision, &open);
+    if !open.is_empty() {
+        let certain = decide_assuming(request, policies, Assume::Nothing).0;
+        open.retain(|one| {
+            one.statement.effect() == Effect::Deny
+                || certain.of(one.policy_type) != Some(Outcome::Allowed)
+        });
+    }
+    (extremes, open)
 }
 
 /// As [`explore`] of a request that is allowed whatever the unknown keys are, at the cost of deciding it; the

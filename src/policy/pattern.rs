@@ -157,7 +157,9 @@ impl Glob {
                 Piece::One => written.push('?'),
                 Piece::Variable(variable) => {
                     let name = variable.key.as_ref().map_or("", |key| &key.name);
-                    written.push_str(&format!("${{{name}}}"));
+                    let default = variable.default.as_ref();
+                    let default = default.map_or(String::new(), |text| format!(", '{text}'"));
+                    written.push_str(&format!("${{{name}{default}}}"));
                 }
             }
         }

@@ -90,6 +90,11 @@ impl PolicySet {
         &self.attached
     }
 
+    /// How much there is to look at: the statements, with their actions and resources.
+    pub fn weight(&self) -> usize {
+        self.attached.iter().map(|attached| attached.document.weight()).sum()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.attached.is_empty()

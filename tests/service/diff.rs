@@ -397,6 +397,59 @@ fn conditions_that_change_are_told_with_both() {
 }
 
 #[test]
+fn what_conditions_hide_is_told() {
+    let world = World::new(87);
+    let admin = &world.admin;
+    for name in ["alice", "bob", "carol"] {
+        world.ok(admin, "CreateUser", &[("UserName", name)]);
+    }
+    let put = |user: &str, name: &str, statements: &str| {
+        let text = document(statements);
+        let put = [("UserName", user), ("PolicyName", name), ("PolicyDocument", text.as_str())];
+        let from = here(&world);
+        world.ok(admin, "PutUserPolicy", &put);
+        lines(&diff(&world, &[("from", &from)]))
+    };
+    // An Allow that hung on the address does so no more, behind a denial that still hangs on something else.
+    put(
+        "alice",
+        "one",
+        r#"{"Effect":"Deny","Action":"*","Resource":"*",
+            "Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}},
+           {"Effect":"Allow","Action":"sqs:*","Resource":"*",
+            "Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}"#,
+    );
+    let told = "user/alice ~ sqs:* on *: Allow if IpAddress aws:SourceIp 10.0.0.0/8; \
+        Deny if BoolIfExists aws:MultiFactorAuthPresent false -> \
+        Deny if BoolIfExists aws:MultiFactorAuthPresent false";
+    let all = r#"{"Effect":"Allow","Action":"sqs:*","Resource":"*"}"#;
+    assert_eq!(put("alice", "two", all), BTreeSet::from([told.to_owned()]));
+    // What is certain of some resource is told beside what is conditional of all.
+    let both = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/*"},
+        {"Effect":"Allow","Action":"s3:GetObject","Resource":"*",
+         "Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}"#;
+    let told = ["+ s3:GetObject on arn:aws:s3:::a/*", "+? s3:GetObject on *"];
+    let told = told.map(|line| format!("user/bob {line}"));
+    assert_eq!(put("bob", "one", both), BTreeSet::from(told));
+    // Variables that a principal does not have a value for, with a default and without; and one of the request.
+    let variables = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":[
+        "arn:aws:s3:::b/${aws:PrincipalTag/team, 'none'}/*", "arn:aws:s3:::c/${aws:PrincipalTag/team}/*",
+        "arn:aws:s3:::d/${aws:SourceVpc}/*"]}"#;
+    let told = ["+ s3:GetObject on arn:aws:s3:::b/none/*", "+? s3:GetObject on arn:aws:s3:::d/*/*"];
+    let told = told.map(|line| format!("user/carol {line}"));
+    assert_eq!(put("carol", "one", variables), BTreeSet::from(told));
+    // One value with a comma is not two.
+    let tagged = |values: &str| {
+        format!(
+            r#"{{"Effect":"Allow","Action":"sns:*","Resource":"*",
+                "Condition":{{"StringEquals":{{"aws:RequestTag/x":{values}}}}}}}"#
+        )
+    };
+    put("carol", "two", &tagged(r#""a, b""#));
+    assert_eq!(put("carol", "two", &tagged(r#"["a","b"]"#)).len(), 1);
+}
+
+#[test]
 fn whatever_some_context_decides_otherwise_is_told() {
     // Random policies with conditions; each decision in each of a few contexts.
     let (mut told, mut changed) = (0, 0);

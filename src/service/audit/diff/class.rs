@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::patterns::Patterns;
 use super::person::{Person, Values, read_by};
-use super::probes::{Answer, Budget, Held, Part, Terms, statements};
+use super::probes::{Answer, Budget, Held, Part, Terms, named, statements};
 use super::vocabulary::{Actions, Vocabulary};
 use super::{Changed, Member, Permission, Told};
 use crate::service::authorize::Grants;
@@ -187,15 +187,17 @@ impl Asked {
             };
             standing.iter().all(on)
         };
-        let mut patterns = BTreeSet::new();
+        let (mut patterns, mut first) = (BTreeSet::new(), BTreeSet::new());
         for (side, grounds) in sides.iter().zip(standing) {
             for ground in grounds.iter().flat_map(|grounds| &grounds.identity) {
                 if is_same_frame && holds(ground) {
                     continue;
                 }
                 let Some(document) = side.document(ground)? else { continue };
-                let statements = document.statements().iter();
-                patterns.extend(statements.flat_map(|statement| statement.written_actions()));
+                for statement in document.statements() {
+                    patterns.extend(statement.written_actions());
+                    first.extend(named(statement));
+                }
             }
         }
         let written = judging.iter().flat_map(statements);
@@ -204,7 +206,7 @@ impl Asked {
         let [before, after] = judging;
         let part = |actions: &Actions| {
             let one = vocabulary.name(actions.minimum()?).into_owned();
-            Some(Part::new(actions.clone(), one, [before, after]))
+            Some(Part::new(actions.clone(), one, [before, after], &first))
         };
         let parts: Vec<Part> = parts.iter().filter_map(part).collect();
         let reads = parts.iter().flat_map(Part::reads).cloned().collect();
@@ -263,9 +265,8 @@ fn together(
             }
         }
     }
-    // What holds for every resource is not said again of some, whether it holds for certain or not.
     let permissions = |all: ByResource<'_, bool>| {
-        let all = all.once(|_| [false, true].to_vec());
+        let all = all.once();
         let permission = |(resource, conditional, actions): (&str, bool, Actions)| Permission {
             actions: patterns.of(&actions, vocabulary),
             resource: resource.to_owned(),
@@ -274,7 +275,7 @@ fn together(
         all.into_iter().map(permission).collect()
     };
     let term = |terms: &Terms| terms.iter().cloned().collect();
-    let changed = changed.once(|terms| vec![*terms]).into_iter();
+    let changed = changed.once().into_iter();
     let changed = changed.map(|(resource, [before, after], actions)| Changed {
         actions: patterns.of(&actions, vocabulary),
         resource: resource.to_owned(),
@@ -298,16 +299,14 @@ impl<'a, How: Ord + Copy> ByResource<'a, How> {
         self.0.entry((resource, how)).or_default().union_with(actions);
     }
 
-    /// Everything, but what is held for all resources in one of the ways that `covered` names not again of some.
-    fn once(self, covered: impl Fn(&How) -> Vec<How>) -> Vec<(&'a str, How, Actions)> {
+    /// Everything, but what is held for all resources in the very same way not again of some.
+    fn once(self) -> Vec<(&'a str, How, Actions)> {
         let all = &self.0;
         let mut told = Vec::with_capacity(all.len());
         for ((resource, how), actions) in all {
             let mut actions = actions.clone();
-            if *resource != "*" {
-                for known in covered(how).into_iter().filter_map(|how| all.get(&("*", how))) {
-                    actions.difference_with(known);
-                }
+            if let Some(known) = all.get(&("*", *how)).filter(|_| *resource != "*") {
+                actions.difference_with(known);
             }
             if !actions.is_clear() {
                 told.push((*resource, *how, actions));

@@ -52,14 +52,22 @@ impl Person {
         &self.context
     }
 
-    /// A resource pattern with what is known of the principal put in; `None` if it has other variables.
+    /// A resource pattern with what is known of the principal put in, and `*` for what nobody knows; `None` if it is
+    /// known to stand for nothing.
     pub fn filled(&self, pattern: &str) -> Option<String> {
         let (mut filled, mut rest) = (String::new(), pattern);
         while let Some((literal, variable)) = rest.split_once("${") {
-            let (key, after) = variable.split_once('}')?;
-            let Some(Known::One(value)) = self.context.get(key) else { return None };
+            let (inner, after) = variable.split_once('}')?;
+            let (key, default) = inner.split_once(',').unwrap_or((inner, ""));
+            let default =
+                default.trim().strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
             filled.push_str(literal);
-            filled.push_str(value);
+            match (self.context.get(key.trim()), default) {
+                (Some(Known::One(value)), _) => filled.push_str(value),
+                (_, Some(default)) => filled.push_str(default),
+                (None, None) => filled.push('*'),
+                (Some(_), None) => return None,
+            }
             rest = after;
         }
         filled.push_str(rest);

@@ -1,11 +1,13 @@
 //! What is asked about one set of actions that no statement tells apart, on both sides, and what is answered.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::person::{Person, Values};
 use super::vocabulary::Actions;
-use crate::policy::{Deciding, Effect, Outcome, PolicyType, Request, Statement, certain, range};
+use crate::policy::{
+    Deciding, Effect, Outcome, PolicySet, PolicyType, Request, Statement, certain, range,
+};
 use crate::service::authorize::Grants;
 
 /// Resource patterns that one principal is asked for, of one set of actions.
@@ -13,20 +15,24 @@ const RESOURCES: usize = 300;
 /// Answers of one set of actions that are remembered, by who was asked.
 const REMEMBERED: usize = 64;
 
-/// How much may still be asked for one answer: questions, of which one that hangs on what nobody knows counts as many
-/// as there are statements to look at.
+/// How much may still be looked at for one answer: patterns of policies, which take some 50 nanoseconds each.
 #[derive(Debug)]
 pub struct Budget(usize);
+
+/// What a question takes besides.
+const QUESTION: usize = 20;
+/// How often all is looked at where something hangs on what nobody knows.
+const PASSES: usize = 4;
 
 impl Budget {
     /// Of an answer that is begun.
     pub fn new() -> Self {
-        Budget(1_000_000)
+        Budget(60_000_000)
     }
 
     /// Takes something off; `None` if there is not as much left.
-    fn spend(&mut self, questions: usize) -> Option<()> {
-        self.0 = self.0.checked_sub(questions)?;
+    fn spend(&mut self, patterns: usize) -> Option<()> {
+        self.0 = self.0.checked_sub(patterns)?;
         Some(())
     }
 }
@@ -81,25 +87,35 @@ pub struct Part {
     pub actions: Actions,
     /// One of them: what holds for it holds for all.
     action: String,
-    /// The patterns of the statements about it, with their variables.
-    resources: BTreeSet<String>,
+    /// The patterns of the statements about it, with their variables; those of statements that changed come first.
+    resources: Vec<String>,
     /// What of a principal these statements read, by its names in lower case.
     reads: BTreeSet<String>,
+    /// How much there is to look at on each side.
+    weights: [usize; 2],
     remembered: HashMap<Values, Answers>,
 }
 
 impl Part {
-    /// Looks what judges these actions.
-    pub fn new(actions: Actions, action: String, judging: [&Grants; 2]) -> Self {
+    /// Looks what judges these actions. What the statements that changed name is to be asked `first`.
+    pub fn new(
+        actions: Actions,
+        action: String,
+        judging: [&Grants; 2],
+        first: &BTreeSet<String>,
+    ) -> Self {
         let (mut resources, mut reads) = (BTreeSet::new(), BTreeSet::new());
         for statement in judging.into_iter().flat_map(statements) {
             if statement.is_about(&action) {
-                resources.extend(statement.written_resources());
-                resources.extend(statement.distinguished_resources());
+                resources.extend(named(statement));
                 reads.extend(super::person::read_by(statement));
             }
         }
-        Part { actions, action, resources, reads, remembered: HashMap::new() }
+        let (mut resources, others): (Vec<String>, Vec<String>) =
+            resources.into_iter().partition(|pattern| first.contains(pattern));
+        resources.extend(others);
+        let weights = judging.map(weight);
+        Part { actions, action, resources, reads, weights, remembered: HashMap::new() }
     }
 
     /// What of a principal the statements about these actions read.
@@ -119,18 +135,20 @@ impl Part {
         if let Some(known) = self.remembered.get(&values) {
             return Some(known.clone());
         }
-        let filled = |person: &Person| {
-            let all = self.resources.iter().filter_map(|pattern| person.filled(pattern));
-            all.collect::<Vec<_>>()
-        };
-        let resources: BTreeSet<String> = both.iter().flatten().flat_map(filled).collect();
+        budget.spend(self.resources.len())?;
+        let (mut resources, mut seen) = (Vec::new(), HashSet::new());
+        for pattern in &self.resources {
+            let filled = both.iter().flatten().filter_map(|person| person.filled(pattern));
+            resources.extend(filled.filter(|resource| seen.insert(resource.clone())));
+        }
         let is_truncated = resources.len() > RESOURCES;
         let mut answers = Vec::new();
         for resource in resources.into_iter().take(RESOURCES) {
             let [before, after] = both;
             let [earlier, later] = judging;
-            let before = self.held(earlier, before.as_ref(), &resource, budget)?;
-            let after = self.held(later, after.as_ref(), &resource, budget)?;
+            let [weight_before, weight_after] = self.weights;
+            let before = self.held((earlier, weight_before), before.as_ref(), &resource, budget)?;
+            let after = self.held((later, weight_after), after.as_ref(), &resource, budget)?;
             if before != after {
                 answers.push(Answer { resource, before, after });
             }
@@ -144,47 +162,74 @@ impl Part {
 
     fn held(
         &self,
-        grants: &Grants,
+        (grants, weight): (&Grants, usize),
         person: Option<&Person>,
         resource: &str,
         budget: &mut Budget,
     ) -> Option<Held> {
+        budget.spend(QUESTION)?;
         // What needs no policy that allows it is no permission.
         let may = || grants.identity.may_allow(&self.action, resource);
         let Some(person) = person.filter(|_| may()) else { return Some(Held::No) };
-        budget.spend(1)?;
+        budget.spend(weight)?;
         let policies = grants.policies_on(&self.action, None);
         let request = Request::new(person.principal(), &self.action, resource, person.context());
         if let Some(outcome) = certain(&request, &policies) {
             return Some(if outcome == Outcome::Allowed { Held::Yes } else { Held::No });
         }
-        budget.spend(statements(grants).count())?;
+        budget.spend(PASSES * weight)?;
         let ([best, worst], open) = range(&request, &policies);
         Some(match (best, worst) {
             (_, Outcome::Allowed) => Held::Yes,
-            (Outcome::Allowed, _) => Held::Under(open.iter().map(term).collect()),
+            (Outcome::Allowed, _) => {
+                Held::Under(open.iter().map(|open| term(open, grants)).collect())
+            }
             _ => Held::No,
         })
     }
 }
 
-/// All statements that judge somebody.
-pub fn statements(grants: &Grants) -> impl Iterator<Item = &Statement> {
+/// The patterns of resources that tell what a statement is about.
+pub fn named(statement: &Statement) -> impl Iterator<Item = String> {
+    statement.written_resources().into_iter().chain(statement.distinguished_resources())
+}
+
+/// The sets of policies that judge somebody.
+fn sets(grants: &Grants) -> impl Iterator<Item = &PolicySet> {
     let Grants { identity, boundary, organization, .. } = grants;
     let sets = std::iter::once(identity).chain(boundary);
-    let sets = sets.chain(&organization.scp).chain(&organization.rcp);
-    let documents = sets.flat_map(|set| set.attached()).map(|attached| &attached.document);
-    documents.flat_map(|document| document.statements())
+    sets.chain(&organization.scp).chain(&organization.rcp)
+}
+
+/// All their statements.
+pub fn statements(grants: &Grants) -> impl Iterator<Item = &Statement> {
+    let attached = sets(grants).flat_map(|set| set.attached());
+    attached.flat_map(|attached| attached.document.statements())
+}
+
+/// How much there is to look at in them.
+fn weight(grants: &Grants) -> usize {
+    sets(grants).map(PolicySet::weight).sum()
 }
 
 /// `Allow if IpAddress aws:SourceIp 10.0.0.0/8`.
-fn term(open: &Deciding<'_>) -> String {
+fn term(open: &Deciding<'_>, grants: &Grants) -> String {
     let effect = match open.statement.effect() {
         Effect::Allow => "Allow",
         Effect::Deny => "Deny",
     };
     let of = match open.policy_type {
         PolicyType::Identity => String::new(),
+        // Every level must allow: on which one it stands makes a difference.
+        PolicyType::Scp => {
+            let holds = |set: &PolicySet| {
+                let documents = set.attached().iter().map(|attached| &attached.document);
+                let mut statements = documents.flat_map(|document| document.statements());
+                statements.any(|statement| std::ptr::eq(statement, open.statement))
+            };
+            let level = grants.organization.scp.iter().position(holds).map_or(0, |level| level + 1);
+            format!(" of a service control policy of level {level}")
+        }
         other => format!(" of {} {}", other.article(), other.noun()),
     };
     let resources = open.statement.distinguished_resources();

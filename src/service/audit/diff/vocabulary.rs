@@ -97,16 +97,17 @@ impl Vocabulary {
         if let Some(parts) = self.parted.get(&key) {
             return parts.clone();
         }
-        let mut part_of: HashMap<usize, usize> = HashMap::new();
-        let mut parts = 1;
+        let mut all = Actions::default();
         for pattern in asked {
-            for action in self.stands_for(pattern).ones() {
-                // Which patterns hold for one that stands for itself is not known by numbers.
-                let is_own = action >= known().all.len();
-                part_of.entry(action).or_insert(if is_own { parts } else { 0 });
-                parts += usize::from(is_own);
-            }
+            all.union_with(&self.stands_for(pattern));
         }
+        // Which patterns hold for one that stands for itself is not known by numbers: it is a part of its own.
+        let known = known().all.len();
+        let own = all.ones().filter(|action| *action >= known);
+        let mut parts: Vec<Actions> = own.map(|action| std::iter::once(action).collect()).collect();
+        let fixed = parts.len();
+        all.set_range(known.min(all.len()).., false);
+        parts.push(all);
         let alone = TOLD_APART.map(|pattern| BTreeSet::from([pattern.to_owned()]));
         for statement in statements.iter().chain(&alone) {
             let mut about = Actions::default();
@@ -114,22 +115,21 @@ impl Vocabulary {
                 about.union_with(&self.stands_for(pattern));
             }
             // Of each part, what the statement is about leaves together.
-            let mut left: HashMap<usize, usize> = HashMap::new();
-            for action in about.ones() {
-                if let Some(part) = part_of.get_mut(&action) {
-                    *part = *left.entry(*part).or_insert_with(|| {
-                        parts += 1;
-                        parts
-                    });
+            for number in fixed..parts.len() {
+                let Some(part) = parts.get_mut(number).filter(|part| !part.is_disjoint(&about))
+                else {
+                    continue;
+                };
+                let mut left = part.clone();
+                left.intersect_with(&about);
+                part.difference_with(&about);
+                match part.is_clear() {
+                    true => *part = left,
+                    false => parts.push(left),
                 }
             }
         }
-        let mut together: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (action, part) in part_of {
-            together.entry(part).or_default().push(action);
-        }
-        let mut parts: Vec<Actions> =
-            together.into_values().map(|part| part.into_iter().collect()).collect();
+        parts.retain(|part| !part.is_clear());
         parts.sort_by_key(Actions::minimum);
         let parts: Rc<[Actions]> = parts.into();
         self.parted.insert(key, parts.clone());
