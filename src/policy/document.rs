@@ -363,9 +363,9 @@ impl Statement {
         written
     }
 
-    /// Whether the statement is about the action, its name in any case.
+    /// Whether the statement is about the action, its name in lower case.
     pub fn is_about(&self, action: &str) -> bool {
-        self.names(&action.to_ascii_lowercase())
+        self.names(action)
     }
 
     /// Whether it names anybody in particular in a `Principal` or `NotPrincipal`.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::patterns::Patterns;
 use super::person::{Person, Values, read_by};
-use super::probes::{Answer, Budget, Held, Part, Terms, named, statements};
+use super::probes::{Answer, Budget, Held, Judge, Part, Terms, named, statements, weight};
 use super::vocabulary::{Actions, Vocabulary};
 use super::{Changed, Member, Permission, Told};
 use crate::service::authorize::Grants;
@@ -50,6 +50,9 @@ impl<'a> Classes<'a> {
     ) -> Result<Option<(Arc<Told>, bool)>, Fault> {
         if self.is_same_organization && self.is_unchanged(both)? {
             return Ok(None);
+        }
+        if self.budget.is_spent() {
+            return Ok(Some((Arc::default(), true)));
         }
         let place = match self.known.iter().position(|class| class.is_of(both)) {
             Some(place) => place,
@@ -163,24 +166,25 @@ impl Class {
         let [some, all] = &mut self.asked;
         let place = if is_same_frame { some } else { all };
         if place.is_none() {
-            let standing = &self.standing;
-            *place = Some(Asked::new(sides, standing, &self.judging, is_same_frame, vocabulary)?);
+            let about = (&self.standing, &self.judging);
+            *place = Asked::new(sides, about, is_same_frame, vocabulary, budget)?;
         }
-        let Some(asked) = place else { return Ok(None) };
+        // It costs too much even to find out what there is to ask.
+        let Some(asked) = place else { return Ok(Some((Arc::default(), true))) };
         let [before, after] = &self.judging;
         Ok(Some(asked.ask([before, after], people, vocabulary, budget)))
     }
 }
 
 impl Asked {
-    /// What is asked are the actions of the statements that changed, or of all.
+    /// What is asked are the actions of the statements that changed, or of all; `None` if that is too much to look at.
     fn new(
         sides: &[Gathering<'_>; 2],
-        standing: &Standing,
-        judging: &[Grants; 2],
+        (standing, judging): (&Standing, &[Grants; 2]),
         is_same_frame: bool,
         vocabulary: &mut Vocabulary,
-    ) -> Result<Self, Fault> {
+        budget: &mut Budget,
+    ) -> Result<Option<Self>, Fault> {
         let holds = |ground: &Ground| {
             let on = |side: &Option<Grounds>| {
                 side.as_ref().is_some_and(|side| side.identity.contains(ground))
@@ -204,14 +208,19 @@ impl Asked {
         let written = written.map(|statement| statement.distinguished_actions().collect());
         let parts = vocabulary.parts(&patterns, &written.collect());
         let [before, after] = judging;
+        let (judges, weights) = (Judge::all([before, after]), [before, after].map(weight));
+        // Each statement is looked at for each part, and each part was made by looking at each.
+        if budget.spend(4 * judges.len() * parts.len()).is_none() {
+            return Ok(None);
+        }
         let part = |actions: &Actions| {
             let one = vocabulary.name(actions.minimum()?).into_owned();
-            Some(Part::new(actions.clone(), one, [before, after], &first))
+            Some(Part::new(actions.clone(), one, (&judges, weights), &first))
         };
         let parts: Vec<Part> = parts.iter().filter_map(part).collect();
         let reads = parts.iter().flat_map(Part::reads).cloned().collect();
         let patterns = Patterns::new(patterns, vocabulary);
-        Ok(Asked { patterns, parts, reads, remembered: HashMap::new() })
+        Ok(Some(Asked { patterns, parts, reads, remembered: HashMap::new() }))
     }
 
     fn ask(

@@ -30,10 +30,16 @@ impl Budget {
         Budget(60_000_000)
     }
 
-    /// Takes something off; `None` if there is not as much left.
-    fn spend(&mut self, patterns: usize) -> Option<()> {
-        self.0 = self.0.checked_sub(patterns)?;
-        Some(())
+    /// Whether nothing is left.
+    pub fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Takes something off; `None` if there is not as much left, and then nothing is left for others either.
+    pub fn spend(&mut self, patterns: usize) -> Option<()> {
+        let left = self.0.checked_sub(patterns);
+        self.0 = left.unwrap_or(0);
+        left.map(drop)
     }
 }
 
@@ -88,7 +94,7 @@ pub struct Part {
     /// One of them: what holds for it holds for all.
     action: String,
     /// The patterns of the statements about it, with their variables; those of statements that changed come first.
-    resources: Vec<String>,
+    resources: Vec<Rc<str>>,
     /// What of a principal these statements read, by its names in lower case.
     reads: BTreeSet<String>,
     /// How much there is to look at on each side.
@@ -97,24 +103,26 @@ pub struct Part {
 }
 
 impl Part {
-    /// Looks what judges these actions. What the statements that changed name is to be asked `first`.
+    /// Looks which of all statements judge these actions. What those that changed name is to be asked `first`.
     pub fn new(
         actions: Actions,
         action: String,
-        judging: [&Grants; 2],
+        (judging, weights): (&[Judge<'_>], [usize; 2]),
         first: &BTreeSet<String>,
     ) -> Self {
-        let (mut resources, mut reads) = (BTreeSet::new(), BTreeSet::new());
-        for statement in judging.into_iter().flat_map(statements) {
-            if statement.is_about(&action) {
-                resources.extend(named(statement));
-                reads.extend(super::person::read_by(statement));
+        let lower = action.to_ascii_lowercase();
+        let (mut resources, mut others, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+        let mut reads = BTreeSet::new();
+        for judge in judging.iter().filter(|judge| judge.statement.is_about(&lower)) {
+            for pattern in judge.named.iter().filter(|pattern| seen.insert(Rc::clone(pattern))) {
+                match first.contains(&**pattern) {
+                    true => resources.push(Rc::clone(pattern)),
+                    false => others.push(Rc::clone(pattern)),
+                }
             }
+            reads.extend(judge.reads.iter().cloned());
         }
-        let (mut resources, others): (Vec<String>, Vec<String>) =
-            resources.into_iter().partition(|pattern| first.contains(pattern));
         resources.extend(others);
-        let weights = judging.map(weight);
         Part { actions, action, resources, reads, weights, remembered: HashMap::new() }
     }
 
@@ -189,6 +197,30 @@ impl Part {
     }
 }
 
+/// A statement that judges somebody, on either side.
+pub struct Judge<'a> {
+    statement: &'a Statement,
+    /// The patterns of resources that tell what it is about.
+    named: Vec<Rc<str>>,
+    /// What of a principal it reads.
+    reads: Vec<String>,
+}
+
+impl<'a> Judge<'a> {
+    /// All of both sides; one that stands on both, once.
+    pub fn all(judging: [&'a Grants; 2]) -> Vec<Self> {
+        let mut seen = HashSet::new();
+        let all = judging.into_iter().flat_map(statements);
+        let all = all.filter(|statement| seen.insert(std::ptr::from_ref::<Statement>(statement)));
+        all.map(|statement| Judge {
+            statement,
+            named: named(statement).map(Rc::from).collect(),
+            reads: super::person::read_by(statement).collect(),
+        })
+        .collect()
+    }
+}
+
 /// The patterns of resources that tell what a statement is about.
 pub fn named(statement: &Statement) -> impl Iterator<Item = String> {
     statement.written_resources().into_iter().chain(statement.distinguished_resources())
@@ -208,7 +240,7 @@ pub fn statements(grants: &Grants) -> impl Iterator<Item = &Statement> {
 }
 
 /// How much there is to look at in them.
-fn weight(grants: &Grants) -> usize {
+pub fn weight(grants: &Grants) -> usize {
     sets(grants).map(PolicySet::weight).sum()
 }
 
@@ -252,6 +284,7 @@ mod tests {
     #[test]
     fn no_more_is_spent_than_there_is() {
         let mut budget = Budget(3);
-        assert_eq!([budget.spend(2), budget.spend(2), budget.spend(1)], [Some(()), None, Some(())]);
+        assert_eq!([budget.spend(2), budget.spend(2), budget.spend(1)], [Some(()), None, None]);
+        assert!(budget.is_spent());
     }
 }
