@@ -93,7 +93,7 @@ fn differences(visit: &Visit, answer: &Value) -> Markup {
         section.differences {
             h2 { (words::DIFFERENCES) }
             @if principals.is_empty() { p.done { (words::NO_DIFFERENCE) } }
-            (truncated(answer))
+            (limits(answer))
             @for principal in principals.iter().skip(page * PAGE).take(PAGE) {
                 (within(&mut left, one(visit, principal), || html! {
                     article {
@@ -115,16 +115,20 @@ pub fn consequences(visit: &Visit, answer: &Value) -> Markup {
         section.differences {
             h2 { (words::DIFFERENCES) }
             @if together.is_empty() { p.done { (words::NO_DIFFERENCE) } }
-            (truncated(answer))
+            (limits(answer))
             @for alike in together.iter().take(PAGE) { (those(visit, alike, &mut left)) }
             @if together.len() > PAGE { p.warn { (words::others_too(together.iter().skip(PAGE).map(|alike| elements(alike, "/names").len()).sum())) } }
         }
     }
 }
 
-fn truncated(answer: &Value) -> Markup {
+/// What an answer does not tell.
+fn limits(answer: &Value) -> Markup {
     let is_truncated = answer.pointer("/truncated") == Some(&Value::Bool(true));
-    html! { @if is_truncated { p.warn { (words::TRUNCATED) } } }
+    html! {
+        @if is_truncated { p.warn { (words::TRUNCATED) } }
+        p.quiet { (words::AS_WRITTEN) }
+    }
 }
 
 fn named(visit: &Visit, name: &str) -> Markup {

@@ -359,6 +359,8 @@ pub const TRUNCATED: &str =
     "There was more to compare than one answer holds: what is not listed may differ, too.";
 pub const TOO_LONG: &str = "What they gain and lose is more than this page holds. Once it is done, the comparison of \
      one principal alone holds everything.";
+pub const AS_WRITTEN: &str = "Resources are compared by the patterns that policies write. Of one that two patterns meet \
+     only together, ask whether she can.";
 pub const WHOLE_DIFFERENCE: &str = "What it gained and lost";
 pub const CHANGE: &str = "Change";
 pub const GAINED: &str = "gained";
