@@ -103,7 +103,7 @@ pub enum Command {
     Access(AccessOptions),
     /// Every principal that could do something, through roles included
     WhoCan(WhoCanOptions),
-    /// Permissions gained and lost between two moments, and by which events (exit 1: some were)
+    /// Permissions gained and lost between two moments, and by which events (exit 1: some were, or there was too much to compare)
     Diff(DiffOptions),
     /// The public key by which checkpoints are checked
     Key(KeyOptions),

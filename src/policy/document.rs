@@ -293,7 +293,7 @@ impl Statement {
     }
 
     /// Whether the statement is about the action (lower case).
-    pub(super) fn names(&self, action: &str) -> bool {
+    pub fn names(&self, action: &str) -> bool {
         // Actions have wildcards, but no variables.
         let nothing = Context::new();
         self.actions.iter().any(|glob| glob.matches(action, &nothing).holds) != self.not_action
@@ -361,11 +361,6 @@ impl Statement {
         let mut written: Vec<String> = self.conditions.iter().map(Condition::written).collect();
         written.sort();
         written
-    }
-
-    /// Whether the statement is about the action, its name in lower case.
-    pub fn is_about(&self, action: &str) -> bool {
-        self.names(action)
     }
 
     /// Whether it names anybody in particular in a `Principal` or `NotPrincipal`.

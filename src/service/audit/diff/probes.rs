@@ -113,7 +113,7 @@ impl Part {
         let lower = action.to_ascii_lowercase();
         let (mut resources, mut others, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         let mut reads = BTreeSet::new();
-        for judge in judging.iter().filter(|judge| judge.statement.is_about(&lower)) {
+        for judge in judging.iter().filter(|judge| judge.statement.names(&lower)) {
             for pattern in judge.named.iter().filter(|pattern| seen.insert(Rc::clone(pattern))) {
                 match first.contains(&**pattern) {
                     true => resources.push(Rc::clone(pattern)),
