@@ -3,12 +3,15 @@
 use std::fmt;
 
 use bincode::{Decode, Encode};
+use jiff::fmt::temporal::DateTimePrinter;
 
 /// An instant, in microseconds since 1970-01-01T00:00:00Z. Ordered, copied, eight bytes when stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Timestamp(u64);
 
 const MICROS_PER_SECOND: u64 = 1_000_000;
+/// What is later than texts tell.
+const LATEST: &str = "9999-12-31T23:59:59Z";
 
 impl Timestamp {
     /// The epoch itself.
@@ -86,8 +89,12 @@ impl Timestamp {
 
     /// RFC 3339 with microseconds, for listings in which seconds are too coarse.
     pub fn to_precise(self) -> String {
-        let whole = self.to_string();
-        format!("{}.{:06}Z", whole.trim_end_matches('Z'), self.0 % MICROS_PER_SECOND)
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+        let micros = i64::try_from(self.0).unwrap_or(i64::MAX);
+        match jiff::Timestamp::from_microsecond(micros) {
+            Ok(instant) => PRINTER.timestamp_to_string(&instant),
+            Err(_) => LATEST.replace('Z', ".999999Z"),
+        }
     }
 }
 
@@ -97,7 +104,7 @@ impl fmt::Display for Timestamp {
         let seconds = i64::try_from(self.seconds()).unwrap_or(i64::MAX);
         match jiff::Timestamp::from_second(seconds) {
             Ok(instant) => write!(f, "{instant}"),
-            Err(_) => f.write_str("9999-12-31T23:59:59Z"),
+            Err(_) => f.write_str(LATEST),
         }
     }
 }
@@ -120,6 +127,12 @@ mod tests {
         assert_eq!(Timestamp::parse_basic("20260301T120000Z"), Some(noon));
         assert_eq!(Timestamp::parse("2026-03-01T13:00:00+01:00"), Some(noon));
         assert_eq!(Timestamp::parse("2026-03-01").unwrap(), noon.plus_seconds(-12 * 3600));
+        assert_eq!(noon.to_precise(), "2026-03-01T12:00:00.000000Z");
+        let later = Timestamp::from_micros(noon.micros() + 1_020);
+        assert_eq!(later.to_precise(), "2026-03-01T12:00:00.001020Z");
+        let latest = Timestamp::from_micros(u64::MAX);
+        assert_eq!(latest.to_string(), "9999-12-31T23:59:59Z");
+        assert_eq!(latest.to_precise(), "9999-12-31T23:59:59.999999Z");
         for wrong in [
             "",
             "1969-12-31",

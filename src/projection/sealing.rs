@@ -54,6 +54,41 @@ pub fn seal(
     Ok(Sealed(crypto::seal(&key, &associated(&subject, field), text.as_bytes(), random)?))
 }
 
+/// Opens what was sealed for one subject, whose key is looked up once.
+pub struct Opener {
+    subject: Subject,
+    key: Option<SecretKey>,
+}
+
+impl Opener {
+    /// For a subject that is likely to be asked for again: its key is kept opened.
+    ///
+    /// # Errors
+    /// If the key does not open.
+    pub fn of(
+        keys: &SubjectKeys,
+        account: AccountId,
+        id: &UniqueId,
+    ) -> Result<Self, ProjectionError> {
+        let subject = subject(account, id);
+        Ok(Opener { subject, key: keys.get(&subject)? })
+    }
+
+    /// Opens a value; `None` if the subject was erased.
+    ///
+    /// # Errors
+    /// If it was not sealed for this subject and field.
+    pub fn open(
+        &self,
+        field: &str,
+        sealed: &(impl AsRef<[u8]> + ?Sized),
+    ) -> Result<Option<String>, ProjectionError> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let plain = crypto::open(key, &associated(&self.subject, field), sealed.as_ref())?;
+        Ok(Some(String::from_utf8(plain).map_err(|_| CryptoError::DoesNotOpen)?))
+    }
+}
+
 /// Opens what was sealed for a subject; `None` if the subject was erased.
 pub fn unseal(
     keys: &SubjectKeys,
@@ -62,19 +97,7 @@ pub fn unseal(
     field: &str,
     sealed: &(impl AsRef<[u8]> + ?Sized),
 ) -> Result<Option<String>, ProjectionError> {
-    let subject = subject(account, id);
-    let Some(key) = keys.get(&subject)? else { return Ok(None) };
-    open(&key, &subject, field, sealed.as_ref()).map(Some)
-}
-
-fn open(
-    key: &SecretKey,
-    subject: &Subject,
-    field: &str,
-    sealed: &[u8],
-) -> Result<String, ProjectionError> {
-    let plain = crypto::open(key, &associated(subject, field), sealed)?;
-    Ok(String::from_utf8(plain).map_err(|_| CryptoError::DoesNotOpen)?)
+    Opener::of(keys, account, id)?.open(field, sealed)
 }
 
 /// As [`unseal`], for whoever goes through all subjects once: nothing is kept opened.
@@ -86,8 +109,7 @@ pub fn unseal_once(
     sealed: &Sealed,
 ) -> Result<Option<String>, ProjectionError> {
     let subject = subject(account, id);
-    let Some(key) = keys.get_once(&subject)? else { return Ok(None) };
-    open(&key, &subject, field, &sealed.0).map(Some)
+    Opener { subject, key: keys.get_once(&subject)? }.open(field, sealed)
 }
 
 /// The field name under which the value of a tag is sealed.

@@ -59,6 +59,16 @@ struct Span {
     face: Arc<Face>,
 }
 
+/// What something was called after the event of a position or, if that ended it, before.
+fn at(spans: &[Span], position: u64) -> Option<Arc<Face>> {
+    let at = |position| {
+        let newer = spans.partition_point(|span| span.from > position);
+        spans.get(newer).filter(|span| position <= span.to)
+    };
+    let span = at(position).or_else(|| at(position.saturating_sub(1)));
+    span.map(|span| span.face.clone())
+}
+
 /// The names of one account.
 pub struct Faces {
     /// The account at its end.
@@ -66,7 +76,7 @@ pub struct Faces {
     account: AccountId,
     digits: String,
     /// All that ids were called, the newest first.
-    spans: RwLock<FxHashMap<UniqueId, Arc<[Span]>>>,
+    spans: RwLock<FxHashMap<UniqueId, Vec<Span>>>,
 }
 
 impl Faces {
@@ -94,20 +104,23 @@ impl Faces {
             let root = Face { kind: "root", name: "root".into(), arn: arn::root(&self.digits) };
             return Ok(Some(Arc::new(root)));
         }
-        let spans = self.spans(id)?;
-        let at = |position| {
-            let mut spans = spans.iter();
-            spans.find(|span| span.from <= position && position <= span.to)
-        };
-        let span = at(position).or_else(|| at(position.saturating_sub(1)));
-        Ok(span.map(|span| span.face.clone()))
+        // Threads that tell events one after the other ask for the same few: what is there is looked at in its place.
+        if let Some(spans) = self.spans.read().get(id) {
+            return Ok(at(spans, position));
+        }
+        let found = self.found(id)?;
+        let face = at(&found, position);
+        let mut spans = self.spans.write();
+        if spans.len() >= KEPT {
+            spans.clear();
+        }
+        spans.insert(id.clone(), found);
+        Ok(face)
     }
 
-    fn spans(&self, id: &UniqueId) -> Result<Arc<[Span]>, ProjectionError> {
-        if let Some(spans) = self.spans.read().get(id) {
-            return Ok(spans.clone());
-        }
-        let found: Arc<[Span]> = match id.kind() {
+    /// All that an id was ever called, the newest first.
+    fn found(&self, id: &UniqueId) -> Result<Vec<Span>, ProjectionError> {
+        Ok(match id.kind() {
             Some(IdKind::User) => {
                 self.read(id, ("user", &USERS), |row| Naming { path: row.path, name: row.name })?
             }
@@ -125,14 +138,7 @@ impl Faces {
                 name: Sealed(row.name.into_bytes()),
             })?,
             _ => Vec::new(),
-        }
-        .into();
-        let mut spans = self.spans.write();
-        if spans.len() >= KEPT {
-            spans.clear();
-        }
-        spans.insert(id.clone(), found.clone());
-        Ok(found)
+        })
     }
 
     /// What the versions of a row call an id.

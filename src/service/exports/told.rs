@@ -14,7 +14,8 @@ use crate::identity::id::UniqueId;
 use crate::ledger::frame::Header;
 use crate::ledger::{AccountId, Frame};
 use crate::projection::directory::{Directory, ERASED};
-use crate::projection::{ProjectionError, Reader, View, sealing};
+use crate::projection::sealing::Opener;
+use crate::projection::{ProjectionError, Reader, View};
 use crate::service::Service;
 use crate::service::activity::ActivityBook;
 use crate::service::audit::faces::{Face, Faces};
@@ -86,21 +87,6 @@ impl<'a> Teller<'a> {
         Ok(Teller { view, activity: service.activity(), account, faces })
     }
 
-    /// Opens what is sealed for an id of the account; what was erased reads so.
-    ///
-    /// # Errors
-    /// If it does not open, though it was not erased.
-    pub fn open(
-        &self,
-        id: &UniqueId,
-        field: &str,
-        sealed: &Sealed,
-    ) -> Result<String, ProjectionError> {
-        let subject = subject_of(id);
-        let text = sealing::unseal(self.view.keys(), self.account, &subject, field, sealed)?;
-        Ok(text.unwrap_or_else(|| ERASED.to_owned()))
-    }
-
     /// Opens the event of a stored frame.
     ///
     /// # Errors
@@ -109,10 +95,14 @@ impl<'a> Teller<'a> {
         let frame = Frame::read(position, bytes)?;
         let event = Event::decode(frame.body)?;
         let origin = &event.origin;
-        let open = |id: &UniqueId, field: &str, sealed: &Option<Sealed>| {
-            sealed.as_ref().map(|sealed| self.open(id, field, sealed)).transpose()
+        let opener = |id: &UniqueId| Opener::of(self.view.keys(), self.account, &subject_of(id));
+        let (of_actor, of_target) = (opener(&origin.actor)?, opener(&origin.target)?);
+        // What was erased reads so.
+        let open = |opener: &Opener, field: &str, sealed: &Option<Sealed>| {
+            let Some(sealed) = sealed else { return Ok::<_, ProjectionError>(None) };
+            Ok(Some(opener.open(field, sealed)?.unwrap_or_else(|| ERASED.to_owned())))
         };
-        let parameters = open(&origin.target, "parameters", &origin.parameters)?;
+        let parameters = open(&of_target, "parameters", &origin.parameters)?;
         let parameters =
             parameters.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
         let actor = match origin.actor.as_str() {
@@ -123,10 +113,10 @@ impl<'a> Teller<'a> {
             position,
             actor,
             target: self.faces.at(position, &origin.target)?,
-            session: open(&origin.actor, "session", &origin.session)?,
-            source_identity: open(&origin.actor, "source identity", &origin.source_identity)?,
-            address: open(&origin.actor, "address", &origin.address)?,
-            agent: open(&origin.actor, "agent", &origin.agent)?,
+            session: open(&of_actor, "session", &origin.session)?,
+            source_identity: open(&of_actor, "source identity", &origin.source_identity)?,
+            address: open(&of_actor, "address", &origin.address)?,
+            agent: open(&of_actor, "agent", &origin.agent)?,
             parameters,
             frame,
             event,

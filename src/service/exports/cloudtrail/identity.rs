@@ -1,5 +1,7 @@
 //! `userIdentity`: who did it, in the types that CloudTrail knows.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::super::noted::{Noted, Side};
@@ -15,34 +17,34 @@ pub const OPERATOR: &str = "domesday";
 /// A `userIdentity`.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Identity {
+pub struct Identity<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    principal_id: Option<String>,
+    principal_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    arn: Option<String>,
+    arn: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    account_id: Option<String>,
+    account_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    access_key_id: Option<String>,
+    access_key_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_name: Option<String>,
+    user_name: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    session_context: Option<SessionContext>,
+    session_context: Option<SessionContext<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    invoked_by: Option<String>,
+    invoked_by: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SessionContext {
-    session_issuer: Issuer,
+struct SessionContext<'a> {
+    session_issuer: Issuer<'a>,
     web_id_federation_data: Nothing,
     #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<Attributes>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    source_identity: Option<String>,
+    source_identity: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -50,17 +52,17 @@ struct Nothing {}
 
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Issuer {
+struct Issuer<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    principal_id: Option<String>,
+    principal_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    arn: Option<String>,
+    arn: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    account_id: Option<String>,
+    account_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_name: Option<String>,
+    user_name: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -71,9 +73,9 @@ struct Attributes {
 }
 
 /// Who did it, and whether by a session of the console.
-pub struct Who {
+pub struct Who<'a> {
     /// The identity.
-    pub identity: Identity,
+    pub identity: Identity<'a>,
     /// Whether its credential is a session of the console.
     pub console: bool,
 }
@@ -99,29 +101,32 @@ fn session(
 /// What is known of a principal, from an event or a receipt.
 struct Known<'a> {
     id: &'a UniqueId,
-    arn: Option<String>,
-    name: Option<String>,
+    arn: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
     session_name: Option<&'a str>,
     source_identity: Option<&'a str>,
     credential: Option<&'a UniqueId>,
 }
 
-fn identity(teller: &Teller<'_>, known: Known<'_>) -> Result<Who, ProjectionError> {
+fn identity<'a>(teller: &'a Teller<'_>, known: Known<'a>) -> Result<Who<'a>, ProjectionError> {
     let digits = teller.faces.digits();
     let stored = session(teller, known.credential)?;
     let console = stored.as_ref().is_some_and(|stored| stored.console);
-    let context = |issuer: Issuer| {
+    let identifier = || Some(Cow::Borrowed(known.id.as_str()));
+    let account = || Some(Cow::Borrowed(digits));
+    let source_identity = || known.source_identity.map(Cow::Borrowed);
+    let context = |issuer: Issuer<'a>| {
         stored.as_ref().map(|stored| SessionContext {
             session_issuer: issuer,
             web_id_federation_data: Nothing {},
             attributes: Some(attributes(stored)),
-            source_identity: known.source_identity.map(str::to_owned),
+            source_identity: source_identity(),
         })
     };
     let base = Identity {
-        principal_id: Some(known.id.to_string()),
-        account_id: Some(digits.to_owned()),
-        access_key_id: known.credential.map(UniqueId::to_string),
+        principal_id: identifier(),
+        account_id: account(),
+        access_key_id: known.credential.map(|key| Cow::Borrowed(key.as_str())),
         ..Identity::default()
     };
     let identity = match known.id.kind() {
@@ -130,29 +135,29 @@ fn identity(teller: &Teller<'_>, known: Known<'_>) -> Result<Who, ProjectionErro
             let name = known.name.unwrap_or_default();
             let issuer = Issuer {
                 kind: Some("Role"),
-                principal_id: Some(known.id.to_string()),
+                principal_id: identifier(),
                 arn: known.arn,
-                account_id: Some(digits.to_owned()),
+                account_id: account(),
                 user_name: Some(name.clone()),
             };
             Identity {
                 kind: "AssumedRole",
-                principal_id: Some(format!("{}:{session_name}", known.id)),
-                arn: Some(arn::assumed_role(digits, &name, session_name)),
+                principal_id: Some(format!("{}:{session_name}", known.id).into()),
+                arn: Some(arn::assumed_role(digits, &name, session_name).into()),
                 // The issuer is known even where the session's descriptor is gone.
                 session_context: Some(SessionContext {
                     session_issuer: issuer,
                     web_id_federation_data: Nothing {},
                     attributes: stored.as_ref().map(attributes),
-                    source_identity: known.source_identity.map(str::to_owned),
+                    source_identity: source_identity(),
                 }),
                 ..base
             }
         }
         None if *known.id == UniqueId::root() => Identity {
             kind: "Root",
-            principal_id: Some(digits.to_owned()),
-            arn: Some(arn::root(digits)),
+            principal_id: account(),
+            arn: Some(arn::root(digits).into()),
             session_context: context(Issuer::default()),
             ..base
         },
@@ -169,22 +174,22 @@ fn identity(teller: &Teller<'_>, known: Known<'_>) -> Result<Who, ProjectionErro
 }
 
 /// Whoever has the machine.
-fn operator(name: Option<&str>) -> Who {
+fn operator(name: Option<&str>) -> Who<'static> {
     let identity = Identity {
         kind: "AWSService",
-        principal_id: name.map(|name| format!("operator:{name}")),
-        invoked_by: Some(OPERATOR.to_owned()),
+        principal_id: name.map(|name| format!("operator:{name}").into()),
+        invoked_by: Some(Cow::Borrowed(OPERATOR)),
         ..Identity::default()
     };
     Who { identity, console: false }
 }
 
 /// Somebody of another account, of whom this one learns no more.
-fn foreign(id: Option<&UniqueId>, digits: &str) -> Who {
+fn foreign<'a>(id: Option<&'a UniqueId>, digits: &'a str) -> Who<'a> {
     let identity = Identity {
         kind: "AWSAccount",
-        principal_id: id.map(UniqueId::to_string),
-        account_id: Some(digits.to_owned()),
+        principal_id: id.map(|id| Cow::Borrowed(id.as_str())),
+        account_id: Some(Cow::Borrowed(digits)),
         ..Identity::default()
     };
     Who { identity, console: false }
@@ -194,7 +199,10 @@ fn foreign(id: Option<&UniqueId>, digits: &str) -> Who {
 ///
 /// # Errors
 /// Whatever keeps the activity book from being read.
-pub fn of_event(teller: &Teller<'_>, told: &Told<'_>) -> Result<Who, ProjectionError> {
+pub fn of_event<'a>(
+    teller: &'a Teller<'_>,
+    told: &'a Told<'_>,
+) -> Result<Who<'a>, ProjectionError> {
     let origin = &told.event.origin;
     if origin.actor.as_str() == "operator" {
         return Ok(operator(told.session.as_deref()));
@@ -206,8 +214,8 @@ pub fn of_event(teller: &Teller<'_>, told: &Told<'_>) -> Result<Who, ProjectionE
         teller,
         Known {
             id: &origin.actor,
-            arn: told.actor.as_ref().map(|face| face.arn.clone()),
-            name: told.actor.as_ref().map(|face| face.name.clone()),
+            arn: told.actor.as_ref().map(|face| Cow::Borrowed(face.arn.as_str())),
+            name: told.actor.as_ref().map(|face| Cow::Borrowed(face.name.as_str())),
             session_name: told.session.as_deref(),
             source_identity: told.source_identity.as_deref(),
             credential: origin.credential.as_ref(),
@@ -219,7 +227,10 @@ pub fn of_event(teller: &Teller<'_>, told: &Told<'_>) -> Result<Who, ProjectionE
 ///
 /// # Errors
 /// Whatever keeps the activity book from being read.
-pub fn of_receipt(teller: &Teller<'_>, noted: &Noted) -> Result<Who, ProjectionError> {
+pub fn of_receipt<'a>(
+    teller: &'a Teller<'_>,
+    noted: &'a Noted,
+) -> Result<Who<'a>, ProjectionError> {
     let (_, id) = &noted.receipt.principal;
     if noted.side == Side::Owner {
         return Ok(foreign(Some(id), &noted.caller_digits));
@@ -228,14 +239,14 @@ pub fn of_receipt(teller: &Teller<'_>, noted: &Noted) -> Result<Who, ProjectionE
         // A failed sign-in with a name that nobody has: CloudTrail hides what was typed, too.
         let identity = Identity {
             kind: "IAMUser",
-            account_id: Some(noted.caller_digits.clone()),
-            user_name: Some("HIDDEN_DUE_TO_SECURITY_REASONS".to_owned()),
+            account_id: Some(Cow::Borrowed(noted.caller_digits.as_str())),
+            user_name: Some(Cow::Borrowed("HIDDEN_DUE_TO_SECURITY_REASONS")),
             ..Identity::default()
         };
         return Ok(Who { identity, console: false });
     }
-    let arn = noted.actor_arn.clone();
-    let name = arn.as_deref().and_then(Arn::parse).map(|arn| arn.name().to_owned());
+    let arn = noted.actor_arn.as_deref();
+    let name = arn.and_then(Arn::parse).map(|arn| Cow::Owned(arn.name().to_owned()));
     // `AROA...:session`
     let session_name = noted.key("aws:userid").and_then(|id| Some(id.split_once(':')?.1));
     // What a sign-in began is not what it was made with.
@@ -247,7 +258,7 @@ pub fn of_receipt(teller: &Teller<'_>, noted: &Noted) -> Result<Who, ProjectionE
         teller,
         Known {
             id,
-            arn,
+            arn: arn.map(Cow::Borrowed),
             name,
             session_name,
             source_identity: noted.key("aws:SourceIdentity"),

@@ -11,6 +11,7 @@ use super::identity::{self, Identity, OPERATOR};
 use super::{REGION, response};
 use crate::base::crypto::content_hash;
 use crate::base::text::hex;
+use crate::base::time::Timestamp;
 use crate::identity::arn;
 use crate::identity::change::Change;
 use crate::projection::ProjectionError;
@@ -25,8 +26,8 @@ pub const VERSION: &str = "1.11";
 #[serde(rename_all = "camelCase")]
 pub struct Record<'a> {
     event_version: &'static str,
-    user_identity: Identity,
-    event_time: String,
+    user_identity: Identity<'a>,
+    event_time: Timestamp,
     event_source: &'a str,
     event_name: &'a str,
     aws_region: &'static str,
@@ -172,7 +173,7 @@ pub fn of_event<'a>(
     Ok(Record {
         event_version: VERSION,
         user_identity: who.identity,
-        event_time: header.happened_at.to_string(),
+        event_time: header.happened_at,
         event_source: source,
         event_name: name,
         aws_region: REGION,
@@ -353,7 +354,7 @@ pub fn of_receipt<'a>(
     Ok(Record {
         event_version: VERSION,
         user_identity: who.identity,
-        event_time: receipt.at.to_string(),
+        event_time: receipt.at,
         event_source: source(service),
         event_name: name,
         aws_region: REGION,

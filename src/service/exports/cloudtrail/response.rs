@@ -144,12 +144,16 @@ pub fn elements(teller: &Teller<'_>, told: &Told<'_>) -> Result<Option<Value>, P
     let asked = told.parameters.as_ref();
     let given = |name: &str| asked.and_then(|asked| asked.get(name));
     let text = |name: &str| given(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let at = date(told.header().happened_at);
-    let tags = given("Tags").filter(|tags| tags.as_array().is_some_and(|tags| !tags.is_empty()));
-    let tags = tags.map(|tags| told_as("Tags", tags));
-    let boundary = given("PermissionsBoundary")
-        .and_then(Value::as_str)
-        .map(|arn| json!({ "permissionsBoundaryType": "Policy", "permissionsBoundaryArn": arn }));
+    let at = || date(told.header().happened_at);
+    let tags = || {
+        let tags =
+            given("Tags").filter(|tags| tags.as_array().is_some_and(|tags| !tags.is_empty()));
+        tags.map(|tags| told_as("Tags", tags))
+    };
+    let boundary = || {
+        let arn = given("PermissionsBoundary").and_then(Value::as_str)?;
+        Some(json!({ "permissionsBoundaryType": "Policy", "permissionsBoundaryArn": arn }))
+    };
     let owner = |id: &UniqueId| -> Result<String, ProjectionError> {
         let face = teller.faces.at(told.position, id)?;
         Ok(face.map(|face| face.name.clone()).unwrap_or_default())
@@ -164,9 +168,9 @@ pub fn elements(teller: &Teller<'_>, told: &Told<'_>) -> Result<Option<Value>, P
                     "userName": name,
                     "userId": c.user.as_str(),
                     "arn": arn::iam(digits, "user", &c.path, &name),
-                    "createDate": at,
+                    "createDate": at(),
                 }));
-                user.with("permissionsBoundary", boundary).with("tags", tags).under("user")
+                user.with("permissionsBoundary", boundary()).with("tags", tags()).under("user")
             }
             ("CreateGroup", Change::GroupCreated(c)) => {
                 let name = text("GroupName");
@@ -175,7 +179,7 @@ pub fn elements(teller: &Teller<'_>, told: &Told<'_>) -> Result<Option<Value>, P
                     "groupName": name,
                     "groupId": c.group.as_str(),
                     "arn": arn::iam(digits, "group", &c.path, &name),
-                    "createDate": at,
+                    "createDate": at(),
                 } })
             }
             ("CreateRole", Change::RoleCreated(c)) => {
@@ -186,10 +190,10 @@ pub fn elements(teller: &Teller<'_>, told: &Told<'_>) -> Result<Option<Value>, P
                     "roleName": name,
                     "roleId": c.role.as_str(),
                     "arn": arn::iam(digits, "role", &c.path, &name),
-                    "createDate": at,
+                    "createDate": at(),
                     "assumeRolePolicyDocument": percent_encode(&trust),
                 }));
-                role.with("permissionsBoundary", boundary).with("tags", tags).under("role")
+                role.with("permissionsBoundary", boundary()).with("tags", tags()).under("role")
             }
             ("CreatePolicy", Change::PolicyCreated(c)) => {
                 let policy = Elements::of(json!({
@@ -201,16 +205,16 @@ pub fn elements(teller: &Teller<'_>, told: &Told<'_>) -> Result<Option<Value>, P
                     "attachmentCount": 0,
                     "permissionsBoundaryUsageCount": 0,
                     "isAttachable": true,
-                    "createDate": at,
-                    "updateDate": at,
+                    "createDate": at(),
+                    "updateDate": at(),
                 }));
-                policy.with("tags", tags).under("policy")
+                policy.with("tags", tags()).under("policy")
             }
             ("CreatePolicyVersion", Change::PolicyVersionCreated(c)) => {
                 json!({ "policyVersion": {
                     "versionId": format!("v{}", c.version),
                     "isDefaultVersion": c.default,
-                    "createDate": at,
+                    "createDate": at(),
                 } })
             }
             ("CreateAccessKey", Change::AccessKeyCreated(c)) => {
@@ -218,13 +222,13 @@ pub fn elements(teller: &Teller<'_>, told: &Told<'_>) -> Result<Option<Value>, P
                     "userName": owner(&c.owner)?,
                     "accessKeyId": c.key.as_str(),
                     "status": "Active",
-                    "createDate": at,
+                    "createDate": at(),
                 } })
             }
             ("CreateLoginProfile", Change::LoginProfileCreated(c)) => {
                 json!({ "loginProfile": {
                     "userName": owner(&c.user)?,
-                    "createDate": at,
+                    "createDate": at(),
                     "passwordResetRequired": c.reset_required,
                 } })
             }
@@ -234,17 +238,17 @@ pub fn elements(teller: &Teller<'_>, told: &Told<'_>) -> Result<Option<Value>, P
                     "instanceProfileName": c.name,
                     "instanceProfileId": c.profile.as_str(),
                     "arn": arn::iam(digits, "instance-profile", &c.path, &c.name),
-                    "createDate": at,
+                    "createDate": at(),
                     "roles": [],
                 }));
-                profile.with("tags", tags).under("instanceProfile")
+                profile.with("tags", tags()).under("instanceProfile")
             }
             ("CreateVirtualMFADevice", Change::MfaDeviceCreated(c)) => {
                 let name = text("VirtualMFADeviceName");
                 let device = Elements::of(json!({
                     "serialNumber": arn::iam(digits, "mfa", &c.path, &name),
                 }));
-                device.with("tags", tags).under("virtualMFADevice")
+                device.with("tags", tags()).under("virtualMFADevice")
             }
             ("CreateServiceSpecificCredential", Change::ServiceCredentialCreated(c)) => {
                 let expires = c.expires.map(|expires| Value::from(date(expires)));
@@ -253,7 +257,7 @@ pub fn elements(teller: &Teller<'_>, told: &Told<'_>) -> Result<Option<Value>, P
                     "userName": owner(&c.owner)?,
                     "serviceName": c.service,
                     "status": "Active",
-                    "createDate": at,
+                    "createDate": at(),
                 }));
                 credential.with("expirationDate", expires).under("serviceSpecificCredential")
             }
