@@ -5,6 +5,7 @@
 //! `${key}` and `${key, 'default'}` are replaced by the request's value for that key, and what is
 //! put in is literal: a `*` inside a user's name is not a wildcard. A key that is missing, or that
 //! has several values, makes the pattern match nothing; an entry of NotResource then excludes nothing.
+//! A default stands for a missing key, but where nobody said that it is missing, the match is open.
 //!
 //! Matching walks the pieces without allocating, and steps back to the last `*` only, so that its
 //! cost is at most pieces times characters.
@@ -90,14 +91,13 @@ impl Variable {
         }
     }
 
-    /// The text to put in, or whether the lack of it is open.
-    fn resolve<'v>(&'v self, context: &'v Context<'_>) -> Result<&'v str, bool> {
-        let Some(key) = &self.key else { return Err(false) };
-        match (context.look(key), &self.default) {
-            (Lookup::One(value), _) => Ok(value),
-            (Lookup::Many(_), _) => Err(false),
-            (Lookup::Missing { .. }, Some(default)) => Ok(default),
-            (Lookup::Missing { open }, None) => Err(open),
+    /// The text to put in, if there is one, and whether another request might put in another one.
+    fn resolve<'v>(&'v self, context: &'v Context<'_>) -> (Option<&'v str>, bool) {
+        let Some(key) = &self.key else { return (None, false) };
+        match context.look(key) {
+            Lookup::One(value) => (Some(value), false),
+            Lookup::Many(_) => (None, false),
+            Lookup::Missing { open } => (self.default.as_deref(), open),
         }
     }
 }
@@ -262,13 +262,15 @@ fn split(text: &str, syntax: Syntax) -> Vec<Piece> {
 fn walk(pieces: &[Piece], text: &str, context: &Context<'_>, ignore_case: bool) -> Truth {
     let (mut pieces, mut text) = (pieces, text);
     let mut last_run: Option<(&[Piece], &str)> = None;
+    // Whether a variable was reached that another request might give another value.
+    let mut open = false;
     loop {
         let rest = match pieces.split_first() {
-            None if text.is_empty() => return Truth::YES,
+            None if text.is_empty() => return Truth { holds: true, open },
             None => None,
-            Some((Piece::Run, [])) => return Truth::YES,
+            Some((Piece::Run, [])) => return Truth { holds: true, open },
             Some((Piece::Run, [Piece::Text(end)])) if !ignore_case => {
-                return text.ends_with(&**end).into();
+                return Truth { holds: text.ends_with(&**end), open };
             }
             Some((Piece::Run, after)) => {
                 last_run = Some((after, text));
@@ -279,10 +281,12 @@ fn walk(pieces: &[Piece], text: &str, context: &Context<'_>, ignore_case: bool) 
             Some((Piece::Text(literal), after)) => {
                 strip(text, literal, ignore_case).map(|rest| (after, rest))
             }
-            Some((Piece::Variable(variable), after)) => match variable.resolve(context) {
-                Ok(value) => strip(text, value, ignore_case).map(|rest| (after, rest)),
-                Err(open) => return Truth { holds: false, open },
-            },
+            Some((Piece::Variable(variable), after)) => {
+                let (value, may_differ) = variable.resolve(context);
+                let Some(value) = value else { return Truth { holds: false, open: may_differ } };
+                open |= may_differ;
+                strip(text, value, ignore_case).map(|rest| (after, rest))
+            }
         };
         match (rest, last_run) {
             (Some((after, rest)), _) => (pieces, text) = (after, rest),
@@ -291,9 +295,9 @@ fn walk(pieces: &[Piece], text: &str, context: &Context<'_>, ignore_case: bool) 
                     last_run = Some((after, from));
                     (pieces, text) = (after, from);
                 }
-                None => return Truth::NO,
+                None => return Truth { holds: false, open },
             },
-            (None, None) => return Truth::NO,
+            (None, None) => return Truth { holds: false, open },
         }
     }
 }
@@ -400,6 +404,15 @@ mod tests {
         let glob = Glob::compile("a/${aws:username}", syntax);
         assert_eq!(glob.matches("a/x", &Context::new()), Truth { holds: false, open: true });
         assert_eq!(glob.matches("b/x", &Context::new()), Truth::NO);
+        // A default says nothing of the requests that carry a value.
+        let with_default = Glob::compile("a/${aws:username, 'x'}/*", syntax);
+        let open = |holds| Truth { holds, open: true };
+        assert_eq!(with_default.matches("a/x/1", &Context::new()), open(true));
+        assert_eq!(with_default.matches("a/y/1", &Context::new()), open(false));
+        assert_eq!(with_default.matches("b/x/1", &Context::new()), Truth::NO);
+        let mut known = Context::new();
+        known.set("aws:username", "y");
+        assert_eq!(with_default.matches("a/y/1", &known), Truth::YES);
         assert_eq!(glob.keys().map(|key| &*key.name).collect::<Vec<_>>(), ["aws:username"]);
     }
 }
