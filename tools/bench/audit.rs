@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::export::export_of;
 use crate::figures::{Figure, Figures, Goal, Unit, middle};
 use crate::people::Company;
 use crate::{Extent, Outcome, ROUNDS};
@@ -23,6 +24,7 @@ use domesday::projection::view::ReadTables;
 use domesday::service::audit::log::{self, Filter, Order};
 use domesday::service::audit::replay;
 use domesday::service::caller::{Caller, Identity, Source};
+use domesday::service::exports::Kind;
 use domesday::service::fault::Fault;
 use domesday::service::moment::Moment;
 use domesday::service::operation::Api;
@@ -74,6 +76,7 @@ pub fn measure(
         for length in [longest / 10, longest] {
             account.grow(length)?;
             account.pages(length, figures)?;
+            account.exports(length, figures)?;
         }
     }
     if receipts {
@@ -197,6 +200,23 @@ impl Account {
         for (what, filter) in filters {
             self.page(&format!("{what}; {length} events"), &filter, figures)?;
         }
+        Ok(())
+    }
+
+    fn exports(&self, length: u64, figures: &mut Figures) -> Outcome<()> {
+        let mut caller = self.service.operator("bench", self.id)?;
+        caller.digits = self.digits.clone();
+        let mut rates = Vec::new();
+        for _ in 0..ROUNDS {
+            rates.push(export_of(&self.service, &caller, Kind::CloudTrail, None)?.0);
+        }
+        figures.add(Figure {
+            what: format!("export of CloudTrail; {length} events"),
+            ours: rates,
+            floor: Vec::new(),
+            unit: Unit::PerSecond,
+            goal: Goal::AtLeast(200_000.0),
+        });
         Ok(())
     }
 

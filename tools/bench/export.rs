@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 use crate::figures::{Figure, Figures, Goal, Unit};
 use crate::people::{Company, create_users};
 use crate::{Extent, Outcome, ROUNDS};
+use domesday::service::Service;
+use domesday::service::caller::Caller;
 use domesday::service::exports::sink::Sink;
 use domesday::service::exports::{Ask, Kind, run};
 use domesday::service::fault::Fault;
@@ -80,13 +82,23 @@ pub fn measure(extent: &Extent, figures: &mut Figures) -> Outcome<()> {
 fn export(company: &Company, kind: Kind, newest: Option<usize>) -> Outcome<(f64, f64)> {
     let admin = company.admin(0)?;
     let caller = admin.call(&company.service, "GetUser", "user-0")?.caller;
-    let head = company.service.ledger().head().position;
+    export_of(&company.service, &caller, kind, newest)
+}
+
+/// The same of any account, for any caller.
+pub fn export_of(
+    service: &Arc<Service>,
+    caller: &Caller,
+    kind: Kind,
+    newest: Option<usize>,
+) -> Outcome<(f64, f64)> {
+    let head = service.ledger().head().position;
     let from = newest.map(|count| Moment { time: None, position: Some(head - count as u64) });
     let ask = Ask { kind, from, to: None, receipts: false };
     std::fs::write("/proc/self/clear_refs", "5")?;
     let mut sink = Nowhere::default();
     let began = Instant::now();
-    let manifest = run(&company.service, &caller, &ask, None, &mut sink)?;
+    let manifest = run(service, caller, &ask, None, &mut sink)?;
     let taken = began.elapsed().as_secs_f64();
     if sink.bytes == 0 {
         return Err("nothing was exported".into());
