@@ -350,7 +350,13 @@ impl Asked<'_> {
         let mut facts = Facts::new(self.service, account)?;
         let (found, mut sorted) = trail::gather(self.service, paths, digits, &mut facts)?;
         let first = sorted.first()?.ok_or_else(|| {
-            Fault::validation(format!("The trail has no change of the account {digits}."))
+            let trail::Found { reads, failed, other_accounts, .. } = found;
+            Fault::validation(format!(
+                "The trail has no change of the account {digits} that could be replayed: {reads} of its records read, \
+                 signed in or began sessions, {failed} failed, and {other_accounts} are of other accounts. Uses and \
+                 sign-ins alone do not tell who there is: give the records of changes with them, or begin with a \
+                 snapshot (`domesday import authorization-details`)."
+            ))
         })?;
         let known = self.begin(account, digits, None, first)?;
         self.replayed(&known, found, sorted, facts)
