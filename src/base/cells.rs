@@ -18,8 +18,12 @@ pub fn text(value: &Value) -> String {
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     };
-    plain
-        .chars()
+    shown(&plain)
+}
+
+/// A text with its control characters as escapes, so that no terminal obeys them.
+pub fn shown(text: &str) -> String {
+    text.chars()
         .map(|character| {
             if character.is_control() {
                 character.escape_default().to_string()

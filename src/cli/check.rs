@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::options::{CheckOptions, Output};
 use super::{Failure, files, print};
+use crate::base::cells::shown;
 use crate::base::text::hex;
 use crate::identity::Event;
 use crate::ledger::checkpoint::{CheckpointError, PROOF_MARK, ProofFile, SignedCheckpoint};
@@ -164,10 +165,11 @@ fn of_evidence(text: &str, key: &VerifierKey, event: Option<&Path>) -> Result<Fo
     Ok(Found { json: evidence_json(key, &proven), lines: evidence_lines(key, &proven) })
 }
 
-/// How the question would be asked again, of the same events.
+/// How the question would be asked again, of the same events. Whoever asked it wrote the parameters.
 fn question(proven: &Proven) -> String {
     let parameters = proven.parameters.iter().map(|(name, value)| format!("{name}={value}"));
-    std::iter::once(proven.question.clone()).chain(parameters).collect::<Vec<_>>().join(" ")
+    let words = std::iter::once(proven.question.clone()).chain(parameters);
+    shown(&words.collect::<Vec<_>>().join(" "))
 }
 
 fn evidence_json(key: &VerifierKey, proven: &Proven) -> Value {

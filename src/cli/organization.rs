@@ -4,17 +4,15 @@
 //! "rcp": ...}`, where a policy is a document, `{"file": "p.json"}` beside that file, or
 //! `{"name": ..., "policy": ...}` around one. What is shown can be set again.
 
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::door::Door;
 use super::options::{OrganizationCommand, Output};
-use super::print;
+use super::{Failure, files, print};
 
 /// The largest file that is read, in bytes: 70 documents of 5,120 characters, and white space.
 const LIMIT: u64 = 4 << 20;
@@ -46,7 +44,7 @@ pub fn run(door: &Door, output: Output, command: &OrganizationCommand) -> Result
     match command {
         OrganizationCommand::Set { file } => {
             let path = Path::new(file);
-            let text = read(path)?;
+            let text = files::read(path, LIMIT)?;
             let levels: Levels = serde_json::from_str(&text)
                 .map_err(|error| Failure::new(format!("{file}: {error}")))?;
             let body = json!({
@@ -80,7 +78,7 @@ fn documents(
             } else if let Ok(InFile { file }) = serde_json::from_str(policy.get()) {
                 let path = beside.parent().unwrap_or(Path::new("")).join(&file);
                 let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-                (stem.unwrap_or(file), read(&path)?)
+                (stem.unwrap_or(file), files::read(&path, LIMIT)?)
             } else {
                 (format!("{kind}-{}-{}", level + 1, number + 1), policy.get().to_owned())
             };
@@ -90,12 +88,4 @@ fn documents(
         policies.iter().enumerate().map(|(number, policy)| one(level, number, policy)).collect()
     };
     levels.iter().enumerate().map(level).collect()
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
-    if fs::metadata(path).map_err(failed)?.len() > LIMIT {
-        return Err(Failure::new(format!("{}: larger than {LIMIT} bytes", path.display())));
-    }
-    fs::read_to_string(path).map_err(failed)
 }

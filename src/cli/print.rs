@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Failure;
 use super::options::Output;
 pub use crate::base::cells::cell;
-use crate::base::cells::{csv_line, pretty, text};
+use crate::base::cells::{csv_line, pretty, shown, text};
 use crate::base::text::csv_cell;
 
 /// Prints text and a line end. A reader that has gone (`domesday log | head -1`) has read all it wanted.
@@ -96,7 +96,7 @@ fn flatten(path: &str, value: &Value, fields: &mut Vec<(String, String)>) {
                 flatten(&path, field, fields);
             }
         }
-        other => fields.push((path.to_owned(), text(other))),
+        other => fields.push((shown(path), text(other))),
     }
 }
 
@@ -118,13 +118,13 @@ mod tests {
     #[test]
     fn objects_are_flat_and_documents_whole() {
         let value = serde_json::json!({
-            "a": { "b": 1, "c": null }, "d": [1, 2], "trust": { "Statement": [] },
+            "a": { "b": 1, "c\n": null }, "d": [1, 2], "trust": { "Statement": [] },
         });
         let mut fields = Vec::new();
         flatten("", &value, &mut fields);
         let fields: Vec<(&str, &str)> =
             fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let document = r#"{"Statement":[]}"#;
-        assert_eq!(fields, [("a.b", "1"), ("a.c", ""), ("d", "1, 2"), ("trust", document)]);
+        assert_eq!(fields, [("a.b", "1"), ("a.c\\n", ""), ("d", "1, 2"), ("trust", document)]);
     }
 }

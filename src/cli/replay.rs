@@ -1,12 +1,17 @@
 //! `replay` and `what-if`: recorded decisions, decided again.
 
+use std::path::Path;
+
 use clap::Args;
 use serde_json::Value;
 
 use super::door::{Door, moment};
 use super::log::given;
 use super::options::{AtMoment, Output, RangeOptions};
-use super::{Failure, print};
+use super::{Failure, files, print};
+
+/// Bytes of a policy at most: far more than any quota allows.
+const LARGEST: u64 = 1 << 20;
 
 /// `replay`
 #[derive(Args, Debug, Default)]
@@ -113,12 +118,12 @@ pub fn what_if(door: &Door, output: Output, options: &WhatIfOptions) -> Result<u
     if let Some(policy) = &options.attach {
         let policy = match policy.starts_with("arn:") {
             true => policy.clone(),
-            false => read(policy)?,
+            false => files::read(Path::new(policy), LARGEST)?,
         };
         parameters.push(("attach".to_owned(), policy));
     }
     if let Some(file) = &options.version {
-        parameters.push(("version".to_owned(), read(file)?));
+        parameters.push(("version".to_owned(), files::read(Path::new(file), LARGEST)?));
     }
     if let Some(over) = &options.over {
         parameters.push(("over".to_owned(), moment(over)?.to_string()));
@@ -147,10 +152,6 @@ pub fn what_if(door: &Door, output: Output, options: &WhatIfOptions) -> Result<u
     }
     tell_of_more(&answer);
     Ok(u8::from(count("would_deny") + count("would_allow") > 0))
-}
-
-fn read(file: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(file).map_err(|error| Failure::new(format!("{file}: {error}")))
 }
 
 fn list(answer: &Value, name: &str) -> Vec<Value> {

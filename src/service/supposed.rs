@@ -184,6 +184,10 @@ impl Supposed {
         context: &mut Context<'static>,
         tags: bool,
     ) -> Exploration<'a> {
+        // "Roles may not be assumed by root accounts", whomever they trust.
+        let nobody = Policies { resource: None, resource_must_allow: true, ..*policies };
+        let is_refused = self.kind == Kind::Root && needs_trust(action);
+        let policies = if is_refused { &nobody } else { policies };
         let ask = |context: &Context<'_>| {
             let request = Request::new(self.principal(), action, resource, context);
             explore_certain(&request, policies).unwrap_or_else(|| explore(&request, policies))
@@ -368,18 +372,24 @@ pub fn trust_policy(
     }
 }
 
-/// The trust policy that has a say in an action: a role of this account must trust whoever assumes it; of
-/// others nothing is told here.
+/// The trust policy that has a say in an action: a role of this account must trust whoever assumes it, and one that
+/// is not there trusts nobody; of others nothing is told here.
 pub fn trust_on(
     documents: &Documents,
     directory: Directory<'_>,
     action: &str,
     resource: &str,
 ) -> Result<Option<PolicySet>, Fault> {
-    match needs_trust(action) {
-        false => Ok(None),
-        true => Ok(trust_of(resource, trust_policy(documents, directory, resource)?)),
+    if !needs_trust(action) {
+        return Ok(None);
     }
+    if let Some(policy) = trust_policy(documents, directory, resource)? {
+        return Ok(trust_of(resource, Some(policy)));
+    }
+    let role = Arn::parse(resource).filter(|arn| arn.service == "iam" && arn.kind() == "role");
+    let one = role.filter(|arn| !arn.resource.contains(['*', '?']));
+    let is_own = one.is_some_and(|arn| directory.digits().is_ok_and(|own| own == arn.account));
+    Ok(is_own.then(|| PolicySet::new([])))
 }
 
 #[cfg(test)]

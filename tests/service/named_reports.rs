@@ -345,6 +345,17 @@ fn the_dormant_are_found_and_when_they_were_disabled() {
     let few = report(&world, "dormant", &[("days", "31")], None);
     assert_eq!(rows(&few, "user", "user/ann")[0]["state"], "dormant");
     assert_eq!(rows(&few, "user", "user/ann")[0]["idle_days"], 31);
+    assert_eq!(rows(&few, "user", "user/ann")[0]["unused"].as_array().unwrap().len(), 1);
+    // Whoever uses one key daily may have another one that nobody uses.
+    let second = world.ok(&world.admin, "CreateAccessKey", &[("UserName", "ann")]);
+    let second = second["AccessKey"]["AccessKeyId"].as_str().unwrap().to_owned();
+    world.clock.advance(45 * 86_400);
+    let _ = world.ask(&ann, "GetUser", &[], None);
+    settle(&world);
+    let made = report(&world, "dormant", &[], None);
+    let stale = rows(&made, "user", "user/ann").into_iter().next().unwrap();
+    assert_eq!(stale["unused"], serde_json::json!([second]), "{made}");
+    assert_eq!(stale["idle_days"], 45);
     // Three days ago, ben was dormant.
     let then = report(&world, "dormant", &[], Some("2026-02-28"));
     assert_eq!(rows(&then, "user", "user/ben")[0]["state"], "dormant");

@@ -176,6 +176,45 @@ impl Act {
         self.makes().is_none() && self.renames().is_none() && self.rank() < 3
     }
 
+    /// What it gives a value, or takes one from: of two acts of one second that give the same thing different values, it
+    /// is not told which of them stands.
+    pub fn sets(&self) -> Vec<String> {
+        let name = self.record.name.as_str();
+        let of = |parameter: &str| self.text(parameter).unwrap_or_default();
+        let owner = self.names().first().map(|(kind, name)| format!("{kind:?} {name}"));
+        let owner = owner.unwrap_or_default();
+        match name {
+            "PutUserPolicy" | "PutGroupPolicy" | "PutRolePolicy" => {
+                vec![format!("policy {} of {owner}", of("PolicyName"))]
+            }
+            "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary" => {
+                vec![format!("boundary of {owner}")]
+            }
+            "UpdateAssumeRolePolicy" => vec![format!("trust of {owner}")],
+            "SetDefaultPolicyVersion" => vec![format!("version of {}", of("PolicyArn"))],
+            "UpdateAccessKey" => vec![format!("status of {}", of("AccessKeyId"))],
+            "TagUser" | "UntagUser" | "TagRole" | "UntagRole" | "TagPolicy" | "UntagPolicy" => {
+                self.tag_keys().into_iter().map(|key| format!("tag {key} of {owner}")).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn tag_keys(&self) -> Vec<String> {
+        let asked = self.record.asked.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let asked: Value = asked.unwrap_or_default();
+        let list =
+            |name: &str| asked.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        let keys = list("tags").into_iter().filter_map(|tag| Some(tag.get("key")?.clone()));
+        let keys = keys.chain(list("tagKeys"));
+        keys.filter_map(|key| key.as_str().map(str::to_lowercase)).collect()
+    }
+
+    /// Whether it asks for the same as another one.
+    pub fn asks_for_the_same_as(&self, other: &Act) -> bool {
+        self.record.name == other.record.name && self.form == other.form
+    }
+
     /// Whether what it made is there already, by its id: it was in what the account begins with.
     pub fn is_there(&self, reader: &dyn Reader, account: AccountId) -> Result<bool, Fault> {
         use crate::projection::tables::{GROUPS, INSTANCE_PROFILES, POLICIES, ROLES, USERS};
@@ -348,8 +387,8 @@ impl Act {
         })
     }
 
-    /// In which order acts of one second are tried: what is made comes before what is done with it, and what goes
-    /// comes last.
+    /// In which order acts of one second are tried: what is made comes before what is done with it, what gets another
+    /// name after what is done to it by the one that it has, and what goes comes last.
     pub fn rank(&self) -> u8 {
         let name = self.record.name.as_str();
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
@@ -364,7 +403,8 @@ impl Act {
             | "DeletePolicy"
             | "DeleteInstanceProfile"
             | "DeleteVirtualMFADevice"
-            | "DeleteServiceLinkedRole" => 4,
+            | "DeleteServiceLinkedRole" => 5,
+            _ if self.renames().is_some() => 4,
             _ if starts(&["Create", "Upload"]) => 0,
             _ if starts(&["Detach", "Remove", "Untag", "Deactivate", "Delete"]) => 3,
             _ if starts(&["Update", "Set", "Change", "Reset", "Resync"]) => 2,

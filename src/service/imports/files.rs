@@ -89,7 +89,11 @@ impl<R: BufRead> Records<R> {
                 (Shape::Tail, b'}') => self.shape = Shape::Plain,
                 (Shape::Tail, b'"') => {
                     // Another member of the object around the list: a name, a colon, a value.
-                    self.string(&mut Vec::new())?;
+                    let mut name = Vec::new();
+                    self.string(&mut name)?;
+                    if is_list(&name) {
+                        return Err(self.bad("an object has one list of records", true));
+                    }
                     self.value_after_colon()?;
                 }
                 (Shape::Plain, b'{') => {
@@ -178,7 +182,7 @@ impl<R: BufRead> Records<R> {
         let mut name = Vec::new();
         self.string(&mut name)?;
         record.extend_from_slice(&name);
-        if name != b"Records\"" && name != b"Events\"" {
+        if !is_list(&name) {
             return Ok(false);
         }
         for expected in [b':', b'['] {
@@ -310,6 +314,11 @@ impl<R: BufRead> Records<R> {
     }
 }
 
+/// Whether a member of this name, with its closing quote, is a list of records.
+fn is_list(name: &[u8]) -> bool {
+    name == b"Records\"" || name == b"Events\""
+}
+
 /// Opens a plain file: opening a pipe would wait for whoever writes to it.
 ///
 /// # Errors
@@ -335,6 +344,9 @@ pub fn open(path: &Path) -> std::io::Result<Input> {
     (&mut file).take(2).read_to_end(&mut magic)?;
     file.seek(SeekFrom::Start(0))?;
     if magic != [0x1f, 0x8b] {
+        if magic.is_empty() && path.extension().is_some_and(|ending| ending == "gz") {
+            return Err(std::io::Error::other("it is empty: it was cut short"));
+        }
         return Ok(Box::new(BufReader::with_capacity(BUFFER, file)));
     }
     let packed = file.metadata()?.len();

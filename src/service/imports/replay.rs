@@ -8,7 +8,7 @@
 //! one still has, what is added to that name waits with it: it is meant for the new one. The same records give the
 //! same ledger, whatever files they came in.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -38,8 +38,12 @@ const ROUNDS: usize = 8;
 
 /// Why a record that has another one's id is doubtful.
 pub const CONTRADICTED: &str = "another record with this id says something else, and was taken";
-/// Why a record is doubtful whose name passed on.
-pub const AMBIGUOUS: &str = "its name passed to another in this second: it may mean either";
+/// Why a record is doubtful whose place among others of its second makes a difference and is not told.
+pub const AMBIGUOUS: &str = "what came first in its second is not told: a name passed to another one, or two records give \
+                             the same thing different values";
+/// Why a record is doubtful that came too late.
+pub const LATE: &str = "later records had been replayed when it came: it is kept as an event, but what it did is in no state; \
+                        begin anew with all records";
 /// Missing records that are listed; all are counted.
 pub const LISTED: usize = 1_000;
 /// The field under which it is sealed what is missing.
@@ -256,6 +260,7 @@ impl Batch<'_, '_> {
             return Ok(Some(act));
         }
         self.tally.late += 1;
+        self.tally.doubt(&act.record, LATE);
         self.perform(&act, |_, tx| {
             let (record, at) = (act.record.id.clone(), act.record.at);
             tx.record(LateEvidence { record, at })?;
@@ -292,9 +297,25 @@ impl Batch<'_, '_> {
         Ok(said != content(view.keys(), account, record)?)
     }
 
+    /// Finds the acts whose place among others of their own time makes a difference and is not told.
+    fn find_ambiguous(&mut self, acts: &[Act]) {
+        self.find_passed_on(acts);
+        let mut set: HashMap<(Timestamp, String), Vec<&Act>> = HashMap::new();
+        for act in acts {
+            for what in act.sets() {
+                set.entry((act.record.at, what)).or_default().push(act);
+            }
+        }
+        for rivals in set.into_values() {
+            let differs = |act: &&Act| rivals.iter().any(|other| !act.asks_for_the_same_as(other));
+            let doubtful = rivals.iter().copied().filter(differs);
+            self.ambiguous.extend(doubtful.map(|act| act.record.id.clone()));
+        }
+    }
+
     /// Finds the acts of a second whose name passed from one to another by a renaming at their own time. Who is deleted
     /// has nothing any more, so that what is added to the name of one is its successor's; who is renamed keeps all.
-    fn find_ambiguous(&mut self, acts: &[Act]) {
+    fn find_passed_on(&mut self, acts: &[Act]) {
         let freed = acts.iter().filter_map(|act| Some((act.renames()?.0, act.record.at)));
         let freed: Vec<(Name, Timestamp)> = freed.collect();
         let taken = acts.iter().filter_map(|act| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::replay::{AMBIGUOUS, CONTRADICTED, LISTED, MISSING_FIELD};
+use super::replay::{AMBIGUOUS, CONTRADICTED, LATE, LISTED, MISSING_FIELD};
 use crate::base::time::Timestamp;
 use crate::identity::Event;
 use crate::identity::change::Change;
@@ -59,7 +59,10 @@ pub fn status(
                         list.push(told((position, c.at, &c.record), &event, "missing", &what));
                     }
                 }
-                Change::LateEvidence(_) => late += 1,
+                Change::LateEvidence(c) => {
+                    late += 1;
+                    doubt(c.at, &c.record, LATE);
+                }
                 Change::EvidenceContradicted(c) => {
                     contradictory += 1;
                     doubt(c.at, &c.record, CONTRADICTED);

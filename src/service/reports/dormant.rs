@@ -1,12 +1,14 @@
-//! Users whose credentials were not used for some time; and of those who have none any more, how long they had
-//! not been used when they were taken away.
+//! Users who have a credential that was not used for some time, whatever they do with their others: CIS asks of each
+//! password and each access key. And of those who have none any more, how long they had not been used when they were
+//! taken away.
 //!
-//! A user whose credentials were never used is idle since it was created.
+//! A credential that was never used is idle since it was made.
 
 use serde_json::json;
 
 use super::named::{Act, DAY, Scene, Table};
 use super::people::{self, UNKNOWN, or_unknown};
+use crate::base::time::Timestamp;
 use crate::identity::Event;
 use crate::identity::change::Change;
 use crate::identity::id::UniqueId;
@@ -23,6 +25,7 @@ const COLUMNS: &[&str] = &[
     "idle_days",
     "password",
     "active_keys",
+    "unused",
     "disabled",
     "disabled_by",
     "event",
@@ -43,7 +46,6 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             continue;
         }
         let used = person.last_used(scene, &last_used);
-        let since = used.unwrap_or(person.created);
         // Of who has no credentials left, up to when they were taken away.
         let act = match person.has_credentials() {
             true => None,
@@ -62,6 +64,7 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
                     "idle_days": UNKNOWN,
                     "password": or_unknown(person.signs_in),
                     "active_keys": UNKNOWN,
+                    "unused": UNKNOWN,
                     "disabled": null,
                     "disabled_by": null,
                     "event": null,
@@ -71,10 +74,16 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             continue;
         }
         let until = act.as_ref().map_or(scene.at, |act| act.at);
-        let idle = until.seconds().saturating_sub(since.seconds()) / DAY;
-        if idle < limit {
-            continue;
-        }
+        let days = |since: Timestamp| until.seconds().saturating_sub(since.seconds()) / DAY;
+        let credentials = person.credentials(scene, &last_used).into_iter();
+        let credentials =
+            credentials.map(|one| (days(one.last_used.unwrap_or(one.since)), one.what));
+        let unused: Vec<(u64, String)> = credentials.filter(|(idle, _)| *idle >= limit).collect();
+        let longest = unused.iter().map(|(idle, _)| *idle).max();
+        // Of credentials that are gone nobody knows which was used when.
+        let gone = || Some(days(used.unwrap_or(person.created))).filter(|idle| *idle >= limit);
+        let Some(idle) = longest.or_else(|| act.as_ref().and_then(|_| gone())) else { continue };
+        let unused: Vec<String> = unused.into_iter().map(|(_, what)| what).collect();
         match act {
             None => dormant += 1,
             Some(_) => disabled += 1,
@@ -87,6 +96,7 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
             "idle_days": idle,
             "password": or_unknown(person.signs_in),
             "active_keys": person.keys.iter().filter(|key| key.active).count(),
+            "unused": unused,
             "disabled": act.as_ref().map(|act| act.at.to_string()),
             "disabled_by": act.as_ref().map(|act| act.by.clone()),
             "event": act.as_ref().map(|act| act.event),

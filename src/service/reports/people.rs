@@ -79,12 +79,38 @@ impl Person {
         }
     }
 
+    /// What of it opens something, the password first: what it is, since when it has it, and when it was last used.
+    pub fn credentials(&self, scene: &Scene<'_>, used: &Used) -> Vec<Credential> {
+        let last_used = |id: &UniqueId| used.get(id).map(|used| used.at);
+        let password = (self.signs_in == Some(true)).then(|| Credential {
+            what: "password".to_owned(),
+            since: self.password.unwrap_or(self.created),
+            last_used: last_used(&principal_key(scene.account, &self.id)),
+        });
+        let keys = self.keys.iter().filter(|key| key.active).map(|key| Credential {
+            what: key.id.to_string(),
+            since: key.created,
+            last_used: last_used(&key.id),
+        });
+        password.into_iter().chain(keys).collect()
+    }
+
     /// When its password or one of its keys was last used.
     pub fn last_used(&self, scene: &Scene<'_>, used: &Used) -> Option<Timestamp> {
         let password = principal_key(scene.account, &self.id);
         let ids = self.keys.iter().map(|key| &key.id).chain([&password]);
         ids.filter_map(|id| used.get(id)).map(|used| used.at).max()
     }
+}
+
+/// A password, or an active access key.
+pub struct Credential {
+    /// `password`, or the id of the key.
+    pub what: String,
+    /// Since when somebody has it.
+    pub since: Timestamp,
+    /// When it was last used, if ever.
+    pub last_used: Option<Timestamp>,
 }
 
 /// When what was last used.

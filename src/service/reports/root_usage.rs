@@ -59,7 +59,9 @@ fn changes(scene: &Scene<'_>) -> Result<Vec<Value>, Fault> {
         let bytes = scene.view.ledger().event(position)?;
         let frame = Frame::read(position, &bytes)?;
         let event = Event::decode(frame.body).map_err(ProjectionError::from)?;
-        if frame.header.actor.as_str() == root.as_str() {
+        // The root users of other accounts have the same id.
+        let is_own = event.origin.actor_account.is_none();
+        if is_own && frame.header.actor.as_str() == root.as_str() {
             rows.push(json!({
                 "at": frame.header.happened_at.to_string(),
                 "what": "change",

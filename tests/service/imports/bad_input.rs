@@ -60,6 +60,10 @@ fn a_bad_file_brings_nothing_in_and_says_where_it_is_bad() {
         let message = refused(&import, &import.file("foreign.json", content));
         assert!(message.contains(word), "{content}: {message}");
     }
+    let twice = r#"{"Records":[],"more":1,"Records":[]}"#;
+    let message = refused(&import, &import.file("twice.json", twice));
+    assert!(message.contains("one list of records"), "{message}");
+    assert!(refused(&import, &import.file("empty.json.gz", "")).contains("cut short"));
     let mut future = records(1);
     future[0]["eventTime"] = "2999-01-01T00:00:00Z".into();
     let message = refused(&import, &import.file("future.json", json!(future).to_string()));

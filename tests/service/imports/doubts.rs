@@ -292,3 +292,55 @@ fn a_range_of_before_the_account_is_known_is_unknown_and_one_that_begins_there_s
     let answer = import.question(DIGITS, "events", &[("from", &from)], None).unwrap();
     assert_eq!(answer["known_since"], Value::Null);
 }
+
+#[test]
+fn what_two_records_of_one_second_set_differently_is_in_doubt() {
+    let put = |id: &str, time: &str, effect: &str| {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}","Action":"s3:Get*","Resource":"*"}}]}}"#
+        );
+        let asked = json!({ "userName": "ann", "policyName": "p", "policyDocument": text });
+        record(id, time, "PutUserPolicy", asked, Value::Null)
+    };
+    let tag = |id: &str, key: &str| {
+        let asked = json!({ "userName": "ann", "tags": [{ "key": key, "value": id }] });
+        record(id, LATER, "TagUser", asked, Value::Null)
+    };
+    let untag = |id: &str, key: &str| {
+        let asked = json!({ "userName": "ann", "tagKeys": [key] });
+        record(id, LATER, "UntagUser", asked, Value::Null)
+    };
+    let both = |one: Value, other: Value| {
+        let report = empty(&Import::new(50), &[ann(), one, other]);
+        assert_eq!(report["missing"], 0, "{report:#}");
+        doubtful(&report).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(both(put("b", LATER, "Allow"), put("c", LATER, "Deny")), ["b", "c"]);
+    assert_eq!(both(tag("b", "team"), tag("c", "Team")), ["b", "c"]);
+    assert_eq!(both(tag("b", "team"), untag("c", "team")), ["b", "c"]);
+    let none: [&str; 0] = [];
+    assert_eq!(both(put("b", LATER, "Allow"), put("c", LATER, "Allow")), none);
+    assert_eq!(both(put("b", LATER, "Allow"), put("c", "2026-05-01T10:00:01Z", "Deny")), none);
+    assert_eq!(both(tag("b", "team"), tag("c", "cost")), none);
+}
+
+#[test]
+fn what_is_done_by_a_name_comes_before_it_is_given_up() {
+    let group = json!({ "groupName": "admins" });
+    let made_group =
+        json!({ "group": { "groupId": "AGPAADMINS00000000001", "groupName": "admins" } });
+    let member = json!({ "groupName": "admins", "userName": "ann" });
+    let renamed = json!({ "userName": "ann", "newUserName": "ann2" });
+    let records = [
+        ann(),
+        record("b", "2026-05-01T09:30:00Z", "CreateGroup", group, made_group),
+        record("c", "2026-05-01T09:30:01Z", "AddUserToGroup", member.clone(), Value::Null),
+        record("e", LATER, "RemoveUserFromGroup", member, Value::Null),
+        record("d", LATER, "UpdateUser", renamed, Value::Null),
+    ];
+    let import = Import::new(51);
+    let report = empty(&import, &records);
+    assert_eq!((&report["missing"], &report["ambiguous"]), (&0.into(), &0.into()), "{report:#}");
+    import.act("import-complete", json!({})).unwrap();
+    assert_eq!(show(&import, "user/ann2").unwrap()["groups"], json!([]));
+}

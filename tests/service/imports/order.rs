@@ -233,6 +233,13 @@ fn late_records_are_kept_and_change_nothing_and_a_dropped_import_begins_anew() {
         (&report["late"], &report["replayed"], &report["already_in"]),
         (&1.into(), &0.into(), &1.into())
     );
+    // It is named, and where it was found out and later.
+    let status = import.act("import-status", json!({})).unwrap();
+    for told in [&report, &status] {
+        let doubtful = &told["doubtful_records"][0];
+        assert_eq!((&doubtful["record"], &doubtful["at"]), (&"b".into(), &late["eventTime"]));
+        assert!(doubtful["doubt"].as_str().unwrap().contains("begin anew"), "{told:#}");
+    }
     let again = import.trail(std::slice::from_ref(&late)).unwrap();
     assert_eq!((&again["late"], &again["already_in"]), (&0.into(), &1.into()));
     import.act("import-drop", json!({})).unwrap();
