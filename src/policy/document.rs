@@ -363,6 +363,11 @@ impl Statement {
         written
     }
 
+    /// Whom it names in a `Principal` or `NotPrincipal` as text, for somebody who compares them.
+    pub fn written_principals(&self) -> Vec<String> {
+        self.principals.written()
+    }
+
     /// Whether it names anybody in particular in a `Principal` or `NotPrincipal`.
     pub fn names_somebody(&self) -> bool {
         match &self.principals {

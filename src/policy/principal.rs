@@ -307,6 +307,32 @@ impl Principals {
         }
     }
 
+    /// Whom it names as text, for somebody who compares them: `*`, accounts by their numbers, users and roles by ARN
+    /// and the unique id that this was bound to; `all but` before those of a `NotPrincipal`.
+    pub fn written(&self) -> Vec<String> {
+        let text = |entry: &Entry| match entry {
+            Entry::Everyone => "*".to_owned(),
+            Entry::Account(digits) => format!("account {digits}"),
+            Entry::User(Named { text, binding }) | Entry::Role(Named { text, binding }) => {
+                match binding {
+                    Some(Binding::Id(id)) => format!("{text} ({id})"),
+                    _ => text.to_string(),
+                }
+            }
+            Entry::Session(text)
+            | Entry::UniqueId(text)
+            | Entry::Service(text)
+            | Entry::Federated(text) => text.to_string(),
+            Entry::Nobody => "nobody".to_owned(),
+        };
+        let mut written: Vec<String> = self.entries().iter().map(text).collect();
+        written.sort();
+        if matches!(self, Principals::AllBut(_)) {
+            written.insert(0, "all but".to_owned());
+        }
+        written
+    }
+
     /// How a statement that grants names the caller.
     ///
     /// `NotPrincipal` grants to those whom no entry names at any level: whoever's account is

@@ -640,3 +640,56 @@ fn a_password_that_must_be_changed_lets_its_user_change_it() {
     assert!(lines(&answer).contains(gained), "{answer:#}");
     assert_eq!(answer["principals"][0]["events"], serde_json::json!([world.head()]));
 }
+
+#[test]
+fn whom_a_role_trusts_is_told_of_the_role_with_both_sides() {
+    let world = World::new(371);
+    world.user("mallory");
+    let trust = |principal: &str, more: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"{more}}}]}}"#
+        )
+    };
+    let to = world.head();
+    let machines = trust(r#"{"Service":"ec2.amazonaws.com"}"#, "");
+    let make = [("RoleName", "vault"), ("AssumeRolePolicyDocument", machines.as_str())];
+    let arn = world.ok(&world.admin, "CreateRole", &make)["Role"]["Arn"].clone();
+    let arn = arn.as_str().unwrap();
+    let told = |from: u64| lines(&diff(&world, &[("from", &format!("@{from}"))]));
+    let line = |before: &str, after: &str| {
+        BTreeSet::from([format!("role/vault ~ sts:AssumeRole on {arn}: {before} -> {after}")])
+    };
+    let ec2 = "Allow sts:assumerole to ec2.amazonaws.com";
+    assert_eq!(told(to), line("nobody", ec2));
+    let update = |text: &str| {
+        let before = world.head();
+        let ask = [("RoleName", "vault"), ("PolicyDocument", text)];
+        world.ok(&world.admin, "UpdateAssumeRolePolicy", &ask);
+        before
+    };
+    let mallory = format!("arn:aws:iam::{}:user/mallory", world.digits);
+    let from = update(&trust(&format!(r#"{{"AWS":"{mallory}"}}"#), ""));
+    let found = told(from);
+    let found = found.first().unwrap();
+    assert!(
+        found.contains(&format!("{ec2} -> Allow sts:assumerole to {mallory} (AIDA")),
+        "{found}"
+    );
+    let answer = diff(&world, &[("from", &format!("@{from}"))]);
+    assert_eq!(answer["principals"][0]["events"], serde_json::json!([from + 1]));
+    // Another account, everybody, and a second factor that is not asked for any more.
+    let foreign = trust(r#"{"AWS":"arn:aws:iam::999999999999:root"}"#, "");
+    let from = update(&foreign);
+    assert!(told(from).first().unwrap().ends_with("to account 999999999999"));
+    let mfa = r#","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#;
+    update(&trust(r#""*""#, mfa));
+    let from = update(&trust(r#""*""#, ""));
+    let guarded = "Allow sts:assumerole to * if Bool aws:MultiFactorAuthPresent true";
+    assert_eq!(told(from), line(guarded, "Allow sts:assumerole to *"));
+    // The same once more is no difference.
+    let from = update(&trust(r#""*""#, ""));
+    assert_eq!(told(from), BTreeSet::new());
+    let from = world.head();
+    world.ok(&world.admin, "DeleteRole", &[("RoleName", "vault")]);
+    assert_eq!(told(from), line("Allow sts:assumerole to *", "nobody"));
+}

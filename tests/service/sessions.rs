@@ -232,25 +232,38 @@ fn what_a_session_carries_on_must_be_allowed_at_each_step() {
 fn whether_a_role_can_be_assumed_hangs_on_its_trust() {
     use domesday::service::audit::{Question, run};
     let world = World::new(17);
-    world.user("alice");
+    let alice = world.user("alice");
     world.user("bob");
     world.allow("alice", "sts:AssumeRole", "*");
     world.allow("bob", "sts:AssumeRole", "*");
     let arn = role(&world, "deploy", &trust(&world, "user/alice", ""));
-    let can = |principal: &str, action: &str| {
-        let parameters = [("principal", principal), ("action", action), ("resource", arn.as_str())];
+    let can_on = |principal: &str, action: &str, resource: &str| {
+        let parameters = [("principal", principal), ("action", action), ("resource", resource)];
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let question = Question::parse("can", &parameters).unwrap();
         let caller = world.caller(&world.admin).unwrap();
         let answer = run(&world.service, &caller, question, None).unwrap();
         (answer["decision"].as_str().unwrap().to_owned(), answer["because"].clone())
     };
+    let can = |principal: &str, action: &str| can_on(principal, action, &arn);
     assert_eq!(can("alice", "sts:AssumeRole").0, "allowed");
     let (decision, because) = can("bob", "sts:assumerole");
     assert_eq!(decision, "implicitDeny");
     assert_eq!(because, "because no role trust policy allows the sts:assumerole action");
     world.allow("bob", "iam:GetRole", "*");
     assert_eq!(can("bob", "iam:GetRole").0, "allowed");
+    // A role that is not there trusts nobody, and root assumes none, whomever it trusts.
+    let none = format!("{arn}-gone");
+    let ask = [("RoleArn", none.as_str()), ("RoleSessionName", "work")];
+    world.refused(&alice, "AssumeRole", &ask, "AccessDenied");
+    assert_eq!(can_on("alice", "sts:AssumeRole", &none).0, "implicitDeny");
+    assert_eq!(can_on("alice", "iam:GetRole", &none).0, "implicitDeny");
+    assert_eq!(can_on("bob", "iam:GetRole", &none).0, "allowed");
+    let all = role(&world, "all", &trust(&world, "root", ""));
+    assert_eq!(can_on("alice", "sts:AssumeRole", &all).0, "allowed");
+    assert_eq!(can_on("root", "sts:AssumeRole", &all).0, "implicitDeny");
+    assert_eq!(can_on("root", "sts:AssumeRole", &none).0, "implicitDeny");
+    assert_eq!(can_on("root", "iam:GetRole", &all).0, "allowed");
 }
 
 #[test]

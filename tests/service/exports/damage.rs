@@ -193,3 +193,18 @@ fn an_export_of_an_earlier_build_still_checks() {
     assert_eq!(checked.problems, Vec::<String>::new());
     assert!(checked.events > 25 && checked.manifest.unwrap().receipts >= 5);
 }
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_told_and_not_waited_for() {
+    let (world, _) = lived(506);
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["events.ndjson", "MANIFEST.sig"] {
+        let place = folder.path().join(name.replace('.', "-"));
+        to_folder(&world, &ask(Kind::Ndjson), &place);
+        let path = place.join(name);
+        fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let told = problems(&place, &key(&world));
+        assert!(told.iter().any(|problem| problem.contains(name)), "{name}: {told:?}");
+    }
+}

@@ -14,13 +14,15 @@
 //! Permissions that hang on context which nobody gave count as *conditional*: from none to conditional is
 //! a gain under conditions, from conditional to certain is a gain. What is conditional on both sides, but not under the
 //! same conditions, is *changed*: which of them let more through is for people to say. Roles that somebody could
-//! assume are principals of their own, and `sts:AssumeRole` on them is an action like others.
+//! assume are principals of their own. That policies give `sts:AssumeRole` is told like other actions; whom a role trusts
+//! is told of the role, as *changed*, with the statements of both sides (`trust`).
 
 mod class;
 mod patterns;
 mod person;
 mod probes;
 mod responsible;
+mod trust;
 mod vocabulary;
 mod whom;
 
@@ -33,6 +35,7 @@ use self::class::Classes;
 use self::responsible::{Responsible, stretch};
 pub use self::whom::{Whom, each_owner};
 use super::names;
+use crate::identity::change::Trust;
 use crate::identity::id::{IdKind, UniqueId};
 use crate::ledger::AccountId;
 use crate::projection::directory::Directory;
@@ -72,7 +75,7 @@ pub struct Permission {
     pub conditional: bool,
 }
 
-/// Permissions that are held under other conditions than before.
+/// Permissions that are held under other conditions than before; or a role that is assumed so.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Changed {
     /// Actions, as patterns.
@@ -168,8 +171,13 @@ pub fn between(
     let mut differences = Differences { examined: members.len(), ..Differences::default() };
     let mut classes = Classes::new(&sides, is_same_organization);
     for both in members {
-        let Some((told, is_truncated)) = classes.compare(&both)? else { continue };
+        let (mut told, is_truncated) = classes.compare(&both)?.unwrap_or_default();
         differences.truncated |= is_truncated;
+        if let Some(trust) = trust::changed(documents, &sides, &both)? {
+            let mut with = Told::clone(&told);
+            with.changed.push(trust);
+            told = Arc::new(with);
+        }
         if *told == Told::default() {
             continue;
         }
@@ -192,6 +200,8 @@ struct Member {
     found: Found,
     grounds: Grounds,
     closure: Vec<UniqueId>,
+    /// Of a role.
+    trust: Option<Trust>,
 }
 
 fn members_of(gathering: &Gathering<'_>, whom: &Whom) -> Result<Vec<Member>, Fault> {
@@ -212,13 +222,13 @@ fn members_of(gathering: &Gathering<'_>, whom: &Whom) -> Result<Vec<Member>, Fau
         let mut closure = Vec::new();
         let grounds = gathering.of_user(&user.row, &mut closure)?;
         let found = Found { kind: "user", id: user.row.id, name: user.name, arn: user.arn };
-        members.push(Member { found, grounds, closure });
+        members.push(Member { found, grounds, closure, trust: None });
     }
     for role in roles {
         let mut closure = Vec::new();
         let grounds = gathering.of_role(&role.row, &mut closure)?;
         let found = Found { kind: "role", id: role.row.id, name: role.name, arn: role.arn };
-        members.push(Member { found, grounds, closure });
+        members.push(Member { found, grounds, closure, trust: Some(role.row.trust) });
     }
     Ok(members)
 }

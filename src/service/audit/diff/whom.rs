@@ -119,7 +119,7 @@ pub fn each_owner<'a>(change: &'a Change, each: &mut dyn FnMut(&'a str)) {
         Change::MemberAdded(MemberAdded { user, .. })
         | Change::MemberRemoved(MemberRemoved { user, .. }) => each(user.as_str()),
         Change::BoundarySet(set) => each(set.owner.as_str()),
-        // Whom a role trusts is no permission of theirs.
+        // Whom a role trusts is told of the role.
         Change::RoleCreated(made) => each(made.role.as_str()),
         Change::TrustUpdated(updated) => each(updated.role.as_str()),
         other => other.each_id(each),
