@@ -101,9 +101,10 @@ pub enum Command {
     WhatIf(WhatIfOptions),
     /// When a principal could do something, and by whose act: intervals, through roles included
     Access(AccessOptions),
-    /// Every principal that could do something, through roles included
+    /// Every principal of the account that could do something, through roles included
     WhoCan(WhoCanOptions),
-    /// Permissions gained and lost between two moments, and by which events (exit 1: some were, or there was too much to compare)
+    /// Permissions gained and lost, and whom roles trust, between two moments, and by which events (exit 1: something
+    /// differs, or there was too much to compare)
     Diff(DiffOptions),
     /// The public key by which checkpoints are checked
     Key(KeyOptions),
@@ -297,7 +298,8 @@ pub struct WhoCanOptions {
     /// Who could at any time in it, and when
     #[command(flatten)]
     pub range: RangeOptions,
-    /// Also who could after granting itself more, and by which steps
+    /// Also who could after granting itself more, and by which steps: policies, groups, versions, boundaries, trusts and
+    /// credentials of those who are there; new users and roles, tags and passed roles are not tried
     #[arg(long, conflicts_with_all = ["from", "to", "during"])]
     pub escalation: bool,
     /// When

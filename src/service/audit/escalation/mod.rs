@@ -19,9 +19,9 @@
 //! be allowed at its end. Quotas that would refuse a step (two access keys, five versions, ten policies, ten
 //! groups) are minded.
 //!
-//! Not followed: passing a role to a service that computes (`iam:PassRole`) leads out of this account's
-//! identities into services that are not here; and taking away denials one by one, which nobody but an
-//! administrator of policies can do.
+//! Not followed: making a new user or role and granting it something; tagging oneself, or what a grant reads the tags
+//! of; passing a role to a service that computes (`iam:PassRole`), which leads out of this account's identities into
+//! services that are not here; and taking away denials one by one, which nobody but an administrator of policies can do.
 
 pub mod climb;
 pub mod world;
