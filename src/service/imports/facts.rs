@@ -48,6 +48,9 @@ enum Fact {
 struct Factor {
     session: UniqueId,
     given: bool,
+    principal: UniqueId,
+    /// The first request that says so.
+    at: Timestamp,
 }
 
 /// A session that STS began: who began it, as whom, until when.
@@ -147,7 +150,7 @@ impl<'a> Facts<'a> {
                     waiting.push(Use::of(what, last).told_by(self.account));
                 }
                 Fact::Used(..) => {}
-                Fact::Began(began) => sessions += u64::from(teller.session(*began)?),
+                Fact::Began(began) => sessions += u64::from(teller.session(*began, None)?),
             }
             if waiting.len() >= AT_ONCE {
                 book.note_used(std::mem::take(&mut waiting))?;
@@ -184,7 +187,8 @@ impl<'a> Facts<'a> {
         let session = session.filter(|key| key.kind() == Some(IdKind::SessionKey));
         match session.zip(record.who.mfa) {
             Some((session, given)) if self.is_new((&session, given)) => {
-                self.factors.push(&Factor { session, given })
+                let (principal, at) = (record.actor(), record.at);
+                self.factors.push(&Factor { session, given, principal, at })
             }
             _ => Ok(()),
         }
@@ -245,10 +249,25 @@ impl Teller<'_> {
         }
     }
 
-    /// Adds to a session of the account whether a second factor was given.
-    fn factor(&self, Factor { session, given }: Factor) -> Result<(), Fault> {
+    /// Adds to a session of the account whether a second factor was given. Of those of the console no record tells how
+    /// they began: a user's, or the root user's, is known by its first request.
+    fn factor(&self, Factor { session, given, principal, at }: Factor) -> Result<(), Fault> {
         let book = self.service.activity();
+        let is_person = principal == UniqueId::root() || principal.kind() == Some(IdKind::User);
         match book.session(&session)? {
+            None if is_person => {
+                let began = Began {
+                    key: session,
+                    principal: principal.clone(),
+                    name: String::new(),
+                    issued: at,
+                    expires: at,
+                    source_identity: None,
+                    with: None,
+                    by: principal,
+                };
+                self.session(began, Some(given)).map(drop)
+            }
             Some(known) if known.account == self.account && known.mfa.is_none() => {
                 let known = Session { mfa: Some(given), ..Session::clone(&known) };
                 Ok(book.note_session(&known, self.service.random())?)
@@ -258,7 +277,7 @@ impl Teller<'_> {
     }
 
     /// Whether a session is new. Nobody here can use it: neither its secret nor its token is known.
-    fn session(&self, began: Began) -> Result<bool, Fault> {
+    fn session(&self, began: Began, mfa: Option<bool>) -> Result<bool, Fault> {
         let book = self.service.activity();
         if book.session(&began.key)?.is_some() {
             return Ok(false);
@@ -281,7 +300,7 @@ impl Teller<'_> {
             source_identity: began.source_identity,
             began_with: began.with,
             began_by: (self.account, began.by),
-            mfa: None,
+            mfa,
             console: false,
         };
         book.note_session(&session, random)?;

@@ -186,3 +186,36 @@ fn trust_sessions_and_second_factors_are_those_of_the_trail() {
     let interval = intervals["intervals"].as_array().unwrap().iter().find(|one| opened(one));
     assert_eq!(interval.unwrap()["opened_by"]["mfa"], true, "{intervals:#}");
 }
+
+#[test]
+fn whether_a_console_session_had_a_second_factor_is_told_by_its_requests() {
+    let acted = |id: &str, minute: &str, key: &str, mfa: Option<bool>| {
+        let mut acted = record(id, &at(minute), "PutUserPolicy", put("ann", id), Value::Null);
+        acted["userIdentity"] = json!({
+            "type": "IAMUser", "principalId": OLD, "accountId": DIGITS, "userName": "ann",
+            "arn": format!("arn:aws:iam::{DIGITS}:user/ann"), "accessKeyId": key,
+        });
+        if let Some(mfa) = mfa {
+            acted["userIdentity"]["sessionContext"] = json!({
+                "attributes": { "mfaAuthenticated": mfa.to_string(), "creationDate": at("00") },
+            });
+        }
+        acted
+    };
+    let told = [(Some(true), json!(true)), (Some(false), json!(false)), (None, Value::Null)];
+    for (seed, (said, expected)) in (38..).zip(told) {
+        let records = [
+            record("a", "2026-05-01T09:00:00Z", "CreateUser", user("ann"), made("ann", OLD)),
+            acted("b", "01", "ASIACONSOLE000000001", said),
+        ];
+        let import = Import::new(seed);
+        let report = empty(&import, &records);
+        // It is no session that STS began.
+        assert_eq!((&report["missing"], &report["sessions"]), (&0.into(), &0.into()), "{report:#}");
+        import.act("import-complete", json!({ "account": DIGITS })).unwrap();
+        let what = [("principal", "ann"), ("action", "s3:GetObject"), ("resource", "*")];
+        let intervals = import.question(DIGITS, "access", &what, None).unwrap();
+        let last = intervals["intervals"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["opened_by"]["mfa"], expected, "{intervals:#}");
+    }
+}
