@@ -17,8 +17,8 @@ use super::target::find_policy;
 use crate::identity::arn::{self, Arn};
 use crate::identity::id::{UniqueId, is_account_digits};
 use crate::policy::{
-    self, Context, Document, Exploration, Outcome, Policies, PolicySet, Request, explore,
-    explore_certain,
+    self, Context, Document, Exploration, Outcome, Policies, PolicySet, PolicyType, Request,
+    explore, explore_certain,
 };
 use crate::projection::directory::{Directory, Named, Principal};
 use crate::projection::tables::RoleRow;
@@ -176,7 +176,8 @@ impl Supposed {
 
     /// Explores a request of it. What this service knows to be absent is marked so in the context, so that no
     /// answer hangs on it: tags that a user does not have and, where `tags` says that those of the resource are
-    /// known, tags that that one does not have. A role's session may bring tags of its own.
+    /// known, tags that that one does not have. A role's session may bring tags of its own. Whom a role of another
+    /// account trusts is not known here: where only that has a say yet, it depends.
     pub fn explore<'a>(
         &self,
         (action, resource): (&str, &str),
@@ -192,7 +193,7 @@ impl Supposed {
             let request = Request::new(self.principal(), action, resource, context);
             explore_certain(&request, policies).unwrap_or_else(|| explore(&request, policies))
         };
-        let explored = ask(context);
+        let mut explored = ask(context);
         let is_absent = |key: &&&str| {
             let of = |prefix: &str| begins_with(key, prefix);
             matches!(self.kind, Kind::User | Kind::Root) && is_tag_of_principal(key)
@@ -200,11 +201,22 @@ impl Supposed {
         };
         let missing = explored.missing_keys.iter().chain(&explored.missing_organization_keys);
         let absent: Vec<String> = missing.filter(is_absent).map(|key| (*key).to_owned()).collect();
-        if absent.is_empty() {
-            return explored;
+        if !absent.is_empty() {
+            absent.into_iter().for_each(|key| context.set_absent(key));
+            explored = ask(context);
         }
-        absent.into_iter().for_each(|key| context.set_absent(key));
-        ask(context)
+        let lacks_trust = explored.decision.blocked_by == Some(PolicyType::Resource)
+            && explored.decision.outcome == Outcome::ImplicitDeny;
+        if lacks_trust && !is_refused && self.is_of_another(action, resource) {
+            explored.best = Outcome::Allowed;
+        }
+        explored
+    }
+
+    /// Whether an action takes on a role of another account.
+    fn is_of_another(&self, action: &str, resource: &str) -> bool {
+        let role = Arn::parse(resource).filter(|arn| arn.service == "iam" && arn.kind() == "role");
+        needs_trust(action) && role.is_some_and(|role| role.account != self.digits)
     }
 
     /// As policies judge it.

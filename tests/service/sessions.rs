@@ -237,12 +237,15 @@ fn whether_a_role_can_be_assumed_hangs_on_its_trust() {
     world.allow("alice", "sts:AssumeRole", "*");
     world.allow("bob", "sts:AssumeRole", "*");
     let arn = role(&world, "deploy", &trust(&world, "user/alice", ""));
-    let can_on = |principal: &str, action: &str, resource: &str| {
+    let ask_can = |principal: &str, action: &str, resource: &str| {
         let parameters = [("principal", principal), ("action", action), ("resource", resource)];
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let question = Question::parse("can", &parameters).unwrap();
         let caller = world.caller(&world.admin).unwrap();
-        let answer = run(&world.service, &caller, question, None).unwrap();
+        run(&world.service, &caller, question, None).unwrap()
+    };
+    let can_on = |principal: &str, action: &str, resource: &str| {
+        let answer = ask_can(principal, action, resource);
         (answer["decision"].as_str().unwrap().to_owned(), answer["because"].clone())
     };
     let can = |principal: &str, action: &str| can_on(principal, action, &arn);
@@ -264,6 +267,14 @@ fn whether_a_role_can_be_assumed_hangs_on_its_trust() {
     assert_eq!(can_on("root", "sts:AssumeRole", &all).0, "implicitDeny");
     assert_eq!(can_on("root", "sts:AssumeRole", &none).0, "implicitDeny");
     assert_eq!(can_on("root", "iam:GetRole", &all).0, "allowed");
+    // Whom a role of another account trusts is not known here, but whoever may assume none, assumes none.
+    let foreign = "arn:aws:iam::999999999999:role/theirs";
+    world.user("cleo");
+    let conditional = |who: &str| ask_can(who, "sts:AssumeRole", foreign)["conditional"] == true;
+    assert_eq!(
+        [conditional("alice"), conditional("cleo"), conditional("root")],
+        [true, false, false]
+    );
 }
 
 #[test]
