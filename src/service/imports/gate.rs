@@ -111,6 +111,12 @@ pub fn has_unknown_credentials(
     Ok(credentials_known_since(reader, account)?.is_some_and(|since| created <= since))
 }
 
+/// Whether an account's history came from elsewhere: no snapshot and no trail tells how its root user came by its
+/// password, keys and second factors, also where the trail begins with the account itself.
+pub fn has_unknown_root(reader: &dyn Reader, account: AccountId) -> Result<bool, ProjectionError> {
+    Ok(reader.get(account, &IMPORT, &())?.is_some())
+}
+
 /// Since when users are created with all that is known of their credentials, if the account's history begins with a
 /// snapshot: of those that are older it tells none.
 pub fn credentials_known_since(

@@ -22,7 +22,7 @@ use crate::projection::whole::Whole;
 use crate::service::activity::ActivityBook;
 use crate::service::documents::text_of;
 use crate::service::fault::Fault;
-use crate::service::imports::gate::has_unknown_credentials;
+use crate::service::imports::gate::has_unknown_root;
 use crate::service::mfa;
 
 /// Days after which a key is old and a credential unused.
@@ -152,7 +152,7 @@ impl Glance<'_> {
         if let Some(at) = root_used.filter(|at| *at > long_ago) {
             found.extend(one(&at.to_string()).finding(Wrong::RootUsed));
         }
-        let untold = has_unknown_credentials(reader, account, Timestamp::EPOCH)?;
+        let untold = has_unknown_root(reader, account)?;
         if !untold && !mfa::has_any(&self.shown, account, &root)? {
             found.extend(Gathering { count: 1, names: Vec::new() }.finding(Wrong::RootWithoutMfa));
         }

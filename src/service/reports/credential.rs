@@ -24,7 +24,7 @@ use crate::projection::tables::{
 use crate::service::activity::facts::Facts;
 use crate::service::activity::usage::principal_key;
 use crate::service::fault::Fault;
-use crate::service::imports::gate::{credentials_known_since, has_unknown_credentials};
+use crate::service::imports::gate::{credentials_known_since, has_unknown_root};
 use crate::service::password_policy;
 
 /// The names of the columns.
@@ -152,8 +152,7 @@ pub fn each(
         NOT_SUPPORTED.to_owned(),
         NOT_SUPPORTED.to_owned(),
     ];
-    let unknown =
-        has_unknown_credentials(of.directory.reader, of.directory.account, Timestamp::EPOCH)?;
+    let unknown = has_unknown_root(of.directory.reader, of.directory.account)?;
     of.add_the_rest(&mut cells, root_mfa, root_keys, unknown)?;
     take(cells)?;
     for user in users {

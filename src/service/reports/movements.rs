@@ -19,6 +19,7 @@ use crate::ledger::Frame;
 use crate::projection::Cut;
 use crate::projection::directory::Directory;
 use crate::service::fault::Fault;
+use crate::service::imports::baseline;
 use crate::service::operations::shapes::policy_arn;
 
 const COLUMNS: &[&str] = &[
@@ -113,6 +114,8 @@ impl Going<'_> {
         is_told: bool,
     ) -> Result<(), Fault> {
         let at = frame.header.happened_at;
+        // Whoever was there when the account's history begins had not joined then.
+        let is_told = is_told && event.origin.operation != baseline::OPERATION;
         for change in &event.changes {
             let steps = self.change(position, at, change, is_told)?;
             if !is_told || steps.is_empty() {

@@ -4,10 +4,12 @@
 use serde_json::{Value, json};
 
 use super::named::{Scene, Table};
+use super::people::UNKNOWN;
 use crate::identity::codec;
 use crate::projection::tables::{PASSWORD_POLICY, PasswordPolicyRow};
 use crate::service::audit::changed::password_policy;
 use crate::service::fault::Fault;
+use crate::service::imports::gate::credentials_known_since;
 
 const COLUMNS: &[&str] = &[
     "from",
@@ -42,7 +44,14 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
     let before = versions.iter().rposition(|(position, _)| *position < first);
     let mut rows = Vec::new();
     if before.is_none() {
-        rows.push(rules(None, &None));
+        let mut unchanged = rules(None, &None);
+        // A snapshot does not tell the account's own rules.
+        let is_unknown =
+            credentials_known_since(scene.directory().reader, scene.account)?.is_some();
+        if let (true, Some(fields)) = (is_unknown, unchanged.as_object_mut()) {
+            fields.insert("own_rules".to_owned(), UNKNOWN.into());
+        }
+        rows.push(unchanged);
     }
     for (position, row) in versions.iter().skip(before.unwrap_or(0)) {
         if *position > last && *position >= first {

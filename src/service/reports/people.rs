@@ -18,7 +18,7 @@ use crate::service::activity::facts::Facts;
 use crate::service::activity::receipt::LastUsed;
 use crate::service::activity::usage::principal_key;
 use crate::service::fault::Fault;
-use crate::service::imports::gate::{credentials_known_since, has_unknown_credentials};
+use crate::service::imports::gate::{credentials_known_since, has_unknown_root};
 
 /// Keys that one user can have.
 const KEYS: usize = 2;
@@ -26,8 +26,8 @@ const KEYS: usize = 2;
 /// What reports say where nobody knows.
 pub const UNKNOWN: &str = "unknown";
 /// Why that is so, for those who read them.
-pub const WHY_UNKNOWN: &str = "the snapshot that the account's history begins with tells nothing of passwords, access \
-                               keys and multi-factor devices; what the trail tells of them is known";
+pub const WHY_UNKNOWN: &str = "what the account's history begins with tells nothing of the passwords, access keys and \
+                               multi-factor devices of those who were there; what the trail tells of them is known";
 
 /// A value, or that it is not known.
 pub fn or_unknown<T: serde::Serialize>(known: Option<T>) -> Value {
@@ -156,7 +156,7 @@ pub fn root(scene: &Scene<'_>) -> Result<Person, Fault> {
         password: row.and_then(|row| row.root_password_set),
         keys,
         devices,
-        unknown: has_unknown_credentials(reader, account, Timestamp::EPOCH)?,
+        unknown: has_unknown_root(reader, account)?,
         id,
     };
     root.signs_in = signs_in(scene, &root)?;

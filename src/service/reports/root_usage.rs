@@ -18,6 +18,10 @@ use crate::service::fault::Fault;
 
 const COLUMNS: &[&str] = &["at", "what", "operation", "outcome", "event", "receipt", "request"];
 
+/// What is not told where the account's history came from elsewhere.
+const OF_A_TRAIL: &str = "of a history that was imported, changes and the last use are told alone, not each sign-in and \
+                          request; who had which credentials when it begins is not known";
+
 /// Makes the table.
 ///
 /// # Errors
@@ -45,6 +49,7 @@ pub fn table(scene: &Scene<'_>) -> Result<Table, Fault> {
         "mfa_devices": or_unknown(root.device_count()),
         "has_password": or_unknown(root.signs_in),
         "last_used": last_used.map(|at| at.to_string()),
+        "note": root.unknown.then_some(OF_A_TRAIL),
     });
     Ok(Table { columns: COLUMNS, rows, summary })
 }

@@ -137,3 +137,47 @@ fn reports_say_that_they_do_not_know() {
     assert_eq!(of(&dormant, "dee")[0]["password"], false);
     assert!(state("eve").is_empty());
 }
+
+#[test]
+fn what_began_before_the_history_is_not_told_as_if_it_began_with_it() {
+    let import = company();
+    let ask = |name: &str| import.question(DIGITS, &format!("reports/{name}"), &[], None).unwrap();
+    let moves = ask("joiner-mover-leaver");
+    assert_eq!(moves["summary"]["joined"], 1, "{moves:#}");
+    let joined = |row: &&Value| row["movement"] == "joined";
+    let found: Vec<&Value> = moves["rows"].as_array().unwrap().iter().filter(joined).collect();
+    assert_eq!(found[0]["user"], "user/eve");
+    assert_eq!(ask("password-policy")["rows"][0]["own_rules"], "unknown");
+    // A trail that begins with its account does not tell how its root user came by its password either.
+    let import = Import::new(2);
+    let time = "2026-03-01T09:00:00Z";
+    let mut by_another = record(
+        "b",
+        "2026-03-01T10:00:00Z",
+        "CreateUser",
+        json!({ "userName": "zoe" }),
+        json!({ "user": { "userName": "zoe", "userId": id("zoe") } }),
+    );
+    let mut by_root = by_another.clone();
+    (by_root["eventID"], by_root["eventTime"]) = ("a".into(), time.into());
+    by_root["requestParameters"]["userName"] = "ann".into();
+    by_root["responseElements"] = json!({ "user": { "userName": "ann", "userId": id("ann") } });
+    for (record, account) in [(&mut by_root, DIGITS), (&mut by_another, "999999999999")] {
+        record["recipientAccountId"] = DIGITS.into();
+        record["userIdentity"] = json!({
+            "type": "Root", "principalId": account, "accountId": account,
+            "arn": format!("arn:aws:iam::{account}:root"),
+        });
+    }
+    super::order::empty(&import, &[by_root, by_another]);
+    import.act("import-complete", json!({})).unwrap();
+    let ask = |name: &str| import.question(DIGITS, &format!("reports/{name}"), &[], None).unwrap();
+    let mfa = ask("mfa-coverage");
+    let root = of(mfa["rows"].as_array().unwrap(), "root")[0];
+    assert_eq!((&root["signs_in"], &root["covered"]), (&json!("unknown"), &json!("unknown")));
+    assert_eq!(ask("password-policy")["rows"][0]["own_rules"], false);
+    // The root user of another account has the same id, and is another one.
+    let usage = ask("root-usage");
+    assert_eq!(usage["summary"]["changes"], 1, "{usage:#}");
+    assert!(usage["summary"]["note"].is_string());
+}
