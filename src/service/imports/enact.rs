@@ -270,8 +270,18 @@ impl Act {
         }
         let account = tx.account();
         let about = self.about(&*tx, account)?;
-        if !self.is_known() || self.is_there(&*tx, account)? {
+        if !self.is_known() {
             return Ok(about.unwrap_or_else(UniqueId::root));
+        }
+        if self.is_there(&*tx, account)? {
+            return match (about, self.answered.ids.first()) {
+                (Some(about), Some(made)) if about == *made => Ok(about),
+                (_, made) => {
+                    let made = made.map(UniqueId::as_str).unwrap_or_default();
+                    let why = format!("The id that it was given, {made}, is another one's here.");
+                    Err(Fault::validation(why))
+                }
+            };
         }
         if self.is_service_linked() {
             return self.run_service_linked(tx);

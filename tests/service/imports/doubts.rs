@@ -344,3 +344,13 @@ fn what_is_done_by_a_name_comes_before_it_is_given_up() {
     import.act("import-complete", json!({})).unwrap();
     assert_eq!(show(&import, "user/ann2").unwrap()["groups"], json!([]));
 }
+
+#[test]
+fn what_was_made_with_the_id_of_another_one_is_told() {
+    let zed = record("b", LATER, "CreateUser", user("zed"), made("zed", ANN));
+    let import = Import::new(52);
+    let report = empty(&import, &[ann(), zed]);
+    assert_eq!(report["missing"], 1, "{report:#}");
+    let missing = report["missing_records"][0]["missing"].as_str().unwrap();
+    assert!(missing.contains(ANN) && missing.contains("another one's"), "{missing}");
+}
