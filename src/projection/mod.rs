@@ -11,6 +11,7 @@
 //! - [`history`]: a reader that moves through time, and knows until when what it read holds.
 //! - [`tables`]: the tables and what their rows hold.
 //! - [`fold`]: the one function that turns changes into rows.
+//! - [`trust`]: a trust policy as it is shown.
 //! - [`transaction`]: the overlay in which an operation is decided, folding as it records.
 //! - [`directory`]: questions in the terms of identity: the user of this name, the members of a group.
 //! - [`sealing`]: names and values sealed under the key of their subject.
@@ -29,6 +30,7 @@ pub mod row;
 pub mod sealing;
 pub mod tables;
 pub mod transaction;
+pub mod trust;
 pub mod view;
 pub mod whole;
 

@@ -382,3 +382,34 @@ fn credentials_that_are_refused_leave_no_receipt_of_an_allowed_request() {
         ]
     );
 }
+
+#[test]
+fn a_trust_policy_is_shown_with_those_whom_it_trusts_as_they_are_called_now() {
+    let world = World::new(18);
+    let here = &world.digits;
+    world.user("alice");
+    let id = world.ok(&world.admin, "GetUser", &[("UserName", "alice")]);
+    let id = id["User"]["UserId"].as_str().unwrap().to_owned();
+    role(&world, "deploy", &trust(&world, "user/alice", ""));
+    let shown = || {
+        let role = world.ok(&world.admin, "GetRole", &[("RoleName", "deploy")]);
+        role["Role"]["AssumeRolePolicyDocument"].as_str().unwrap().to_owned()
+    };
+    let named = |principal: &str| {
+        let text = trust(&world, "user/alice", "");
+        let text = text.replace(&format!("arn:aws:iam::{here}:user/alice"), principal);
+        domesday::base::text::percent_encode(text.as_bytes())
+    };
+    let alice = format!("arn:aws:iam::{here}:user/alice");
+    assert_eq!(shown(), named(&alice));
+    world.ok(&world.admin, "UpdateUser", &[("UserName", "alice"), ("NewUserName", "alex")]);
+    assert_eq!(shown(), named(&format!("arn:aws:iam::{here}:user/alex")));
+    let keys = world.ok(&world.admin, "ListAccessKeys", &[("UserName", "alex")]);
+    for key in keys["AccessKeyMetadata"].as_array().unwrap() {
+        let ask = [("UserName", "alex"), ("AccessKeyId", key["AccessKeyId"].as_str().unwrap())];
+        world.ok(&world.admin, "DeleteAccessKey", &ask);
+    }
+    world.ok(&world.admin, "DeleteUser", &[("UserName", "alex")]);
+    world.user("alice");
+    assert_eq!(shown(), named(&id), "it does not trust the new one, and does not look so");
+}

@@ -13,7 +13,7 @@ use crate::projection::postings::{Of, Order, Sought, Term};
 use crate::projection::sealing::NameKind;
 use crate::projection::tables::*;
 use crate::projection::view::ReadTables;
-use crate::projection::{ProjectionError, View};
+use crate::projection::{ProjectionError, View, trust};
 use crate::service::Service;
 use crate::service::fault::Fault;
 use crate::service::imports::gate;
@@ -206,7 +206,7 @@ fn show_principal(directory: Directory<'_>, found: &names::Found) -> Result<Valu
             let row = reader.get(account, &ROLES, &found.id)?;
             let trust = match &row {
                 None => None,
-                Some(row) => Some(document(directory.document(&row.trust.document)?)),
+                Some(row) => Some(document(trust::shown(directory, &row.trust)?)),
             };
             json!({
                 "created": row.as_ref().map(|row| row.created.to_string()),

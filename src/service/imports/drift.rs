@@ -19,12 +19,12 @@ use crate::base::time::Timestamp;
 use crate::identity::arn::{self, AWS_POLICIES};
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
-use crate::projection::View;
 use crate::projection::directory::{Directory, Principal};
 use crate::projection::tables::{
     ATTACHED, GroupRow, INLINE_POLICIES, POLICIES, POLICY_VERSIONS, PolicyRow, RoleRow, UserRow,
 };
 use crate::projection::view::ReadTables;
+use crate::projection::{View, trust};
 use crate::service::fault::Fault;
 use crate::service::operations::instance_profiles;
 use crate::service::operations::shapes::{Tag, policy_arn};
@@ -254,7 +254,7 @@ impl Comparison<'_> {
         let Some(row) = self.entity::<RoleRow>(&told)? else { return Ok(()) };
         self.date(&told.called, "created", row.created, &role.create_date);
         self.boundary(&told, row.boundary.as_ref())?;
-        let trust = self.directory.document(&row.trust.document)?;
+        let trust = trust::shown(self.directory, &row.trust)?;
         self.documents(&told.called, "trust policy", &trust, &role.assume_role_policy_document);
         let profiles = instance_profiles::holding(self.directory, &row.id)?;
         let shown = |path: &str, name: &str, id: &str| format!("{path}{name} {id}");

@@ -11,7 +11,7 @@ use super::policy_versions::PolicyVersion;
 use super::roles;
 use super::shapes::{
     AttachedPermissionsBoundary, RoleLastUsed, Tag, name_key, page, shown_boundary, shown_document,
-    shown_tags,
+    shown_tags, shown_trust,
 };
 use crate::base::time::Timestamp;
 use crate::identity::id::UniqueId;
@@ -181,7 +181,7 @@ impl RoleDetail {
             profiles.push(InstanceProfile::brief(directory, &row)?);
         }
         Ok(RoleDetail {
-            assume_role_policy_document: shown_document(directory, &role.row.trust.document)?,
+            assume_role_policy_document: shown_trust(directory, &role.row.trust)?,
             instance_profile_list: profiles,
             role_policy_list: inline(directory, &id)?,
             attached_managed_policies: attached(directory, &id)?,

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::base::text::{base64_url, from_base64_url, percent_encode};
 use crate::base::time::Timestamp;
 use crate::identity::arn::{self, Arn};
-use crate::identity::change::PolicyRef;
+use crate::identity::change::{PolicyRef, Trust};
 use crate::identity::id::{IdKind, UniqueId};
 use crate::projection::directory::{Directory, Named, Principal};
 use crate::projection::fold::same_key;
 use crate::projection::tables::{GroupRow, LOGIN_PROFILES, POLICIES, RoleRow, UserRow};
 use crate::projection::view::ReadTables;
-use crate::projection::{ProjectionError, Transaction};
+use crate::projection::{ProjectionError, Transaction, trust};
 use crate::service::activity::usage::principal_key;
 use crate::service::caller::Caller;
 use crate::service::fault::{self, Fault};
@@ -102,6 +102,11 @@ pub fn shown_boundary(
 /// A policy document as IAM answers show it: percent-encoded (RFC 3986).
 pub fn shown_document(directory: Directory<'_>, hash: &[u8; 32]) -> Result<String, Fault> {
     Ok(percent_encode(directory.document(hash)?.as_bytes()))
+}
+
+/// A trust policy as IAM answers show it, those whom it names called as they are by now.
+pub fn shown_trust(directory: Directory<'_>, policy: &Trust) -> Result<String, Fault> {
+    Ok(percent_encode(trust::shown(directory, policy)?.as_bytes()))
 }
 
 /// A user in an answer.
@@ -245,7 +250,7 @@ impl Role {
             role_id: role.row.id.clone(),
             arn: role.arn.clone(),
             create_date: role.row.created,
-            assume_role_policy_document: shown_document(directory, &role.row.trust.document)?,
+            assume_role_policy_document: shown_trust(directory, &role.row.trust)?,
             description: None,
             max_session_duration: None,
             permissions_boundary: None,
