@@ -8,6 +8,8 @@
 use std::fs::{self, DirEntry, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -373,17 +375,20 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 /// The files of paths: a file as it is; of a folder, whatever is called as trails are, folder by folder in the order
-/// of their names. Digests and links to folders are passed over. An error is the path that cannot be read, and why.
+/// of their names. Folders of digests are passed over; so are links to folders and files that are called otherwise, which
+/// are counted. An error is the path that cannot be read, and why.
 pub struct Walk {
     paths: std::vec::IntoIter<PathBuf>,
+    /// What in folders was passed over although it may be of the trail.
+    passed_over: Arc<AtomicU64>,
     /// What is left of the folders that the walk is in.
     inside: Vec<std::vec::IntoIter<DirEntry>>,
 }
 
 impl Walk {
-    /// Of these paths.
-    pub fn new(paths: Vec<PathBuf>) -> Self {
-        Walk { paths: paths.into_iter(), inside: Vec::new() }
+    /// Of these paths; what is passed over is counted.
+    pub fn new(paths: Vec<PathBuf>, passed_over: Arc<AtomicU64>) -> Self {
+        Walk { paths: paths.into_iter(), passed_over, inside: Vec::new() }
     }
 
     /// The file that a path is, unless it is a folder, which is gone into.
@@ -411,7 +416,14 @@ impl Walk {
         if kind.is_dir() {
             return if name.starts_with("CloudTrail-Digest") { Ok(None) } else { self.enter(path) };
         }
-        Ok(ENDINGS.iter().any(|end| name.ends_with(end)).then_some(path))
+        let name = name.to_ascii_lowercase();
+        let is_link_to_folder =
+            kind.is_symlink() && fs::metadata(&path).is_ok_and(|found| found.is_dir());
+        if is_link_to_folder || !ENDINGS.iter().any(|end| name.ends_with(end)) {
+            self.passed_over.fetch_add(1, Ordering::Relaxed);
+            return Ok(None);
+        }
+        Ok(Some(path))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::files::{self, Bad, Input, Records, Walk};
 use crate::service::fault::Fault;
@@ -71,9 +72,9 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// Of these files and folders.
-    pub fn new(paths: Vec<PathBuf>) -> Self {
-        Cutter { walk: Walk::new(paths), open: None, record: Vec::new() }
+    /// Of these files and folders; what is passed over in folders is counted.
+    pub fn new(paths: Vec<PathBuf>, passed_over: Arc<AtomicU64>) -> Self {
+        Cutter { walk: Walk::new(paths, passed_over), open: None, record: Vec::new() }
     }
 
     fn cut(&mut self, mut piece: Piece, mut records: Records<Input>) -> Piece {
@@ -145,7 +146,9 @@ mod tests {
         std::fs::write(folder.path().join("empty.json"), "").unwrap();
         std::fs::write(folder.path().join("notes.txt"), "no trail").unwrap();
         let (mut names, mut numbers, mut bad, mut pieces) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        for piece in Cutter::new(vec![folder.path().to_owned()]) {
+        std::os::unix::fs::symlink(folder.path().join("a"), folder.path().join("z")).unwrap();
+        let passed_over = Arc::new(AtomicU64::new(0));
+        for piece in Cutter::new(vec![folder.path().to_owned()], passed_over.clone()) {
             let piece = piece.unwrap();
             pieces += 1;
             assert!(piece.bytes.len() < BYTES + 2_000);
@@ -168,6 +171,10 @@ mod tests {
         assert_eq!((numbers.len(), pieces), (3_000, 13));
         assert!(numbers.chunks(1_000).all(|chunk| chunk.is_sorted() && chunk[0] == 1));
         assert_eq!(bad, [(1, 1_000), (3, 1_000)]);
-        assert!(Cutter::new(vec![folder.path().join("none")]).next().unwrap().is_err());
+        // The notes and the linked folder.
+        assert_eq!(passed_over.load(std::sync::atomic::Ordering::Relaxed), 2);
+        assert!(
+            Cutter::new(vec![folder.path().join("none")], Arc::default()).next().unwrap().is_err()
+        );
     }
 }

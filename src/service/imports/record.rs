@@ -17,6 +17,8 @@ use crate::base::time::Timestamp;
 use crate::identity::codec::{self, CodecError};
 use crate::identity::id::{IdKind, UniqueId};
 use crate::service::fault::Fault;
+use crate::service::operation::Api;
+use crate::service::operations;
 
 /// Whose records are of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -85,6 +87,8 @@ pub struct Who {
 
 /// The longest id of a record that is taken.
 const LONGEST_ID: usize = 64;
+/// What the names of operations that only read begin with.
+const READING: [&str; 4] = ["Get", "List", "Generate", "Simulate"];
 /// The longest text of the other small fields; longer ones are cut.
 const LONGEST_TEXT: usize = 1_024;
 
@@ -189,12 +193,15 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, String> {
     }
     let who = raw.user_identity.map(who).unwrap_or_default();
     let account = raw.recipient_account_id.map(Cow::into_owned).or_else(|| who.account.clone());
-    // Older records do not say; names do.
+    // Older records do not say; names do. What is known to change something does, whatever its record says.
+    let by_name = READING.iter().any(|verb| name.starts_with(verb));
     let reads = match raw.read_only {
         Some(Value::Bool(reads)) => reads,
         Some(Value::String(text)) => text == "true",
-        _ => ["Get", "List", "Generate", "Simulate"].iter().any(|verb| name.starts_with(verb)),
+        _ => by_name,
     };
+    let changes = || !by_name && operations::find(Api::Iam, &name).is_some();
+    let reads = reads && !(source == Source::Iam && changes());
     let short = |text: Cow<'_, str>| cut(&text).to_owned();
     let json =
         |raw: Option<&RawValue>| raw.map(|raw| raw.get().to_owned()).filter(|text| text != "null");
@@ -445,6 +452,9 @@ mod tests {
             "sessionContext":{"sessionIssuer":{"principalId":"AROAX"}}},
             "requestParameters":{"userName":"alice","tags":[{"key":"k","value":"v"}],"setAsDefault":true,"path":null}}"#;
         let Ok(Parsed::Useful(record)) = parse(text.as_bytes()) else { panic!() };
+        let says_that_it_reads = text.replace("\"readOnly\":false", "\"readOnly\":true");
+        let Ok(Parsed::Useful(again)) = parse(says_that_it_reads.as_bytes()) else { panic!() };
+        assert!(!again.reads, "what it is called is known to change something");
         let form = record.form().unwrap();
         assert_eq!(form.text_of("UserName"), Some("alice"));
         assert_eq!(form.text_of("SetAsDefault"), Some("true"));

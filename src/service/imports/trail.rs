@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -40,6 +41,8 @@ const NAMES: usize = 200;
 pub struct Found {
     /// Files.
     pub files: u64,
+    /// Files and linked folders in folders that are not called as trails are, and were not read.
+    pub passed_over: u64,
     /// Records.
     pub records: u64,
     /// Those that are replayed.
@@ -73,6 +76,7 @@ impl Found {
     pub fn shown(&self) -> Value {
         json!({
             "files": self.files,
+            "passed_over": self.passed_over,
             "records": self.records,
             "changes": self.changes,
             "reads": self.reads,
@@ -97,7 +101,8 @@ pub fn gather(
     let mut found = Found::default();
     let mut sorter = Sorter::new(service.random())?;
     let latest = service.clock().now().plus_seconds(AHEAD);
-    let mut cutter = Cutter::new(paths.to_vec());
+    let passed_over = Arc::new(AtomicU64::new(0));
+    let mut cutter = Cutter::new(paths.to_vec(), passed_over.clone());
     work::in_order(
         move || cutter.next().transpose(),
         |piece| {
@@ -128,6 +133,7 @@ pub fn gather(
             Ok(())
         },
     )?;
+    found.passed_over = passed_over.load(Ordering::Relaxed);
     if found.files == 0 {
         return Err(Fault::validation(
             "There are no trails there (.json, .json.gz, .jsonl, .ndjson).",
