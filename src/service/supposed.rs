@@ -215,8 +215,7 @@ impl Supposed {
 
     /// Whether an action takes on a role of another account.
     fn is_of_another(&self, action: &str, resource: &str) -> bool {
-        let role = Arn::parse(resource).filter(|arn| arn.service == "iam" && arn.kind() == "role");
-        needs_trust(action) && role.is_some_and(|role| role.account != self.digits)
+        needs_trust(action) && role_arn(resource).is_some_and(|role| role.account != self.digits)
     }
 
     /// As policies judge it.
@@ -362,25 +361,31 @@ pub fn needs_trust(action: &str) -> bool {
     NEED_TRUST.iter().any(|known| known.eq_ignore_ascii_case(action))
 }
 
+/// The ARN of a role, if a text is one.
+fn role_arn(text: &str) -> Option<Arn<'_>> {
+    Arn::parse(text).filter(|arn| arn.service == "iam" && arn.kind() == "role")
+}
+
 /// The trust policy of a role of the directory's account; of other accounts' roles nothing is told.
 pub fn trust_policy(
     documents: &Documents,
     directory: Directory<'_>,
-    role_arn: &str,
+    role: &str,
 ) -> Result<Option<Arc<Document>>, Fault> {
     // By the account's digits: of an account whose history came from elsewhere the list of accounts tells only since
     // it came, and here the past is asked about.
-    let own = Arn::parse(role_arn).filter(|arn| arn.service == "iam" && arn.kind() == "role");
-    let Some(arn) = own.filter(|arn| directory.digits().is_ok_and(|own| own == arn.account)) else {
+    let Some(arn) =
+        role_arn(role).filter(|arn| directory.digits().is_ok_and(|own| own == arn.account))
+    else {
         return Ok(None);
     };
     // Nobody takes on a role of a closed account.
     if directory.is_closed()? {
         return Ok(None);
     }
-    match directory.find::<RoleRow>(arn.name())?.filter(|role| role.arn == role_arn) {
+    match directory.find::<RoleRow>(arn.name())?.filter(|found| found.arn == role) {
         None => Ok(None),
-        Some(role) => documents.trust(directory.reader, &role.row.trust).map(Some),
+        Some(found) => documents.trust(directory.reader, &found.row.trust).map(Some),
     }
 }
 
@@ -398,8 +403,7 @@ pub fn trust_on(
     if let Some(policy) = trust_policy(documents, directory, resource)? {
         return Ok(trust_of(resource, Some(policy)));
     }
-    let role = Arn::parse(resource).filter(|arn| arn.service == "iam" && arn.kind() == "role");
-    let one = role.filter(|arn| !arn.resource.contains(['*', '?']));
+    let one = role_arn(resource).filter(|arn| !arn.resource.contains(['*', '?']));
     let is_own = one.is_some_and(|arn| directory.digits().is_ok_and(|own| own == arn.account));
     Ok(is_own.then(|| PolicySet::new([])))
 }

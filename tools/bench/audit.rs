@@ -1,4 +1,4 @@
-//! The history and the replay of a long ledger: the first page of `log` by common and rare filters, and recorded
+//! The history, the export and the replay of a long ledger: the first page of `log` by common and rare filters, and recorded
 //! decisions decided again.
 //!
 //! An account of 10,000 users and 5,000 roles, whose events set tags: most are acts of a hundred of the users,

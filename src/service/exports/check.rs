@@ -4,7 +4,7 @@
 //! signed and linked, the newest one included, which AWS's own validator does not miss.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,7 @@ use crate::ledger::note::{Note, VerifierKey};
 use crate::ledger::proof::check_inclusion;
 use crate::ledger::tree::leaf_hash;
 use crate::ledger::{AccountId, Frame};
+use crate::service::imports::files::plain;
 use crate::service::moment::Moment;
 
 /// The largest manifest, log file or digest that is read, unpacked, in bytes.
@@ -119,17 +120,9 @@ pub fn check(place: &Path, key: Option<&VerifierKey>) -> io::Result<Checked> {
     Ok(checked)
 }
 
-/// Opens a file of an export. Whoever made the folder may have put a pipe or a device there, which never end.
-fn opened(path: &Path) -> io::Result<File> {
-    match fs::metadata(path)?.is_file() {
-        true => File::open(path),
-        false => Err(io::Error::other("it is no regular file")),
-    }
-}
-
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    opened(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    plain(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
         return Err(io::Error::other(format!(
             "{} is larger than an export's files are",
@@ -141,7 +134,7 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
 
 fn unpacked(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    GzDecoder::new(opened(path)?).take(LARGEST + 1).read_to_end(&mut bytes)?;
+    GzDecoder::new(plain(path)?).take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
         return Err(io::Error::other(format!(
             "{} is larger than an export's files are",
@@ -400,7 +393,7 @@ impl Look<'_> {
 
     /// A file of one record a line.
     fn lines(&mut self, path: &str, of: &dyn Fn(&Value) -> Result<Link, String>) {
-        let Ok(file) = opened(&self.place.join(path)) else { return };
+        let Ok(file) = plain(&self.place.join(path)) else { return };
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         loop {
@@ -557,7 +550,7 @@ fn whole(place: &Path, note: &FileNote) -> Result<(), String> {
         io::ErrorKind::NotFound => format!("{} is missing", note.path),
         _ => format!("{}: {error}", note.path),
     };
-    let mut file = opened(&path).map_err(failed)?;
+    let mut file = plain(&path).map_err(failed)?;
     let (mut sum, mut length) = (Sha256Sum::default(), 0u64);
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -274,14 +274,13 @@ impl Act {
             return Ok(about.unwrap_or_else(UniqueId::root));
         }
         if self.is_there(&*tx, account)? {
-            return match (about, self.answered.ids.first()) {
-                (Some(about), Some(made)) if about == *made => Ok(about),
-                (_, made) => {
-                    let made = made.map(UniqueId::as_str).unwrap_or_default();
-                    let why = format!("The id that it was given, {made}, is another one's here.");
-                    Err(Fault::validation(why))
-                }
-            };
+            let made = self.answered.ids.first().cloned().unwrap_or_else(UniqueId::root);
+            // Of a service's own role the request tells no name.
+            if self.makes().is_some() && about.as_ref() != Some(&made) {
+                let why = format!("The id that it was given, {made}, is another one's here.");
+                return Err(Fault::validation(why));
+            }
+            return Ok(made);
         }
         if self.is_service_linked() {
             return self.run_service_linked(tx);

@@ -48,7 +48,8 @@ enum Fact {
 struct Factor {
     session: UniqueId,
     given: bool,
-    principal: UniqueId,
+    /// Whose it is, if that is a user of the account, or its root user.
+    person: Option<UniqueId>,
     /// The first request that says so.
     at: Timestamp,
 }
@@ -187,8 +188,11 @@ impl<'a> Facts<'a> {
         let session = session.filter(|key| key.kind() == Some(IdKind::SessionKey));
         match session.zip(record.who.mfa) {
             Some((session, given)) if self.is_new((&session, given)) => {
-                let (principal, at) = (record.actor(), record.at);
-                self.factors.push(&Factor { session, given, principal, at })
+                let actor = record.actor();
+                let is_own = record.who.account.as_deref() == Some(record.account.as_str());
+                let is_person = actor == UniqueId::root() || actor.kind() == Some(IdKind::User);
+                let person = (is_own && is_person).then_some(actor);
+                self.factors.push(&Factor { session, given, person, at: record.at })
             }
             _ => Ok(()),
         }
@@ -251,24 +255,23 @@ impl Teller<'_> {
 
     /// Adds to a session of the account whether a second factor was given. Of those of the console no record tells how
     /// they began: a user's, or the root user's, is known by its first request.
-    fn factor(&self, Factor { session, given, principal, at }: Factor) -> Result<(), Fault> {
+    fn factor(&self, Factor { session, given, person, at }: Factor) -> Result<(), Fault> {
         let book = self.service.activity();
-        let is_person = principal == UniqueId::root() || principal.kind() == Some(IdKind::User);
-        match book.session(&session)? {
-            None if is_person => {
+        match (book.session(&session)?, person) {
+            (None, Some(person)) => {
                 let began = Began {
                     key: session,
-                    principal: principal.clone(),
+                    principal: person.clone(),
                     name: String::new(),
                     issued: at,
                     expires: at,
                     source_identity: None,
                     with: None,
-                    by: principal,
+                    by: person,
                 };
                 self.session(began, Some(given)).map(drop)
             }
-            Some(known) if known.account == self.account && known.mfa.is_none() => {
+            (Some(known), _) if known.account == self.account && known.mfa.is_none() => {
                 let known = Session { mfa: Some(given), ..Session::clone(&known) };
                 Ok(book.note_session(&known, self.service.random())?)
             }

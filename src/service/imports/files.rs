@@ -321,7 +321,7 @@ fn is_list(name: &[u8]) -> bool {
     name == b"Records\"" || name == b"Events\""
 }
 
-/// Opens a plain file: opening a pipe would wait for whoever writes to it.
+/// Opens a plain file: a pipe would wait for whoever writes to it, and a device may never end.
 ///
 /// # Errors
 /// Whatever keeps it from being opened, and that it is no file.

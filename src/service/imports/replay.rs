@@ -307,9 +307,10 @@ impl Batch<'_, '_> {
             }
         }
         for rivals in set.into_values() {
-            let differs = |act: &&Act| rivals.iter().any(|other| !act.asks_for_the_same_as(other));
-            let doubtful = rivals.iter().copied().filter(differs);
-            self.ambiguous.extend(doubtful.map(|act| act.record.id.clone()));
+            let [first, others @ ..] = rivals.as_slice() else { continue };
+            if others.iter().any(|other| !first.asks_for_the_same_as(other)) {
+                self.ambiguous.extend(rivals.iter().map(|act| act.record.id.clone()));
+            }
         }
     }
 

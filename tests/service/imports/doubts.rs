@@ -354,3 +354,20 @@ fn what_was_made_with_the_id_of_another_one_is_told() {
     let missing = report["missing_records"][0]["missing"].as_str().unwrap();
     assert!(missing.contains(ANN) && missing.contains("another one's"), "{missing}");
 }
+
+#[test]
+fn a_services_own_role_that_is_there_already_misses_nothing() {
+    let name = "AWSServiceRoleForBatch";
+    let arn = format!("arn:aws:iam::{DIGITS}:role/aws-service-role/batch.amazonaws.com/{name}");
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"batch.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let role = json!({
+        "path": "/aws-service-role/batch.amazonaws.com/", "roleName": name, "roleId": "AROABATCH00000000001",
+        "arn": arn, "assumeRolePolicyDocument": trust,
+    });
+    let made = |id: &str, time: &str| {
+        let asked = json!({ "aWSServiceName": "batch.amazonaws.com" });
+        record(id, time, "CreateServiceLinkedRole", asked, json!({ "role": role }))
+    };
+    let report = empty(&Import::new(53), &[ann(), made("b", LATER), made("c", LATER)]);
+    assert_eq!((&report["missing"], &report["unchanged"]), (&0.into(), &1.into()), "{report:#}");
+}

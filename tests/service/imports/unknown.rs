@@ -166,9 +166,11 @@ fn what_began_before_the_history_is_not_told_as_if_it_began_with_it() {
         record["recipientAccountId"] = DIGITS.into();
         record["userIdentity"] = json!({
             "type": "Root", "principalId": account, "accountId": account,
-            "arn": format!("arn:aws:iam::{account}:root"),
+            "arn": format!("arn:aws:iam::{account}:root"), "accessKeyId": "ASIAOFANOTHER0000001",
+            "sessionContext": { "attributes": { "mfaAuthenticated": "true" } },
         });
     }
+    by_root["userIdentity"]["accessKeyId"] = "ASIAOFITSOWN00000001".into();
     super::order::empty(&import, &[by_root, by_another]);
     import.act("import-complete", json!({})).unwrap();
     let ask = |name: &str| import.question(DIGITS, &format!("reports/{name}"), &[], None).unwrap();
@@ -180,4 +182,9 @@ fn what_began_before_the_history_is_not_told_as_if_it_began_with_it() {
     let usage = ask("root-usage");
     assert_eq!(usage["summary"]["changes"], 1, "{usage:#}");
     assert!(usage["summary"]["note"].is_string());
+    let session = |key: &str| {
+        let key = domesday::identity::id::UniqueId::parse(key).unwrap();
+        import.world.service.activity().session(&key).unwrap().is_some()
+    };
+    assert_eq!([session("ASIAOFITSOWN00000001"), session("ASIAOFANOTHER0000001")], [true, false]);
 }
