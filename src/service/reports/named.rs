@@ -95,7 +95,7 @@ reports! {
         "PCI DSS 4.0" ["8.6.3"]
     ]
     /// Users who do not use their credentials.
-    Dormant "dormant" "Users whose credentials are not used, and when they were disabled" [
+    Dormant "dormant" "Users with a credential that is not used, and when those were disabled who used none" [
         "CIS AWS Foundations 5.0" ["1.11"]
         "CIS AWS Foundations 7.0" ["2.11"]
         "ISO/IEC 27001:2022" ["A.5.18"]
