@@ -41,8 +41,8 @@ pub struct LogOptions {
     /// Of this operation
     #[arg(long)]
     pub operation: Option<String>,
-    /// What was done (success), or what policies refused (denied)
-    #[arg(long, value_name = "success|denied")]
+    /// What was done (success), what policies refused (denied), or who read the history (read)
+    #[arg(long, value_name = "success|denied|read")]
     pub outcome: Option<String>,
     /// For this ticket: the session tag `ticket`, or the application id of the SDK
     #[arg(long)]

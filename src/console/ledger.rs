@@ -12,7 +12,7 @@ use super::sentence;
 use super::typed_moment;
 use super::visit::{Visit, address};
 use super::words;
-use crate::service::audit::log::{Cursor, Filter};
+use crate::service::audit::log::{Cursor, Filter, Sort};
 use crate::service::fault::Fault;
 use crate::service::moment::Range;
 
@@ -41,30 +41,30 @@ pub fn days(entries: &[Value], mut beside: impl FnMut(&Value) -> Markup) -> Mark
 
 /// A sign beside an event, by form and not by colour alone.
 fn mark(entry: &Value) -> (&'static str, &'static str) {
-    if text(entry, "/outcome") != "success" {
-        ("denied", "✕")
-    } else if text(entry, "/actor/id") == "root" {
-        ("root", "◆")
-    } else {
-        ("all", "●")
+    match text(entry, "/outcome") {
+        "success" | "read" if text(entry, "/actor/id") == "root" => ("root", "◆"),
+        "success" => ("all", "●"),
+        "read" => ("all", "○"),
+        _ => ("denied", "✕"),
     }
 }
 
 fn line(entry: &Value, beside: &Markup) -> Markup {
     let (class, sign) = mark(entry);
     let position = entry.pointer("/position").map(ToString::to_string).unwrap_or_default();
-    let is_denied = class == "denied";
+    // What changed nothing has no page of its own.
+    let is_event = text(entry, "/outcome") == "success";
     html! {
         li class=(class) {
             span.mark aria-hidden="true" { (sign) }
             time { (text(entry, "/happened_at").get(11..19).unwrap_or("")) }
             div {
-                @if is_denied { span { (denied(entry)) } }
-                @else { a href=(address(&format!("/console/ledger/{position}"), &[])) { (sentence::of(entry)) } }
+                @if is_event { a href=(address(&format!("/console/ledger/{position}"), &[])) { (sentence::of(entry)) } }
+                @else { span { (request(entry)) } }
                 span.quiet {
                     @if !text(entry, "/ticket").is_empty() { " · " (words::TICKET) " " (text(entry, "/ticket")) }
                     @if !text(entry, "/address").is_empty() { " · " (text(entry, "/address")) }
-                    @if !is_denied { " · @" (position) }
+                    @if is_event { " · @" (position) }
                 }
                 (beside)
             }
@@ -103,13 +103,13 @@ pub fn json_beside() -> impl FnMut(&Value) -> Markup {
     }
 }
 
-/// A denial in words.
-fn denied(entry: &Value) -> String {
-    let action = match text(entry, "/operation") {
-        "" => text(entry, "/action"),
-        operation => operation,
-    };
-    words::was_denied(&sentence::actor(entry), action)
+/// A request that changed nothing, in words.
+fn request(entry: &Value) -> String {
+    let (actor, action) = (sentence::actor(entry), text(entry, "/operation"));
+    match text(entry, "/outcome") {
+        "read" => words::has_read(&actor, action),
+        _ => words::was_denied(&actor, action),
+    }
 }
 
 /// `GET /console/ledger`
@@ -117,7 +117,11 @@ pub async fn page(visit: Visit) -> Response {
     let given = |name: &str| {
         Some(visit.param(name).trim()).filter(|text| !text.is_empty()).map(str::to_owned)
     };
-    let is_denied = visit.param("outcome") == "denied";
+    let sort = match visit.param("outcome") {
+        "denied" => Sort::Denied,
+        "read" => Sort::Read,
+        _ => Sort::Done,
+    };
     let now = visit.arrival.at;
     let range = typed_moment::range(["from", "to", "during"].map(|name| visit.param(name)), now);
     let entries = match range {
@@ -128,7 +132,7 @@ pub async fn page(visit: Visit) -> Response {
                 person: given("person"),
                 target: given("target"),
                 operation: given("operation"),
-                denied: is_denied,
+                sort,
                 ticket: given("ticket"),
                 from,
                 to,
@@ -158,7 +162,8 @@ pub async fn page(visit: Visit) -> Response {
                 label.field { span { (words::OUTCOME) }
                     select name="outcome" {
                         option value="" { (words::DONE) }
-                        option value="denied" selected[is_denied] { (words::DENIED) }
+                        option value="denied" selected[sort == Sort::Denied] { (words::DENIED) }
+                        option value="read" selected[sort == Sort::Read] { (words::READ) }
                     } }
                 @if visit.at.is_some() { input type="hidden" name="at" value=(visit.moment()); }
                 button type="submit" { (words::SHOW) }

@@ -55,6 +55,7 @@ pub const COMPARE: &str = "compare";
 pub const DONE: &str = "Done";
 pub const FAILED: &str = "That did not work";
 pub const DENIED: &str = "Denied";
+pub const READ: &str = "Read by auditors";
 pub const ERROR: &str = "Error";
 pub const WARNING: &str = "Warning";
 pub const NOW: &str = "now";
@@ -614,6 +615,10 @@ pub fn brought_by(event: u64) -> String {
 
 pub fn was_denied(actor: &str, action: &str) -> String {
     format!("{actor} was denied {action}")
+}
+
+pub fn has_read(actor: &str, action: &str) -> String {
+    format!("{actor} read: {action}")
 }
 
 /// How many of a service's actions were asked for.

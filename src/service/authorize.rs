@@ -244,7 +244,8 @@ pub fn principal_context(reader: &dyn Reader, caller: &Caller) -> Result<Context
     match &caller.identity {
         Identity::Root { .. } | Identity::Operator { .. } => {
             context.set("aws:PrincipalType", "Account");
-            context.set("aws:PrincipalArn", crate::identity::arn::root(&caller.digits));
+            // The root user's, or the operator's own name: `operator:uid@host`.
+            context.set("aws:PrincipalArn", caller.arn());
             context.set_absent("aws:username");
         }
         Identity::User { id, name, arn, .. } => {

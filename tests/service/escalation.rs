@@ -213,6 +213,8 @@ const USERS: [&str; 3] = ["u0", "u1", "u2"];
 const ROLES: [&str; 3] = ["r0", "r1", "r2"];
 const GROUPS: [&str; 2] = ["g0", "g1"];
 const POLICIES: [&str; 2] = ["p0", "p1"];
+/// What is not there, and may be made.
+const MADE: [&str; 4] = ["user/made", "role/made", "user/new", "role/new"];
 
 /// A small account with random permissions to grant; the keys of its users.
 fn random_world(seed: u64) -> (World, BTreeMap<String, Key>) {
@@ -226,6 +228,7 @@ fn random_world(seed: u64) -> (World, BTreeMap<String, Key>) {
             ROLES.map(|name| format!("role/{name}")).to_vec(),
             GROUPS.map(|name| format!("group/{name}")).to_vec(),
             POLICIES.map(|name| format!("policy/{name}")).to_vec(),
+            MADE.map(str::to_owned).to_vec(),
             vec!["user/*".to_owned(), "role/*".to_owned(), "*".to_owned(), "*".to_owned()],
         ];
         let all = all.concat();
@@ -248,10 +251,30 @@ fn random_world(seed: u64) -> (World, BTreeMap<String, Key>) {
         "iam:UpdateAssumeRolePolicy",
         "sts:AssumeRole",
         "iam:CreateAccessKey",
+        "iam:CreateUser",
+        "iam:CreateRole",
         "s3:*",
         "iam:*",
     ];
+    // In every other account, much can be made.
+    let makers = [
+        "iam:CreateRole",
+        "iam:CreateUser",
+        "iam:PutRolePolicy",
+        "iam:AttachUserPolicy",
+        "iam:AttachRolePolicy",
+        "iam:CreateAccessKey",
+        "sts:AssumeRole",
+    ];
+    let makes = || {
+        let some: Vec<&str> = makers.into_iter().filter(|_| byte() % 3 > 0).collect();
+        let kind = ["role/m*", "user/m*", MADE[0], MADE[1]][byte() % 4];
+        document(&[statement("Allow", &some, &arn(&world, kind))])
+    };
     let text = || {
+        if seed % 2 == 1 && byte() % 3 > 0 {
+            return makes();
+        }
         let statements: Vec<String> = (0..=byte() % 2)
             .map(|_| {
                 let effect = if byte() % 8 == 0 { "Deny" } else { "Allow" };
@@ -346,7 +369,7 @@ fn perform(
     match operation {
         "PutUserPolicy" | "PutRolePolicy" | "PutGroupPolicy" => {
             let list = format!("List{}Policies", kind.unwrap());
-            let names = world.ok(&world.admin, &list, &[member]);
+            let Ok(names) = world.ask(&world.admin, &list, &[member], None) else { return false };
             let names = names["PolicyNames"].as_array().unwrap().iter();
             let names: Vec<String> = names.map(|name| name.as_str().unwrap().to_owned()).collect();
             let each = |policy: &str| {
@@ -379,6 +402,16 @@ fn perform(
         }
         "UpdateAssumeRolePolicy" => {
             ask(operation, &[("RoleName", of), ("PolicyDocument", &trust("*"))]).is_some()
+        }
+        "CreateUser" | "CreateRole" => {
+            let mut made = vec![member];
+            let trust = trust("*");
+            made.extend(
+                (operation == "CreateRole").then_some(("AssumeRolePolicyDocument", &*trust)),
+            );
+            let boundary = gives.split_once(" with the boundary ");
+            made.extend(boundary.map(|(_, arn)| ("PermissionsBoundary", arn)));
+            ask(operation, &made).is_some()
         }
         "AssumeRole" => match ask(operation, &[("RoleArn", on), ("RoleSessionName", "climb")]) {
             None => false,
@@ -415,6 +448,10 @@ fn reached(world: &World, keys: &BTreeMap<String, Key>) -> bool {
     keys.values().any(|key| world.ask(key, "CreateGroup", &[("GroupName", "goal")], None).is_ok())
 }
 
+fn capital(kind: &str) -> &'static str {
+    if kind == "user" { "User" } else { "Role" }
+}
+
 /// Everything that somebody might try in a random account.
 fn menu(world: &World) -> Vec<(String, String, String)> {
     let mut menu = Vec::new();
@@ -422,7 +459,18 @@ fn menu(world: &World) -> Vec<(String, String, String)> {
         menu.push((action.to_owned(), on, gives.to_owned()));
     };
     let attached = format!("{ADMINISTRATOR} is attached");
-    for (kind, names) in [("User", &USERS[..]), ("Role", &ROLES[..]), ("Group", &GROUPS[..])] {
+    let made = |kind: &str| {
+        let of_kind = MADE.into_iter().filter(move |name| name.starts_with(kind));
+        of_kind.map(|name| name.split_once('/').unwrap().1).collect::<Vec<_>>()
+    };
+    for kind in ["user", "role"] {
+        for one in made(kind) {
+            add(&format!("iam:Create{}", capital(kind)), arn(world, &format!("{kind}/{one}")), "");
+        }
+    }
+    let users = [&USERS[..], &made("user")].concat();
+    let roles = [&ROLES[..], &made("role")].concat();
+    for (kind, names) in [("User", &users[..]), ("Role", &roles[..]), ("Group", &GROUPS[..])] {
         for one in names {
             let on = arn(world, &format!("{}/{one}", kind.to_lowercase()));
             add(&format!("iam:Put{kind}Policy"), on.clone(), "");
@@ -441,6 +489,11 @@ fn menu(world: &World) -> Vec<(String, String, String)> {
         }
     }
     add("iam:CreateAccessKey", arn(world, "user/admin"), "");
+    for (group, user) in GROUPS.iter().flat_map(|group| users.iter().map(move |user| (group, user)))
+    {
+        let gives = format!("user/{user} is in group/{group}");
+        add("iam:AddUserToGroup", arn(world, &format!("group/{group}")), &gives);
+    }
     for policy in POLICIES {
         add("iam:CreatePolicyVersion", arn(world, &format!("policy/{policy}")), "");
     }
@@ -449,8 +502,8 @@ fn menu(world: &World) -> Vec<(String, String, String)> {
 
 #[test]
 fn every_way_can_be_gone_and_whoever_gets_there_is_told() {
-    let (mut gone, mut refused, mut lengths) = (0, 0, BTreeSet::new());
-    for seed in 0..12 {
+    let (mut gone, mut refused, mut made, mut lengths) = (0, 0, 0, BTreeSet::new());
+    for seed in 0..14 {
         let (world, keys) = random_world(seed);
         let ways = paths(&world);
         assert!(!ways.truncated);
@@ -472,6 +525,7 @@ fn every_way_can_be_gone_and_whoever_gets_there_is_told() {
             }
             assert!(reached(&world, &held), "seed {seed}: {way:?}");
             gone += 1;
+            made += usize::from(way.steps.iter().any(|step| step.gives.contains(" is made")));
             lengths.insert(way.steps.len());
         }
         for user in keys.keys() {
@@ -486,7 +540,7 @@ fn every_way_can_be_gone_and_whoever_gets_there_is_told() {
                 let before = done.len();
                 for (action, on, gives) in menu(&world) {
                     for by in held.keys().cloned().collect::<Vec<_>>() {
-                        let deed = (by.clone(), action.clone(), on.clone());
+                        let deed = (by.clone(), action.clone(), on.clone(), gives.clone());
                         if !done.contains(&deed)
                             && perform(&world, &mut held, (&by, &action, &on, &gives))
                         {
@@ -502,7 +556,8 @@ fn every_way_can_be_gone_and_whoever_gets_there_is_told() {
             refused += 1;
         }
     }
-    assert!(gone > 5 && refused > 3 && lengths.len() > 1, "{gone} {refused} {lengths:?}");
+    let enough = gone > 5 && refused > 3 && made > 0 && lengths.len() > 1;
+    assert!(enough, "{gone} {refused} {made} {lengths:?}");
 }
 
 /// A session of a role whose trust is widened for it and put back.
@@ -559,4 +614,98 @@ fn administrators_and_who_can_become_one() {
     let expected = [("root", 0), ("user/admin", 0), ("user/helpdesk", 1)];
     assert_eq!(told, expected.map(|(name, steps)| (name.to_owned(), steps)));
     let _: Value = found.ways[2].shown();
+}
+
+#[test]
+fn what_is_not_there_yet_is_made() {
+    let world = World::new(73);
+    let admin = &world.admin;
+    let allow = |name: &str, statements: &[String]| {
+        world.user(name);
+        put(&world, "User", name, &document(statements));
+    };
+    let may = |actions: &[&str], on: &str| statement("Allow", actions, &arn(&world, on));
+    // A role under the name that policies speak of; nothing with a part of it alone.
+    let all = ["iam:CreateRole", "iam:PutRolePolicy", "sts:AssumeRole"];
+    allow("d1", &[may(&all, "role/team/app-*")]);
+    let by = |name: &str, steps: &[&str]| -> Vec<String> {
+        steps.iter().map(|step| format!("{name} {step}")).collect()
+    };
+    let made =
+        ["user/d1 iam:CreateRole", "user/d1 sts:AssumeRole", "role/app-new iam:PutRolePolicy"];
+    let ways = paths(&world);
+    let steps_of = &way(&ways, "user/d1").unwrap().steps;
+    assert_eq!(steps_of[0].on, arn(&world, "role/team/app-new"));
+    assert_eq!(steps(&world, "user/d1").unwrap()[..2], made[..2]);
+    for left_out in 0..2 {
+        let name = format!("d2{left_out}");
+        let mut some = all.to_vec();
+        some.remove(left_out);
+        allow(&name, &[may(&some, "role/team/app-*")]);
+        assert_eq!(steps(&world, &format!("user/{name}")), None, "without {}", all[left_out]);
+    }
+    // Whoever makes the role says whom it trusts: no permission of its own is needed to take it on.
+    allow("d3", &[may(&["iam:CreateRole", "iam:AttachRolePolicy"], "role/exact")]);
+    let expected = ["iam:CreateRole", "sts:AssumeRole", "iam:AttachRolePolicy"];
+    assert_eq!(steps(&world, "user/d3").unwrap(), by("user/d3", &expected));
+    world.ok(
+        admin,
+        "CreateRole",
+        &[("RoleName", "exact"), ("AssumeRolePolicyDocument", &*trust(&arn(&world, "user/admin")))],
+    );
+    assert_eq!(steps(&world, "user/d3"), None, "there is such a role, and it trusts somebody else");
+    // A user, under a name with the maker's own in it.
+    let user = ["iam:CreateUser", "iam:AttachUserPolicy", "iam:CreateAccessKey"];
+    allow("d4", &[may(&user, "user/${aws:username}-*")]);
+    let expected = ["iam:CreateUser", "iam:CreateAccessKey", "iam:AttachUserPolicy"];
+    assert_eq!(steps(&world, "user/d4").unwrap(), by("user/d4", &expected));
+    allow(
+        "d5",
+        &[
+            may(&["iam:CreateUser", "iam:CreateAccessKey"], "user/app-*"),
+            may(&["iam:AddUserToGroup"], "group/*"),
+        ],
+    );
+    assert_eq!(steps(&world, "user/d5"), None, "no group helps");
+    world.ok(admin, "CreateGroup", &[("GroupName", "chiefs")]);
+    put(&world, "Group", "chiefs", ALL);
+    // It joins the group itself, which is shorter.
+    assert_eq!(steps(&world, "user/d5").unwrap(), ["user/d5 iam:AddUserToGroup"]);
+    // With a boundary alone: one that allows the goal helps, another does not.
+    let bounded = |name: &str, boundary: &str| {
+        let condition = format!(
+            r#"{{"Effect":"Allow","Action":["iam:CreateRole","iam:PutRolePolicy"],"Resource":"*","Condition":{{"StringLike":{{"iam:PermissionsBoundary":"arn:aws:iam::*:policy/{boundary}"}}}}}}"#
+        );
+        allow(name, &[condition]);
+    };
+    let [wide, tight] = [
+        document(&[statement("Allow", &["iam:*"], "*")]),
+        document(&[statement("Allow", &["s3:*"], "*")]),
+    ];
+    world.ok(admin, "CreatePolicy", &[("PolicyName", "wide"), ("PolicyDocument", &wide)]);
+    world.ok(admin, "CreatePolicy", &[("PolicyName", "tight"), ("PolicyDocument", &tight)]);
+    bounded("d6", "wide");
+    bounded("d7", "tight");
+    let ways = paths(&world);
+    let d6 = way(&ways, "user/d6").unwrap();
+    let wide = arn(&world, "policy/wide");
+    assert_eq!(
+        d6.steps[0].gives,
+        format!("role/new, which trusts everybody, is made with the boundary {wide}")
+    );
+    assert!(d6.missing().is_empty(), "{d6:?}");
+    assert!(way(&ways, "user/d7").is_none());
+    // Nobody hides a way by a name.
+    world.ok(
+        admin,
+        "CreateRole",
+        &[
+            ("RoleName", "App-New"),
+            ("AssumeRolePolicyDocument", &*trust(&arn(&world, "user/admin"))),
+        ],
+    );
+    assert_eq!(
+        way(&paths(&world), "user/d1").unwrap().steps[0].on,
+        arn(&world, "role/team/app-new2")
+    );
 }

@@ -2,12 +2,16 @@
 //! and what each event changed held against the states around it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use domesday::base::random::{SeededRandom, random_bytes};
 use domesday::identity::Event;
 use domesday::identity::change;
-use domesday::ledger::Frame;
-use domesday::service::audit::{self, Question};
+use domesday::ledger::{AccountId, Frame};
+use domesday::service::audit::{self, Question, proofs};
+use domesday::service::caller::Caller;
+use domesday::service::exports;
+use domesday::service::exports::sink::Sink;
 use serde_json::Value;
 
 use super::world::{Key, World};
@@ -302,6 +306,73 @@ fn denied_requests_come_in_pages_too() {
     assert!(receipts(&[denied, ("from", "2026-06-01")], "9").is_empty());
     let page = ask(&world, "events", &[denied, ("limit", "1")], None);
     assert_eq!(page["events"][0]["person"]["name"], "user/ben");
+}
+
+#[test]
+fn whoever_reads_the_history_is_read_of_the_operator_too() {
+    let world = World::new(87);
+    let me = world.caller(&world.admin).unwrap();
+    let mut operator = world.service.operator("7@host", me.account).unwrap();
+    operator.digits.clone_from(&world.digits);
+    let (service, head) = (&world.service, world.service.ledger().head());
+    let question = |name: &str| Question::parse(name, &[]).unwrap();
+    let past = world.moment("@3");
+    audit::run(service, &operator, question("head"), past).unwrap();
+    audit::run(service, &operator, question("reports/keys"), None).unwrap();
+    let ask = exports::Ask::parse(&[("kind".to_owned(), "ndjson".to_owned())]).unwrap();
+    exports::run(service, &operator, &ask, None, &mut Nowhere).unwrap();
+    // What belongs to no account: the whole store.
+    let of_store = service.operator("7@host", AccountId::SYSTEM).unwrap();
+    audit::run(service, &of_store, question("key"), None).unwrap();
+    assert!(proofs::entries(service, &of_store, 0, 1).unwrap().is_some());
+
+    let read = |caller: &Caller, parameters: &[(&str, &str)]| {
+        let mut all = vec![("outcome".to_owned(), "read".to_owned())];
+        all.extend(parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        let asked = Question::parse("events", &all).unwrap();
+        audit::run(service, caller, asked, None).unwrap()["events"].as_array().unwrap().clone()
+    };
+    let told = |entries: &[Value]| -> Vec<[String; 3]> {
+        let text =
+            |entry: &Value, at: &str| entry.pointer(at).unwrap().as_str().unwrap().to_owned();
+        let one = |entry: &Value| {
+            let on = text(entry, "/target/name");
+            let on = on.rsplit_once(':').unwrap().1.to_owned();
+            [text(entry, "/actor/name"), text(entry, "/operation"), on]
+        };
+        entries.iter().map(one).collect()
+    };
+    // The newest first, and the very question at the top of its answer.
+    let by_me = ["user/admin", "domesday:ReadLedger", "ledger"].map(str::to_owned);
+    let by_operator = [
+        ["operator:7@host", "domesday:Export", "export/ndjson"],
+        ["operator:7@host", "domesday:ReadLedger", "report/keys"],
+        ["operator:7@host", "domesday:TimeTravel", "ledger"],
+        ["operator:7@host", "domesday:ReadLedger", "ledger"],
+    ]
+    .map(|one| one.map(str::to_owned));
+    let mut all = vec![by_me];
+    all.extend(by_operator.clone());
+    assert_eq!(told(&read(&me, &[])), all);
+    assert_eq!(told(&read(&me, &[("principal", "operator")])), by_operator);
+    assert_eq!(read(&me, &[("operation", "Export")]).len(), 1);
+    assert_eq!(told(&read(&of_store, &[])).len(), 3, "of the store, by nobody of an account");
+    // Reading is no event.
+    assert_eq!(service.ledger().head(), head);
+}
+
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn begin(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+    fn write(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]

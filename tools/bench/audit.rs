@@ -254,7 +254,7 @@ impl Account {
             Outcome::Ok(())
         })?;
         // None of them was denied: as many are looked at as there are to be for one page.
-        let denied = Filter { denied: true, limit: log::USUAL, ..Filter::default() };
+        let denied = Filter { sort: log::Sort::Denied, limit: log::USUAL, ..Filter::default() };
         self.page(&format!("denied; {requests} receipts, all of others"), &denied, figures)?;
         let now = self.service.now();
         for (what, now_too) in [("at their own positions", false), ("at the head", true)] {

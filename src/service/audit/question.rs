@@ -177,7 +177,14 @@ impl Parameters {
             person: self.take("person")?,
             target: self.take("target")?,
             operation: self.take("operation")?,
-            denied: self.one_of("outcome", &[("success", false), ("denied", true)])?,
+            sort: self.one_of(
+                "outcome",
+                &[
+                    ("success", log::Sort::Done),
+                    ("denied", log::Sort::Denied),
+                    ("read", log::Sort::Read),
+                ],
+            )?,
             ticket: self.take("ticket")?,
             from,
             to,
@@ -362,7 +369,7 @@ mod tests {
         assert!(parse("events", &[("outcome", "maybe")]).is_err());
         let range = [("from", "@3"), ("to", "2026-03-01"), ("outcome", "denied")];
         let Question::Events(filter) = parse("events", &range).unwrap() else { panic!() };
-        assert!(filter.denied && filter.from.unwrap().position == Some(3));
+        assert!(filter.sort == log::Sort::Denied && filter.from.unwrap().position == Some(3));
         assert!(parse("show", &[("thing", "a"), ("thing", "b")]).is_err());
         let month = [("during", "2026-03"), ("order", "oldest"), ("limit", "99999")];
         let Question::Events(filter) = parse("events", &month).unwrap() else { panic!() };

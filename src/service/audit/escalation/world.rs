@@ -66,6 +66,21 @@ impl Trust {
     }
 }
 
+/// A managed policy that may be attached, or put as a boundary.
+pub struct Attachable {
+    /// As rows refer to it.
+    pub policy: PolicyRef,
+    /// Its document, under its ARN.
+    pub attached: Attached,
+}
+
+impl Attachable {
+    /// Its ARN.
+    pub fn arn(&self) -> &str {
+        &self.attached.label.policy
+    }
+}
+
 /// A user group.
 pub struct Group {
     /// Its id.
@@ -112,13 +127,17 @@ pub struct World<'a> {
     /// The account as it is read.
     pub directory: Directory<'a>,
     /// Everybody: the root user first.
-    pub members: Vec<Member>,
+    pub members: Vec<Rc<Member>>,
     /// The groups, by name.
     pub groups: Vec<Group>,
     /// A document that allows everything.
     pub everything: Arc<Document>,
     /// A trust policy that trusts everybody.
     pub trust_all: PolicySet,
+    /// A word that is in no name of a user or role: what is made is called by it.
+    pub unused: String,
+    /// What judges whoever has no policies yet.
+    of_nobody: Grants,
     /// The roles whose trust policies name an id, by number; and those that name others.
     named_by: HashMap<String, Vec<usize>>,
     named_by_all: Vec<usize>,
@@ -140,13 +159,15 @@ impl<'a> World<'a> {
         let digits = directory.digits()?;
         let root = Supposed::root(&digits);
         let grants = Rc::new(root.grants(documents, &directory)?);
-        let mut members = vec![Member { supposed: root, grants, trust: None, boundary: None }];
+        let of_nobody = Grants { organization: grants.organization.clone(), ..Grants::default() };
+        let root = Member { supposed: root, grants, trust: None, boundary: None };
+        let mut members = vec![Rc::new(root)];
         let mut add = |found: Found, trust, boundary| -> Result<(), Fault> {
             let Some(supposed) = Supposed::of_found(directory, &digits, &found)? else {
                 return Ok(());
             };
             let grants = Rc::new(supposed.grants(documents, &directory)?);
-            members.push(Member { supposed, grants, trust, boundary });
+            members.push(Rc::new(Member { supposed, grants, trust, boundary }));
             Ok(())
         };
         for user in directory.all::<UserRow>()? {
@@ -180,6 +201,10 @@ impl<'a> World<'a> {
             }
             named_by_all.extend(trust.others.then_some(number));
         }
+        let names = || members.iter().map(|member| member.supposed.name.to_ascii_lowercase());
+        let words = std::iter::once("new".to_owned()).chain((2_u64..).map(|n| format!("new{n}")));
+        let is_unused = |word: &String| !names().any(|name| name.contains(word.as_str()));
+        let unused = words.into_iter().find(is_unused).unwrap_or_default();
         Ok(World {
             documents,
             directory,
@@ -187,6 +212,8 @@ impl<'a> World<'a> {
             groups,
             everything,
             trust_all,
+            unused,
+            of_nobody,
             named_by,
             named_by_all,
             given,
@@ -243,6 +270,37 @@ impl<'a> World<'a> {
     pub fn may_join(&self, user: &UniqueId) -> Result<bool, Fault> {
         let Directory { reader, account } = self.directory;
         Ok(reader.count(account, &GROUPS_OF, user)? < MEMBERSHIPS_QUOTA)
+    }
+
+    /// A user or role that is made under a name, perhaps bounded: it has no policies, and such a role trusts everybody.
+    /// `None` if it cannot be called so, or something is.
+    pub fn made(
+        &self,
+        kind: Kind,
+        named: &str,
+        boundary: Option<&Attachable>,
+    ) -> Result<Option<Member>, Fault> {
+        let type_name = if kind == Kind::User { "user" } else { "role" };
+        let arn = format!("arn:aws:iam::{}:{type_name}/{named}", self.directory.digits()?);
+        let Some(mut supposed) = Supposed::of_arn(&arn) else { return Ok(None) };
+        let is_taken = match kind {
+            Kind::User => self.directory.find::<UserRow>(&supposed.name)?.is_some(),
+            _ => self.directory.find::<RoleRow>(&supposed.name)?.is_some(),
+        };
+        if is_taken {
+            return Ok(None);
+        }
+        supposed.session_arn = arn::assumed_role(&supposed.digits, &supposed.name, "session");
+        let trust =
+            || Trust { policy: self.trust_all.clone(), named: HashSet::new(), others: true };
+        let bound = |one: &Attachable| PolicySet::new([one.attached.clone()]);
+        let grants = Grants { boundary: boundary.map(bound), ..self.of_nobody.clone() };
+        Ok(Some(Member {
+            supposed,
+            grants: Rc::new(grants),
+            trust: (kind == Kind::Role).then(trust),
+            boundary: boundary.map(|one| one.policy.clone()),
+        }))
     }
 
     /// Whether one more policy may be attached to somebody; one that is already cannot be again.
@@ -305,7 +363,7 @@ impl<'a> World<'a> {
 
     /// The managed policies that somebody might attach to come nearer to doing something: the one that allows
     /// everything, and at most `most` of the account's own that say that they allow it.
-    pub fn attachable(&self, goal: (&str, &str), most: usize) -> Result<Vec<Attached>, Fault> {
+    pub fn attachable(&self, goal: (&str, &str), most: usize) -> Result<Vec<Attachable>, Fault> {
         let Directory { reader, account } = self.directory;
         let digits = self.directory.digits()?;
         let shared = PolicyRef(ADMINISTRATOR.to_owned());
@@ -313,7 +371,7 @@ impl<'a> World<'a> {
         let managed = self.documents.managed(reader, account, &digits, &shared)?;
         found.extend(managed.map(|managed| {
             let label = Label::new(&managed.arn, &managed.version, "");
-            Attached::new(managed.document, label)
+            Attachable { policy: shared, attached: Attached::new(managed.document, label) }
         }));
         for row in reader.list(account, &POLICIES, &())? {
             if found.len() > most {
@@ -325,7 +383,7 @@ impl<'a> World<'a> {
             let label = Label::new(&managed.arn, &managed.version, "");
             let set = PolicySet::of(managed.document.clone(), label.clone());
             if set.may_allow(goal.0, goal.1) {
-                found.push(Attached::new(managed.document, label));
+                found.push(Attachable { policy, attached: Attached::new(managed.document, label) });
             }
         }
         Ok(found)

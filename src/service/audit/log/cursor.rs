@@ -12,7 +12,7 @@ use crate::projection::postings::Order;
 pub struct Cursor {
     /// Which events come first.
     pub order: Order,
-    /// The next page begins at this position or, of denied requests, at this receipt.
+    /// The next page begins at this position or, of what changed nothing, at this receipt.
     pub at: u64,
     /// Events of the ledger that count.
     pub position: u64,

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub use self::cursor::Cursor;
 pub use self::entry::entry;
 pub use self::sieve::{Sieve, concerns};
-use super::{changed, denied, names};
+use super::{changed, names, requests};
 use crate::base::time::Timestamp;
 use crate::identity::id::UniqueId;
 use crate::ledger::{AccountId, Frame};
@@ -37,6 +37,18 @@ const EXAMINED: usize = 5_000;
 /// Steps among postings for one page.
 const STEPS: u64 = 20_000;
 
+/// What a page is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// Events: what was done.
+    #[default]
+    Done,
+    /// Requests that were denied.
+    Denied,
+    /// Questions to the audit side that were answered.
+    Read,
+}
+
 /// Which events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -48,8 +60,8 @@ pub struct Filter {
     pub target: Option<String>,
     /// Of this operation.
     pub operation: Option<String>,
-    /// What was denied, instead of what was done.
-    pub denied: bool,
+    /// What was done, what was denied, or what was read.
+    pub sort: Sort,
     /// For this ticket.
     pub ticket: Option<String>,
     /// What happened at or after this time, or after so many events.
@@ -162,9 +174,9 @@ pub fn page(
     });
     let view = pinned.as_ref().unwrap_or(view);
     let known_since = gate::known_of_range(view, account, filter.from, filter.to)?;
-    let page = match filter.denied {
-        true => denied::page(service, account, view, filter),
-        false => events(service, account, view, filter, told),
+    let page = match filter.sort {
+        Sort::Done => events(service, account, view, filter, told),
+        Sort::Denied | Sort::Read => requests::page(service, account, view, filter),
     };
     Ok(Page { known_since, ..page? })
 }

@@ -1,11 +1,12 @@
-//! Who tried what in vain: the requests that were denied, from their receipts.
+//! Requests that changed nothing: who tried what in vain, and who read the history, from their receipts.
 //!
-//! The ledger holds what changed; a request that was refused changed nothing and is found in the activity
-//! book. A receipt is written shortly after its answer, so the newest attempts may be a moment late.
+//! The ledger holds what changed; a request that was refused, or that only read, is found in the activity
+//! book. The receipt of a denial is written shortly after its answer, so the newest attempts may be a moment
+//! late; that of a reading is durable before the answer, which therefore stands in its own list.
 
 use serde_json::{Value, json};
 
-use super::log::{Cursor, Filter, LARGEST, Order, Page};
+use super::log::{Cursor, Filter, LARGEST, Order, Page, Sort};
 use super::names;
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
@@ -21,7 +22,7 @@ use crate::service::{Service, subject_of};
 /// Receipts that are read for one page.
 const EXAMINED: usize = 20_000;
 
-/// The denied requests for an account's resources that pass a filter.
+/// The requests for an account's resources, of the sort that is asked for, that pass a filter.
 ///
 /// # Errors
 /// Whatever keeps rows or activity book from being read.
@@ -87,19 +88,23 @@ struct Sieve<'a> {
 }
 
 impl Sieve<'_> {
-    /// How a request was denied, if it was and passes.
+    /// How a request ended, if it is of the sort that is asked for and passes.
     fn passes(&self, receipt: &Stored<'_>) -> Result<Option<&'static str>, ProjectionError> {
-        let outcome = match receipt.kind {
-            Kind::ImplicitDeny => "implicitDeny",
-            Kind::ExplicitDeny => "explicitDeny",
-            Kind::Refused => "refused",
-            Kind::SignInFailed => "signInFailed",
+        let (sort, outcome) = match receipt.kind {
+            Kind::ImplicitDeny => (Sort::Denied, "implicitDeny"),
+            Kind::ExplicitDeny => (Sort::Denied, "explicitDeny"),
+            Kind::Refused => (Sort::Denied, "refused"),
+            Kind::SignInFailed => (Sort::Denied, "signInFailed"),
+            Kind::AuditRead => (Sort::Read, "read"),
             _ => return Ok(None),
         };
+        if sort != self.filter.sort {
+            return Ok(None);
+        }
         let (filter, cut) = (self.filter, self.view.cut());
         let among =
             |ids: &Option<Vec<UniqueId>>, id| ids.as_ref().is_none_or(|ids| ids.contains(id));
-        // A denied request comes after the events that its decision saw: it is the next thing to happen.
+        // A request comes after the events that its decision saw: it is the next thing to happen.
         let passes = receipt.account == self.account
             && receipt.position <= cut.position
             && cut.time.is_none_or(|time| receipt.at <= time)

@@ -10,11 +10,13 @@
 //! that is joined), so that each step is tried with the policies as they were, with each fact alone, and with
 //! all facts together.
 
+mod made;
+
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::world::{Deed, Group, Managed, Member, World};
+use super::world::{Attachable, Deed, Group, Managed, Member, World};
 use super::{Goal, Step};
 use crate::policy::{Attached, Document, Label, PolicySet};
 use crate::service::authorize::Grants;
@@ -53,6 +55,8 @@ pub enum Fact {
     Joined(usize, usize),
     /// A role trusts everybody.
     Trusts(usize),
+    /// A member that was not there was made.
+    Made(usize),
 }
 
 struct Known {
@@ -76,7 +80,7 @@ pub struct Climb<'w, 'a> {
     world: &'w World<'a>,
     goal: &'w Goal,
     /// Policies that can be attached.
-    attachable: &'w [Attached],
+    attachable: &'w [Attachable],
     /// Members that reach the goal by themselves, for certain.
     winners: &'w BTreeSet<usize>,
     /// Whether only what is certain counts.
@@ -86,7 +90,12 @@ pub struct Climb<'w, 'a> {
     fresh: Vec<Known>,
     versions: HashMap<(String, Option<u32>), Arc<Document>>,
     grants: HashMap<(usize, Vec<usize>), Rc<Grants>>,
+    /// Users and roles that are not there and could be made, numbered after all members; by ARN and boundary.
+    made: Vec<Rc<Member>>,
+    makeable: HashMap<(String, Option<usize>), Option<usize>>,
     left: usize,
+    /// Whether there were more names to make something under than are tried.
+    was_cut: bool,
     /// Whether something hung on what nobody knows.
     was_open: bool,
 }
@@ -96,7 +105,7 @@ impl<'w, 'a> Climb<'w, 'a> {
     pub fn new(
         world: &'w World<'a>,
         goal: &'w Goal,
-        attachable: &'w [Attached],
+        attachable: &'w [Attachable],
         winners: &'w BTreeSet<usize>,
         certain: bool,
     ) -> Self {
@@ -111,7 +120,10 @@ impl<'w, 'a> Climb<'w, 'a> {
             fresh: Vec::new(),
             versions: HashMap::new(),
             grants: HashMap::new(),
+            made: Vec::new(),
+            makeable: HashMap::new(),
             left: BUDGET,
+            was_cut: false,
             was_open: false,
         }
     }
@@ -124,7 +136,7 @@ impl<'w, 'a> Climb<'w, 'a> {
 
     /// Whether there was more to try than is tried for one principal.
     pub fn is_exhausted(&self) -> bool {
-        self.left == 0
+        self.left == 0 || self.was_cut
     }
 
     /// The steps to the goal, and the keys that the goal itself hangs on then.
@@ -142,6 +154,7 @@ impl<'w, 'a> Climb<'w, 'a> {
             for &actor in &actors {
                 self.grant_to(actor, &actors)?;
             }
+            self.make(&actors)?;
             for &actor in &actors {
                 self.take_over(actor, true)?;
             }
@@ -171,8 +184,10 @@ impl<'w, 'a> Climb<'w, 'a> {
         acts.collect()
     }
 
-    fn member(&self, number: usize) -> Result<&'w Member, Fault> {
-        self.world.members.get(number).ok_or_else(|| Fault::internal("no such member"))
+    fn member(&self, number: usize) -> Result<Rc<Member>, Fault> {
+        let made = || self.made.get(number.checked_sub(self.world.members.len())?);
+        let found = self.world.members.get(number).or_else(made);
+        found.cloned().ok_or_else(|| Fault::internal("no such member"))
     }
 
     fn group(&self, number: usize) -> Result<&'w Group, Fault> {
@@ -208,15 +223,20 @@ impl<'w, 'a> Climb<'w, 'a> {
         known.filter_map(|known| known.step.clone()).collect()
     }
 
+    /// The groups that a member is in, whatever anybody brings about.
+    fn own_groups(&self, member: usize) -> Result<Vec<usize>, Fault> {
+        match &self.member(member)?.supposed {
+            supposed if supposed.kind == Kind::User => match &supposed.id {
+                Some(id) => self.world.groups_of(id),
+                None => Ok(Vec::new()),
+            },
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// The groups of a member, those that it joined among them.
     fn groups_of(&self, member: usize) -> Result<Vec<usize>, Fault> {
-        let mut groups = match &self.member(member)?.supposed {
-            supposed if supposed.kind == Kind::User => match &supposed.id {
-                Some(id) => self.world.groups_of(id)?,
-                None => Vec::new(),
-            },
-            _ => Vec::new(),
-        };
+        let mut groups = self.own_groups(member)?;
         groups.extend(self.known.iter().filter_map(|known| match known.fact {
             Fact::Joined(who, group) if who == member => Some(group),
             _ => None,
@@ -224,29 +244,54 @@ impl<'w, 'a> Climb<'w, 'a> {
         Ok(groups)
     }
 
-    /// The facts that change the policies of a member.
-    fn changes_of(&self, member: usize) -> Result<Vec<usize>, Fault> {
+    /// The facts that change the policies of a member, each with those that make it one of this member's: what
+    /// changed a group is so only after the member joined it.
+    fn changes_of(&self, member: usize) -> Result<Vec<Vec<usize>>, Fault> {
         if self.known.len() == 1 {
             return Ok(Vec::new());
         }
-        let groups = self.groups_of(member)?;
-        let base = &self.member(member)?.grants;
-        let is_of = |owner: &Owner| match owner {
-            Owner::Member(other) => *other == member,
-            Owner::Group(group) => groups.contains(group),
+        let base = self.member(member)?.grants.clone();
+        let own = self.own_groups(member)?;
+        let mut joined = Vec::new();
+        for (number, known) in self.known.iter().enumerate() {
+            if let Fact::Joined(who, group) = known.fact
+                && who == member
+            {
+                joined.push((number, group, self.world.group_grants(self.group(group)?)?));
+            }
+        }
+        let is_in = |set: &PolicySet, arn: &str| {
+            set.attached().iter().any(|attached| *attached.label.policy == *arn)
         };
-        let has = |arn: &str| {
-            let sets = std::iter::once(&base.identity).chain(&base.boundary);
-            sets.flat_map(|set| set.attached()).any(|attached| *attached.label.policy == *arn)
+        // `None`: it changes nothing; the number of a fact that it needs, if it needs one.
+        let of_owner = |owner: &Owner| match owner {
+            Owner::Member(other) => (*other == member).then_some(None),
+            Owner::Group(group) if own.contains(group) => Some(None),
+            Owner::Group(group) => {
+                let join = joined.iter().find(|(_, other, _)| other == group);
+                join.map(|(number, ..)| Some(*number))
+            }
         };
-        let changes = |fact: &Fact| match fact {
-            Fact::Inline(owner) | Fact::Attached(owner, _) => is_of(owner),
-            Fact::Version(arn, _) => has(arn),
-            Fact::Free(other) | Fact::Joined(other, _) => *other == member,
-            Fact::Acts(_) | Fact::Trusts(_) => false,
+        let of_version = |arn: &str| {
+            let mut sets = std::iter::once(&base.identity).chain(&base.boundary);
+            if sets.any(|set| is_in(set, arn)) {
+                return Some(None);
+            }
+            let join = joined.iter().find(|(.., grants)| is_in(&grants.identity, arn));
+            join.map(|(number, ..)| Some(*number))
+        };
+        let needs = |fact: &Fact| match fact {
+            Fact::Inline(owner) | Fact::Attached(owner, _) => of_owner(owner),
+            Fact::Version(arn, _) => of_version(arn),
+            Fact::Free(other) | Fact::Joined(other, _) => (*other == member).then_some(None),
+            Fact::Acts(_) | Fact::Trusts(_) | Fact::Made(_) => None,
         };
         let numbered = self.known.iter().enumerate();
-        Ok(numbered.filter(|(_, known)| changes(&known.fact)).map(|(number, _)| number).collect())
+        let changes = numbered.filter_map(|(number, known)| {
+            let need = needs(&known.fact)?;
+            Some(need.into_iter().chain([number]).collect())
+        });
+        Ok(changes.collect())
     }
 
     /// The policies of a member after some facts.
@@ -262,7 +307,10 @@ impl<'w, 'a> Climb<'w, 'a> {
         let mut grants = Grants::clone(&member.grants);
         {
             let mut identity = grants.identity.attached().to_vec();
-            for fact in facts.iter().filter_map(|fact| self.known.get(*fact)) {
+            let known = || facts.iter().filter_map(|fact| self.known.get(*fact));
+            // What changed a group reaches whoever joins it, whichever was first.
+            let is_joining = |known: &&Known| matches!(known.fact, Fact::Joined(..));
+            for fact in known().filter(is_joining).chain(known().filter(|one| !is_joining(one))) {
                 match &fact.fact {
                     Fact::Inline(owner) => {
                         let via = self.via(*owner)?;
@@ -273,10 +321,10 @@ impl<'w, 'a> Climb<'w, 'a> {
                     }
                     Fact::Attached(owner, policy) => {
                         let via = self.via(*owner)?;
-                        identity.extend(self.attachable.get(*policy).map(|attached| {
-                            let Label { policy, version, .. } = &attached.label;
+                        identity.extend(self.attachable.get(*policy).map(|one| {
+                            let Label { policy, version, .. } = &one.attached.label;
                             let label = Label::new(policy, version, &via);
-                            Attached::new(attached.document.clone(), label)
+                            Attached::new(one.attached.document.clone(), label)
                         }));
                     }
                     Fact::Version(arn, version) => {
@@ -300,7 +348,7 @@ impl<'w, 'a> Climb<'w, 'a> {
                         let group = self.world.group_grants(self.group(*group)?)?;
                         identity.extend(group.identity.attached().iter().cloned());
                     }
-                    Fact::Acts(_) | Fact::Trusts(_) => {}
+                    Fact::Acts(_) | Fact::Trusts(_) | Fact::Made(_) => {}
                 }
             }
             grants.identity = PolicySet::new(identity);
@@ -321,16 +369,17 @@ impl<'w, 'a> Climb<'w, 'a> {
     fn tries(&self, member: usize) -> Result<Vec<Vec<usize>>, Fault> {
         let changes = self.changes_of(member)?;
         let mut tries = vec![Vec::new()];
-        tries.extend(changes.iter().map(|change| vec![*change]));
+        tries.extend(changes.iter().cloned());
         if changes.len() > 1 {
-            tries.push(changes);
+            let all: BTreeSet<usize> = changes.into_iter().flatten().collect();
+            tries.push(all.into_iter().collect());
         }
         Ok(tries)
     }
 
     /// Whether a member could do all of some deeds, and what that needs and hangs on.
     fn able(&mut self, member: usize, deeds: &[Deed<'_>]) -> Result<Option<Able>, Fault> {
-        let supposed = &self.member(member)?.supposed;
+        let supposed = &self.member(member)?.supposed.clone();
         let acts = self.numbers.get(&Fact::Acts(member)).copied();
         for facts in self.tries(member)? {
             let grants = self.grants_after(member, &facts)?;
@@ -432,11 +481,11 @@ impl<'w, 'a> Climb<'w, 'a> {
             self.attempt(actor, deed, (fact, gives), None)?;
         }
         let attach = format!("iam:Attach{kind}Policy");
-        if self.has(actor, &attach)? && self.may_attach(member)? {
+        if self.has(actor, &attach)? && self.may_attach(&member)? {
             for (number, policy) in self.attachable.iter().enumerate() {
-                let keys = [bounded, ("iam:PolicyARN", Some(&*policy.label.policy))];
+                let keys = [bounded, ("iam:PolicyARN", Some(policy.arn()))];
                 let deed = Deed { action: &attach, keys: &keys, ..deed };
-                let gives = format!("{} is attached to {called}", policy.label.policy);
+                let gives = format!("{} is attached to {called}", policy.arn());
                 let fact = Fact::Attached(Owner::Member(target), number);
                 self.attempt(actor, deed, (fact, gives), None)?;
             }
@@ -456,7 +505,7 @@ impl<'w, 'a> Climb<'w, 'a> {
     }
 
     fn may_attach(&self, member: &Member) -> Result<bool, Fault> {
-        member.supposed.id.as_ref().map_or(Ok(false), |id| self.world.may_attach(id))
+        member.supposed.id.as_ref().map_or(Ok(true), |id| self.world.may_attach(id))
     }
 
     /// Versions of the account's own policies that are attached to somebody, or bound it.
@@ -472,7 +521,7 @@ impl<'w, 'a> Climb<'w, 'a> {
             return Ok(());
         }
         for Managed { arn, tags, has_room, others } in
-            self.world.managed_of(self.member(target)?, groups)?
+            self.world.managed_of(&*self.member(target)?, groups)?
         {
             let deed =
                 Deed { action: create, resource: &arn, tags: Some(&tags), keys: &[], trust: None };
@@ -512,8 +561,7 @@ impl<'w, 'a> Climb<'w, 'a> {
                 self.attempt(actor, of(group, put), (fact, gives), None)?;
             }
             if self.has(actor, attach)? && world.may_attach(&group.id)? {
-                for (policy, attached) in self.attachable.iter().enumerate() {
-                    let arn = &*attached.label.policy;
+                for (policy, arn) in self.attachable.iter().map(Attachable::arn).enumerate() {
                     let keys = [("iam:PolicyARN", Some(arn))];
                     let deed = Deed { keys: &keys, ..of(group, attach) };
                     let gives = format!("{arn} is attached to group/{}", group.name);
@@ -523,8 +571,12 @@ impl<'w, 'a> Climb<'w, 'a> {
             }
         }
         let user = &self.member(target)?.supposed;
-        let Some(id) = user.id.as_ref().filter(|_| !world.groups.is_empty()) else { return Ok(()) };
-        if self.has(actor, add)? && world.may_join(id)? {
+        let may_join = match &user.id {
+            _ if world.groups.is_empty() => false,
+            Some(id) => world.may_join(id)?,
+            None => true,
+        };
+        if may_join && self.has(actor, add)? {
             for (number, group) in world.groups.iter().enumerate() {
                 if !groups.contains(&number) {
                     let gives = format!("{} is in group/{}", user.called(), group.name);
@@ -555,6 +607,7 @@ impl<'w, 'a> Climb<'w, 'a> {
         };
         targets.extend(self.known.iter().filter_map(|known| match known.fact {
             Fact::Trusts(role) if !everybody => Some(role),
+            Fact::Made(member) => Some(member),
             _ => None,
         }));
         targets.retain(|target| self.winners.contains(target) == winning);
@@ -567,37 +620,39 @@ impl<'w, 'a> Climb<'w, 'a> {
             let deed = Deed { action: ASSUME, resource: arn, tags, keys: &[], trust: None };
             let gives = |word: &str| format!("{word} {}", member.supposed.called());
             let acts = || (Fact::Acts(target), gives("acts as"));
-            match (&member.trust, &member.supposed.id) {
-                (Some(trust), _) => {
+            let made = self.numbers.get(&Fact::Made(target)).copied();
+            match &member.trust {
+                Some(trust) => {
                     let opened = self.numbers.get(&Fact::Trusts(target)).copied();
                     let may = assumes || trust.may_name(&self.member(actor)?.supposed);
                     if !is_root && may {
                         let deed = Deed { trust: Some(&trust.policy), ..deed };
-                        self.attempt(actor, deed, acts(), None)?;
+                        self.attempt(actor, deed, acts(), made)?;
                     }
                     if !is_root && opened.is_some() {
                         let deed = Deed { trust: Some(&world.trust_all), ..deed };
                         self.attempt(actor, deed, acts(), opened)?;
                     }
-                    if trusts && !self.is_known(&Fact::Acts(target)) {
+                    if trusts && made.is_none() && !self.is_known(&Fact::Acts(target)) {
                         let deed = Deed { action: TRUST, ..deed };
                         let opens = (Fact::Trusts(target), gives("everybody is trusted by"));
                         self.attempt(actor, deed, opens, None)?;
                     }
                 }
-                (None, Some(id)) if member.supposed.kind == Kind::User => {
-                    if keys && world.may_have_key(id)? {
+                None if member.supposed.kind == Kind::User => {
+                    let id = member.supposed.id.as_ref();
+                    if keys && id.map_or(Ok(true), |id| world.may_have_key(id))? {
                         let deed = Deed { action: KEY, ..deed };
-                        self.attempt(actor, deed, acts(), None)?;
+                        self.attempt(actor, deed, acts(), made)?;
                     }
-                    let profile = usize::from(world.has_password(id)?);
+                    let profile = usize::from(id.map_or(Ok(false), |id| world.has_password(id))?);
                     if profiles.get(profile).is_some_and(|has| *has) {
                         let action = PROFILES.get(profile).copied().unwrap_or_default();
                         let deed = Deed { action, ..deed };
-                        self.attempt(actor, deed, acts(), None)?;
+                        self.attempt(actor, deed, acts(), made)?;
                     }
                 }
-                _ => {}
+                None => {}
             }
         }
         Ok(())
