@@ -8,6 +8,9 @@
 //!
 //! ARCHITECTURE.md gives the reading order and the reasons.
 
+// What is told goes through `base::notice` and `cli::print`, which outlive a full disk and a closed pipe.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod api;
 pub mod base;
 pub mod cli;

@@ -45,6 +45,7 @@ use super::pages;
 use super::routes::{Endpoint, NoRoute, Route, route};
 use super::signed::{self, NotSigned, Received};
 use super::{admin, audit, authzen, exports, query, tiles};
+use crate::base::notice::notice;
 use crate::service::Service;
 use crate::service::fault::Fault;
 use crate::service::operation::Api;
@@ -246,7 +247,7 @@ async fn serve_operators(
                 connections.spawn(connection(shared.clone(), stream, peer, stopped.clone(), place));
             }
             Ok((_, uid, _)) => {
-                eprintln!("domesday: user {uid} was turned away at the admin socket")
+                notice(format_args!("user {uid} was turned away at the admin socket"))
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }

@@ -5,6 +5,7 @@ pub mod cells;
 pub mod clock;
 pub mod crypto;
 pub mod form_tree;
+pub mod notice;
 pub mod qr;
 pub mod random;
 pub mod rsa;

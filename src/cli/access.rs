@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::door::{Door, moment};
 use super::options::{AccessOptions, Output, RangeOptions, WhoCanOptions};
 use super::{Failure, print};
+use crate::base::notice::notice;
 
 /// Prints the intervals, those through roles after those by itself.
 pub fn access(door: &Door, output: Output, options: &AccessOptions) -> Result<u8, Failure> {
@@ -63,7 +64,8 @@ pub fn who_can(door: &Door, output: Output, options: &WhoCanOptions) -> Result<u
         }
         one
     });
-    let principals: Vec<Value> = list(&answer, "principals").chain(could).collect();
+    let principals = list(&answer, "principals").chain(list(&answer, "outsiders"));
+    let principals: Vec<Value> = principals.chain(could).collect();
     let mut columns = vec!["name", "via", "conditional", "missing_context"];
     if options.escalation {
         columns.push("steps");
@@ -71,7 +73,7 @@ pub fn who_can(door: &Door, output: Output, options: &WhoCanOptions) -> Result<u
     print::rows(output, &principals, &columns)?;
     tell_assumed(&answer);
     if answer.get("truncated") == Some(&Value::Bool(true)) {
-        eprintln!("domesday: not every way was followed: ask of a narrower action or resource");
+        notice(format_args!("not every way was followed: ask of a narrower action or resource"));
     }
     Ok(0)
 }
@@ -87,7 +89,7 @@ pub fn assumed(answer: &Value) -> Option<String> {
 
 fn tell_assumed(answer: &Value) {
     if let Some(assumed) = assumed(answer) {
-        eprintln!("domesday: {assumed}");
+        notice(format_args!("{assumed}"));
     }
 }
 

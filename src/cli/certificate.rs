@@ -23,6 +23,7 @@ use tokio_rustls::rustls::{Error, InconsistentKeys, ServerConfig};
 use zeroize::Zeroizing;
 
 use super::Failure;
+use crate::base::notice::notice;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -106,7 +107,7 @@ fn watch(certificate: &Weak<Certificate>, mut read: Stamp) {
         if now != read && now == last {
             read = now;
             if let Some(told) = certificate.renew() {
-                eprintln!("domesday: {told}");
+                notice(format_args!("{told}"));
             }
         }
         last = now;
@@ -148,10 +149,10 @@ impl Files {
             error => format!("{} and {}: {error}", chain_path.display(), key_path.display()),
         })?;
         if fs::metadata(key_path).is_ok_and(|found| found.mode() & EVERYBODY != 0) {
-            eprintln!(
-                "domesday: {} holds a private key and is open to everybody on this machine: chmod 600",
+            notice(format_args!(
+                "{} holds a private key and is open to everybody on this machine: chmod 600",
                 key_path.display()
-            );
+            ));
         }
         Ok(pair)
     }

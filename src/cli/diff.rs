@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::door::{Door, moment};
+use crate::base::notice::notice;
 
 use super::options::{DiffOptions, Output};
 use super::{Failure, print};
@@ -29,9 +30,9 @@ pub fn diff(door: &Door, output: Output, options: &DiffOptions) -> Result<u8, Fa
     }
     let is_truncated = answer.get("truncated") == Some(&Value::Bool(true));
     if is_truncated {
-        eprintln!(
-            "domesday: not everything was compared: ask of fewer principals, or a shorter time"
-        );
+        notice(format_args!(
+            "not everything was compared: ask of fewer principals, or a shorter time"
+        ));
     }
     Ok(u8::from(!principals.is_empty() || is_truncated))
 }

@@ -14,6 +14,7 @@ use super::client::{self, Ask};
 use super::files;
 use super::options::{Common, Settings};
 use crate::base::clock::{Clock, SystemClock};
+use crate::base::notice::notice;
 use crate::base::random::OsRandom;
 use crate::ledger::{AccountId, LedgerError};
 use crate::projection::Reader;
@@ -67,7 +68,7 @@ pub fn open_folder(place: &Place) -> Result<Arc<Service>, Failure> {
 
 /// Nothing may be acknowledged after a lost sync; the process ends at once.
 pub fn lost_sync(error: &LedgerError) {
-    eprintln!("domesday: stopping, since nobody knows what is on the disk: {error}");
+    notice(format_args!("stopping, since nobody knows what is on the disk: {error}"));
     std::process::exit(2);
 }
 

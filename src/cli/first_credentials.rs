@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::{Failure, print};
+use crate::base::notice::notice;
 use crate::service::founding::{Founded, Founding, Place};
 
 /// The file's name in the data folder.
@@ -45,11 +46,11 @@ pub fn tell(place: &Place, founded: &Founded, given: Given, url: &str) -> Result
     }
     let Place::Folder { data, .. } = place else {
         if founded.admin.is_some() && !given.admin_key {
-            eprintln!(
-                "domesday: stdout is no terminal and the data is in memory, so the administrator's key is \
+            notice(format_args!(
+                "stdout is no terminal and the data is in memory, so the administrator's key is \
                  told nowhere: give one by DOMESDAY_ADMIN_ACCESS_KEY_ID and \
                  DOMESDAY_ADMIN_SECRET_ACCESS_KEY, or use `domesday exec`"
-            );
+            ));
         }
         return Ok(());
     };

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::Failure;
 use super::certificate::Certificate;
 use super::options::{ServeOptions, Settings};
+use crate::base::notice::notice;
 
 const LISTEN: &str = "127.0.0.1:1086";
 
@@ -75,10 +76,10 @@ impl Front {
             return Ok(());
         }
         if self.allow_plain_http {
-            eprintln!(
-                "domesday: {beyond} is served as plain HTTP: credentials and answers can be read on the way \
+            notice(format_args!(
+                "{beyond} is served as plain HTTP: credentials and answers can be read on the way \
                  unless a proxy with TLS stands in front"
-            );
+            ));
             return Ok(());
         }
         Err(Failure::new(format!(

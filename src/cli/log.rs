@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::door::{Door, moment};
 use super::options::{AtMoment, Output, RangeOptions};
 use super::{Failure, print};
+use crate::base::notice::notice;
 
 /// Events that are shown if nothing is said.
 const USUAL: usize = 1_000;
@@ -150,12 +151,18 @@ pub fn log(door: &Door, output: Output, options: &LogOptions) -> Result<u8, Fail
         Output::Ndjson | Output::Csv => {}
     }
     if let Some(since) = known_since.as_str().filter(|_| output != Output::Json) {
-        eprintln!("domesday: what is known of the account begins at {since}");
+        notice(format_args!("what is known of the account begins at {since}"));
     }
     if let Some(next) = next.filter(|_| output != Output::Json) {
-        eprintln!(
-            "domesday: there may be more: go on with --cursor {next}, or give a greater --limit"
-        );
+        match door.wants_evidence() {
+            // Of one question: a page holds 1000 at most, whatever the limit.
+            true => notice(format_args!(
+                "there may be more than this evidence holds: go on with --cursor {next}"
+            )),
+            false => notice(format_args!(
+                "there may be more: go on with --cursor {next}, or give a greater --limit"
+            )),
+        }
     }
     Ok(0)
 }

@@ -51,6 +51,7 @@ use clap::{CommandFactory, Parser};
 
 use self::options::{Cli, Command, Output};
 use self::policy::PolicyCommand;
+use crate::base::notice::notice;
 use crate::service::fault::{DAMAGED, Fault};
 use crate::service::founding::OpenError;
 
@@ -102,7 +103,7 @@ pub fn run(serve: serve::ServeWire) -> u8 {
     match dispatch(cli, serve) {
         Ok(status) => status,
         Err(failure) => {
-            eprintln!("domesday: {}", failure.message);
+            notice(format_args!("{}", failure.message));
             failure.status
         }
     }

@@ -1,5 +1,7 @@
 //! The limit of open files: each connection takes one, and so do the tables and logs of the stores.
 
+use crate::base::notice::notice;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What the most connections that are served (4,096) need, with the stores' files and some to spare.
@@ -13,7 +15,7 @@ pub fn raise() {
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
     if let Some(warning) = warning(getrlimit(Resource::Nofile).current) {
-        eprintln!("domesday: {warning}");
+        notice(format_args!("{warning}"));
     }
 }
 

@@ -9,6 +9,7 @@ use super::door::{Door, moment};
 use super::log::given;
 use super::options::{AtMoment, Output, RangeOptions};
 use super::{Failure, files, print};
+use crate::base::notice::notice;
 
 /// Bytes of a policy at most: far more than any quota allows.
 const LARGEST: u64 = 1 << 20;
@@ -160,6 +161,6 @@ fn list(answer: &Value, name: &str) -> Vec<Value> {
 
 fn tell_of_more(answer: &Value) {
     if answer.get("truncated") == Some(&Value::Bool(true)) {
-        eprintln!("domesday: there are more than are listed: give a greater --limit");
+        notice(format_args!("there are more than are listed: give a greater --limit"));
     }
 }

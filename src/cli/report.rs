@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::door::Door;
 use super::options::{AtMoment, Output, RangeOptions};
 use super::{Failure, print};
+use crate::base::notice::notice;
 use crate::service::reports::named::Name;
 
 /// `report`
@@ -60,7 +61,7 @@ pub fn report(door: &Door, output: Output, options: &ReportOptions) -> Result<u8
         }
         other => {
             for line in above(&answer) {
-                eprintln!("domesday: {line}");
+                notice(format_args!("{line}"));
             }
             print::rows(other, &list("rows"), &columns)?;
         }

@@ -368,6 +368,11 @@ impl Statement {
         self.principals.written()
     }
 
+    /// Whom it names.
+    pub(super) fn principals(&self) -> &Principals {
+        &self.principals
+    }
+
     /// Whether it names anybody in particular in a `Principal` or `NotPrincipal`.
     pub fn names_somebody(&self) -> bool {
         match &self.principals {

@@ -12,7 +12,7 @@
 //!
 //! Read in this order: `json` (text with positions), `grammar`, `rules` and `resource_form` (what a
 //! document may say, and AWS's errors), `pattern`, `arn`, `condition` and `moment` (matching),
-//! `principal` (who a policy names), `document` (all of it compiled), `index` and `set` (many of
+//! `principal` and `outsider` (who a policy names), `document` (all of it compiled), `index` and `set` (many of
 //! them together), `request`, `decide`, `explore`, `reach`, `clock`. Beside them: `catalogue` (what AWS's services have),
 //! `value` (whether a text can be the value of a key of some type) and `lint` (what is suspicious in a
 //! document).
@@ -31,6 +31,7 @@ mod index;
 mod json;
 pub mod lint;
 mod moment;
+mod outsider;
 mod pattern;
 mod principal;
 mod reach;
@@ -47,6 +48,7 @@ pub use document::{Document, Statement};
 pub use error::{DocumentError, Position};
 pub use explore::{Exploration, Need, certain, explore, explore_certain, range};
 pub use grammar::{DocumentKind, Effect};
+pub use outsider::Outsider;
 pub use principal::{Binding, Principal};
 pub use reach::Reach;
 pub use request::{Policies, Request};

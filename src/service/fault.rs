@@ -2,6 +2,7 @@
 //!
 //! The sentences stand in one table, each with where it comes from; `own` where AWS's was not found.
 
+use crate::base::notice::notice;
 use crate::ledger::LedgerError;
 use crate::policy::DocumentError;
 use crate::projection::ProjectionError;
@@ -48,7 +49,7 @@ impl Fault {
 
     /// `ServiceFailure`, 500: something here went wrong; the details are for the operator's log.
     pub fn internal(what: impl std::fmt::Display) -> Self {
-        eprintln!("domesday: internal failure: {what}");
+        notice(format_args!("internal failure: {what}"));
         Fault::new(
             "ServiceFailure",
             500,

@@ -39,6 +39,7 @@ use super::writer::{Act, Job, Turn, Work, Writer};
 use super::{Service, origin};
 use crate::base::clock::Clock;
 use crate::base::crypto::{self, SecretKey};
+use crate::base::notice::notice;
 use crate::base::random::{Random, random_bytes, random_text};
 use crate::base::secret::Secret;
 use crate::base::text::{from_hex, hex};
@@ -274,11 +275,11 @@ fn read_master_key(
             let text = Secret::new(hex(key.expose()));
             writeln!(file, "{}", text.expose()).map_err(failed)?;
             file.sync_all().map_err(failed)?;
-            eprintln!(
-                "domesday: made the master key {}; keep it apart from the data folder's backups: \
+            notice(format_args!(
+                "made the master key {}; keep it apart from the data folder's backups: \
                  without it nothing can be read",
                 path.display()
-            );
+            ));
             Ok(key)
         }
         Err(error) => Err(wrong(format!("cannot be read ({error}): name it by --master-key-file"))),
@@ -308,7 +309,7 @@ pub fn start(
     let ledger = writer.reader();
     let mut projections = Projections::new(ledger.clone(), parts.keys.clone())?;
     if !rebuild::rows_are_current(&ledger)? {
-        eprintln!("domesday: the rows are not those of the events; folding them anew");
+        notice(format_args!("the rows are not those of the events; folding them anew"));
         rebuild::fold_aside(&ledger, 1, &mut |_| {})?;
         rebuild::swap(&projections)?;
         projections = Projections::new(ledger, parts.keys.clone())?;

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::fault::Fault;
+use crate::base::notice::notice;
 use crate::base::random::Random;
 use crate::base::time::Timestamp;
 use crate::identity::event::{Event, Origin};
@@ -239,7 +240,7 @@ impl Writer {
             // its channel, which the caller sees as a failure.
             match std::panic::catch_unwind(AssertUnwindSafe(|| (job.work)(&mut turn))) {
                 Ok(finish) => finishes.push(finish),
-                Err(_) => eprintln!("domesday: a request failed inside the writer"),
+                Err(_) => notice(format_args!("a request failed inside the writer")),
             }
         }
         let Turn { writer, overlay, batch, .. } = turn;
@@ -272,7 +273,7 @@ impl Writer {
         if self.full {
             return;
         }
-        eprintln!("domesday: a commit failed: {error}");
+        notice(format_args!("a commit failed: {error}"));
         match error {
             _ if matches!(error.store_error(), Some(StoreError::NoSpace(_))) => self.full = true,
             ProjectionError::Ledger(error) => (self.on_lost_sync)(error),
@@ -293,7 +294,7 @@ impl Writer {
         let recent = self.projections.recent();
         match reopened.and_then(|()| self.ledger.recover(|head| recent.forget(head.position))) {
             Ok(()) => {
-                eprintln!("domesday: the disk has room again; writes go on");
+                notice(format_args!("the disk has room again; writes go on"));
                 self.full = false;
             }
             Err(LedgerError::Store(StoreError::NoSpace(_))) => {}

@@ -616,7 +616,14 @@ fn nobody_whom_a_change_concerns_is_passed_over() {
                             try_diff(&world, &given).map(|one| lines(&one)).into_iter().flatten(),
                         );
                     }
-                    let together = lines(&answer);
+                    // Of one alone it is told besides which roles it could assume since they trust it.
+                    let by_trust = |line: &String| {
+                        let on = line.rsplit(" sts:AssumeRole on ").next();
+                        on.is_some_and(|on| on.starts_with("arn:") && !line.contains('~'))
+                    };
+                    one_by_one.retain(|line| !by_trust(line));
+                    let together: BTreeSet<String> =
+                        lines(&answer).into_iter().filter(|line| !by_trust(line)).collect();
                     assert_eq!(together, one_by_one, "seed {seed}, {ends:?}");
                     told += together.len();
                     passed_over += usize::from(answer["examined"].as_u64().unwrap() < 5);
@@ -656,11 +663,18 @@ fn whom_a_role_trusts_is_told_of_the_role_with_both_sides() {
     let arn = world.ok(&world.admin, "CreateRole", &make)["Role"]["Arn"].clone();
     let arn = arn.as_str().unwrap();
     let told = |from: u64| lines(&diff(&world, &[("from", &format!("@{from}"))]));
+    // What that means for one who is asked about.
+    let hers = |from: u64| {
+        lines(&diff(&world, &[("from", &format!("@{from}")), ("principal", "mallory")]))
+    };
+    let hers_is =
+        |sign: &str| BTreeSet::from([format!("user/mallory {sign} sts:AssumeRole on {arn}")]);
     let line = |before: &str, after: &str| {
         BTreeSet::from([format!("role/vault ~ sts:AssumeRole on {arn}: {before} -> {after}")])
     };
     let ec2 = "Allow sts:assumerole to ec2.amazonaws.com";
     assert_eq!(told(to), line("nobody", ec2));
+    assert_eq!(hers(to), BTreeSet::new());
     let update = |text: &str| {
         let before = world.head();
         let ask = [("RoleName", "vault"), ("PolicyDocument", text)];
@@ -677,19 +691,34 @@ fn whom_a_role_trusts_is_told_of_the_role_with_both_sides() {
     );
     let answer = diff(&world, &[("from", &format!("@{from}"))]);
     assert_eq!(answer["principals"][0]["events"], serde_json::json!([from + 1]));
+    assert_eq!(hers(from), hers_is("+"));
+    let asked = [("from", &*format!("@{from}")), ("principal", "mallory")];
+    assert_eq!(diff(&world, &asked)["principals"][0]["events"], serde_json::json!([from + 1]));
     // Another account, everybody, and a second factor that is not asked for any more.
     let foreign = trust(r#"{"AWS":"arn:aws:iam::999999999999:root"}"#, "");
     let from = update(&foreign);
     assert!(told(from).first().unwrap().ends_with("to account 999999999999"));
+    assert_eq!(hers(from), hers_is("-"));
     let mfa = r#","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#;
-    update(&trust(r#""*""#, mfa));
+    let from = update(&trust(r#""*""#, mfa));
+    assert_eq!(hers(from), hers_is("+?"));
     let from = update(&trust(r#""*""#, ""));
     let guarded = "Allow sts:assumerole to * if Bool aws:MultiFactorAuthPresent true";
     assert_eq!(told(from), line(guarded, "Allow sts:assumerole to *"));
+    assert_eq!(hers(from), hers_is("+"));
     // The same once more is no difference.
     let from = update(&trust(r#""*""#, ""));
     assert_eq!(told(from), BTreeSet::new());
     let from = world.head();
     world.ok(&world.admin, "DeleteRole", &[("RoleName", "vault")]);
     assert_eq!(told(from), line("Allow sts:assumerole to *", "nobody"));
+    assert_eq!(hers(from), hers_is("-"));
+    // Where the account is trusted, it hangs on her own policies.
+    let root = trust(&format!(r#"{{"AWS":"{}"}}"#, world.digits), "");
+    let make = [("RoleName", "vault"), ("AssumeRolePolicyDocument", root.as_str())];
+    let from = world.head();
+    world.ok(&world.admin, "CreateRole", &make);
+    assert_eq!(hers(from), BTreeSet::new());
+    world.allow("mallory", "sts:AssumeRole", arn);
+    assert_eq!(hers(from), hers_is("+"), "once, though role and policy are new");
 }

@@ -159,3 +159,76 @@ fn a_full_account_is_answered_at_once() {
     println!("{} principals in {took:?}", answer["examined"]);
     assert!(took.as_secs_f64() < 10.0, "{took:?}");
 }
+
+#[test]
+fn those_of_other_accounts_are_told_by_whom_roles_trust() {
+    let world = World::new(57);
+    let make = |name: &str, statements: &str, action: Option<&str>| {
+        let trust = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+        let made = [("RoleName", name), ("AssumeRolePolicyDocument", trust.as_str())];
+        world.ok(&world.admin, "CreateRole", &made);
+        let Some(action) = action else { return };
+        let document = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"*"}}]}}"#
+        );
+        let put = [("RoleName", name), ("PolicyName", "p"), ("PolicyDocument", &document)];
+        world.ok(&world.admin, "PutRolePolicy", &put);
+    };
+    let aws = |effect: &str, whom: &str, more: &str| {
+        format!(
+            r#"{{"Effect":"{effect}","Principal":{{"AWS":"{whom}"}},"Action":"sts:AssumeRole"{more}}}"#
+        )
+    };
+    let root = |account: &str| format!("arn:aws:iam::{account}:root");
+    make("open", &aws("Allow", &root("222222222222"), ""), Some("s3:Get*"));
+    let external = r#","Condition":{"StringEquals":{"sts:ExternalId":"x"}}"#;
+    make("keyed", &aws("Allow", &root("333333333333"), external), Some("s3:*"));
+    // Who is denied by name is not trusted, whatever else is said.
+    let both = [aws("Allow", "*", ""), aws("Deny", &root("444444444444"), "")].join(",");
+    let only =
+        r#","Condition":{"StringEquals":{"aws:PrincipalAccount":["444444444444","555555555555"]}}"#;
+    let some = [aws("Allow", &root("444444444444"), ""), aws("Allow", &root("555555555555"), "")];
+    let some = [some.join(","), aws("Deny", &root("444444444444"), "")].join(",");
+    make("some", &some, Some("s3:GetObject"));
+    make("none", &aws("Allow", &root("666666666666"), ""), Some("sqs:*"));
+    let web = r#"{"Effect":"Allow","Principal":{"Federated":"ci.example.com"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"ci.example.com:sub":"x"}}}"#;
+    make("web", web, Some("s3:GetObject"));
+    let service = r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
+    make("machine", service, Some("s3:GetObject"));
+    // Through two roles, the second of which trusts the first.
+    make("hop", &aws("Allow", &root("777777777777"), ""), None);
+    role(&world, "behind", "role/hop", "", Some("s3:GetObject"));
+
+    let outsiders = |action: &str, resource: &str| -> Vec<(String, String, bool)> {
+        let answer = ask(&world, action, resource, None);
+        rows(&serde_json::json!({ "principals": answer["outsiders"] }))
+    };
+    let row = |name: &str, via: &str, conditional| (name.to_owned(), via.to_owned(), conditional);
+    let expected = vec![
+        row(&root("222222222222"), "role/open", false),
+        row(&root("333333333333"), "role/keyed", true),
+        row(&root("555555555555"), "role/some", false),
+        row(&root("777777777777"), "role/hop role/behind", false),
+        row("ci.example.com", "role/web", true),
+    ];
+    assert_eq!(outsiders("s3:GetObject", "arn:aws:s3:::b/k"), expected);
+    let none = format!("arn:aws:iam::{}:role/none", world.digits);
+    assert_eq!(outsiders("sts:AssumeRole", &none), [row(&root("666666666666"), "", false)]);
+    // Everybody, under a condition on the account that it hangs on.
+    make("all", &aws("Allow", "*", only), Some("sns:Publish"));
+    assert_eq!(outsiders("sns:Publish", "*"), [row("*", "role/all", true)]);
+    make("most", &both, Some("sns:Subscribe"));
+    // As every role here: so whoever comes in by another one does, too, a step longer.
+    let all = outsiders("sns:Subscribe", "*");
+    assert_eq!(all[0], row("*", "role/most", false));
+    assert_eq!(all[1], row(&root("222222222222"), "role/open role/most", false));
+    // The organization of the roles' account has a say, that of the outsiders is not known.
+    let deny = serde_json::json!({ "rcp": [[{ "name": "own alone", "document":
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"222222222222"}}}]}"# }]] });
+    let account = world.caller(&world.admin).unwrap().account;
+    let operator = world.service.operator("test", account).unwrap();
+    domesday::service::audit::act(&world.service, &operator, "organization-set", deny).unwrap();
+    let left =
+        [row(&root("222222222222"), "role/open", false), row("ci.example.com", "role/web", true)];
+    assert_eq!(outsiders("s3:GetObject", "arn:aws:s3:::b/k"), left);
+}

@@ -13,6 +13,7 @@ use super::steps::Steps;
 use super::usage::Use;
 use super::{CLEAN, Shared};
 use crate::base::clock::Clock;
+use crate::base::notice::notice;
 use crate::base::time::Timestamp;
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
@@ -110,7 +111,7 @@ impl Pen {
             let Some(group) = queue.take(spent.then_some(RETRY)) else { break };
             if spent && tried.elapsed() >= RETRY {
                 if let Err(error) = self.disk.reserve.restore() {
-                    eprintln!("domesday: {error}");
+                    notice(format_args!("{error}"));
                 }
                 tried = Instant::now();
             }
@@ -122,11 +123,11 @@ impl Pen {
         let mut batch = Batch::default();
         batch.put(Family::Meta, CLEAN, *b"1");
         if self.shared.failing.load(Ordering::Relaxed) {
-            eprintln!(
-                "domesday: the newest receipts could not be kept; the next start records that"
-            );
+            notice(format_args!(
+                "the newest receipts could not be kept; the next start records that"
+            ));
         } else if let Err(error) = self.disk.store.commit(&batch, Durability::Synced) {
-            eprintln!("domesday: the activity book was not closed cleanly: {error}");
+            notice(format_args!("the activity book was not closed cleanly: {error}"));
         }
     }
 
@@ -156,7 +157,7 @@ impl Pen {
                 Some(other) => other.clone(),
                 None => StoreError::Failed(error.to_string()),
             };
-            eprintln!("domesday: the activity book failed, and with it every request: {failure}");
+            notice(format_args!("the activity book failed, and with it every request: {failure}"));
             break Err(failure);
         };
         if outcome.is_ok() {
@@ -175,10 +176,10 @@ impl Pen {
     /// is, so that sessions can be read.
     fn wait_for_room(&self, full: &StoreError) -> Result<(), StoreError> {
         if self.disk.reserve.spend()? {
-            eprintln!("domesday: receipts are kept on the reserve: {full}");
+            notice(format_args!("receipts are kept on the reserve: {full}"));
         } else {
             self.shared.failing.store(true, Ordering::Relaxed);
-            eprintln!("domesday: receipts wait for the disk: {full}");
+            notice(format_args!("receipts wait for the disk: {full}"));
         }
         loop {
             if self.disk.store.has_room() {
@@ -216,7 +217,7 @@ impl Pen {
             Ok(_) => self.forgot = now,
             Err(error) => {
                 self.forgot = now;
-                eprintln!("domesday: old receipts were not removed: {error}");
+                notice(format_args!("old receipts were not removed: {error}"));
             }
         }
     }

@@ -5,7 +5,7 @@
 //! - [`changed`]: what an event changed, before and after.
 //! - [`show`]: one thing as it was, and the events that made it so.
 //! - [`access`]: when could a principal do something, and by whose act.
-//! - [`can`]: may a principal do something, and why; [`who_can`]: who may.
+//! - [`can`]: may a principal do something, and why; [`who_can`]: who may; [`outsiders`]: who of other accounts may.
 //! - [`assumed`]: on which texts of today these answers stand, where an import does not tell them.
 //! - [`diff`]: which permissions were gained and lost between two moments, by which events.
 //! - [`proofs`]: that an event is in the ledger, checkpoints, and the keys that sign them.
@@ -28,6 +28,7 @@ pub mod evidence;
 pub mod faces;
 pub mod log;
 pub mod names;
+pub mod outsiders;
 pub mod proofs;
 pub mod question;
 pub mod replay;

@@ -4,7 +4,8 @@
 //! Each principal is decided on as `can` decides. From the roles that could, the search goes backwards: who
 //! could assume one of them, and who could assume those. First along what is certain, then along what hangs on
 //! context that nobody gave, so that whoever is found at all is found by the surest way and, among those, by
-//! the shortest. Roles of other accounts are not known here, and root users cannot assume roles.
+//! the shortest. Root users cannot assume roles. Roles of other accounts are not known here; who of other accounts
+//! could come in by the roles that were found is told by [`super::outsiders`].
 //!
 //! With a range, the question is of all who could within it ([`super::access::everybody`]); with escalation, also
 //! of those who could after granting themselves more ([`super::escalation`]).
@@ -21,11 +22,13 @@ use serde_json::{Value, json};
 
 use super::access::everybody;
 use super::can::known;
+use super::escalation::world::EVERYTHING;
 use super::escalation::{self, Goal};
 use super::names::Found;
+use super::outsiders::{self, Entrance};
 use crate::identity::id::UniqueId;
 use crate::ledger::AccountId;
-use crate::policy::{Document, Label, PolicySet};
+use crate::policy::{Attached, Document, Label, PolicySet};
 use crate::projection::directory::Directory;
 use crate::projection::tables::{RoleRow, UserRow};
 use crate::projection::{View, Whole};
@@ -35,7 +38,7 @@ use crate::service::documents::Documents;
 use crate::service::fault::Fault;
 use crate::service::grounds::{Gathering, Ground, Grounds};
 use crate::service::moment::Range;
-use crate::service::supposed::{Could, Kind, Supposed, set_tags, tags_of, trust_on};
+use crate::service::supposed::{Could, Kind, Supposed, needs_trust, set_tags, tags_of, trust_on};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,6 +219,7 @@ pub fn who_can(
         })
         .collect();
     principals.sort_by_key(|(number, _)| *number);
+    let outsiders = search.outsiders(&members, &found)?;
     let principals: Vec<Value> = principals.into_iter().map(|(_, shown)| shown).collect();
     let mut answer = json!({
         "action": ask.action,
@@ -223,6 +227,7 @@ pub fn who_can(
         "position": view.cut().position,
         "examined": members.len(),
         "principals": principals,
+        "outsiders": outsiders,
     });
     if let (Value::Object(fields), true) = (&mut answer, ask.escalation) {
         let goal = Goal::of(&ask.action, &ask.resource);
@@ -245,6 +250,22 @@ pub fn who_can(
 
 /// Somebody who could, with the roles on the way and all that it hangs on.
 fn shown(member: &Member, way: &Way, members: &[Member], found: &HashMap<usize, Way>) -> Value {
+    let (via, missing) = behind(way, members, found);
+    json!({
+        "principal": member.found.arn,
+        "name": member.found.called(),
+        "via": via,
+        "conditional": way.conditional,
+        "missing_context": missing,
+    })
+}
+
+/// The roles on a way, and the keys that all of it hangs on.
+fn behind(
+    way: &Way,
+    members: &[Member],
+    found: &HashMap<usize, Way>,
+) -> (Vec<String>, Vec<String>) {
     let (mut via, mut missing) = (Vec::new(), way.missing.clone());
     let mut next = way.through;
     while let Some((number, role)) = next.and_then(|number| Some((number, members.get(number)?))) {
@@ -255,13 +276,7 @@ fn shown(member: &Member, way: &Way, members: &[Member], found: &HashMap<usize, 
     }
     missing.sort();
     missing.dedup();
-    json!({
-        "principal": member.found.arn,
-        "name": member.found.called(),
-        "via": via,
-        "conditional": way.conditional,
-        "missing_context": missing,
-    })
+    (via, missing)
 }
 
 /// A search in one account at one moment.
@@ -329,6 +344,43 @@ impl<'a> Search<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Who of other accounts could, as the roles that were found; or could assume the role that is asked about.
+    fn outsiders(
+        &self,
+        members: &[Member],
+        found: &HashMap<usize, Way>,
+    ) -> Result<Vec<Value>, Fault> {
+        let directory = self.gathering.directory();
+        let is_asked_about = |member: &Member| {
+            needs_trust(&self.ask.action) && member.found.arn == self.ask.resource
+        };
+        let mut entrances = Vec::new();
+        for (number, member) in members.iter().enumerate() {
+            let Some(trust) = &member.trust else { continue };
+            let tags = || directory.tags(&member.found.id);
+            let (arn, trust) = (member.found.arn.as_str(), &trust.document);
+            if is_asked_about(member) {
+                let (conditional, missing) = (false, Vec::new());
+                let via = Vec::new();
+                entrances.push(Entrance { arn, trust, tags: tags()?, via, conditional, missing });
+            }
+            if let Some(way) = found.get(&number) {
+                let (mut via, missing) = behind(way, members, found);
+                via.insert(0, member.found.called());
+                let conditional = way.conditional;
+                entrances.push(Entrance { arn, trust, tags: tags()?, via, conditional, missing });
+            }
+        }
+        let Some(root) = members.first().filter(|_| !entrances.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let everything = self.documents.own(EVERYTHING)?;
+        let everything = Attached::new(everything, Label::default());
+        let grants = outsiders::grants(&root.judged(self.gathering)?.grants, everything);
+        let judging = (self.gathering.digits(), &grants);
+        Ok(outsiders::who_could(&entrances, judging, &self.ask.context))
     }
 
     /// Who could assume a role and was not found by as sure a way.

@@ -15,7 +15,8 @@
 //! a gain under conditions, from conditional to certain is a gain. What is conditional on both sides, but not under the
 //! same conditions, is *changed*: which of them let more through is for people to say. Roles that somebody could
 //! assume are principals of their own. That policies give `sts:AssumeRole` is told like other actions; whom a role trusts
-//! is told of the role, as *changed*, with the statements of both sides (`trust`).
+//! is told of the role, as *changed*, with the statements of both sides, and where one principal is asked about, of
+//! that one as well (`trust`).
 
 mod class;
 mod patterns;
@@ -119,6 +120,31 @@ pub struct Differences {
     pub examined: usize,
     /// Whether there was more to ask than is asked for one answer: what is not listed may differ, too.
     pub truncated: bool,
+}
+
+impl Differences {
+    /// Adds what somebody gained and lost by what is none of its own, and the ids that it came by.
+    fn add(&mut self, principal: Found, (more, by): (Told, Vec<UniqueId>)) {
+        if more == Told::default() {
+            return;
+        }
+        let known = self.principals.iter().position(|one| one.principal.id == principal.id);
+        let mut all = match known {
+            Some(place) => self.principals.swap_remove(place),
+            None => Difference { principal, told: Arc::default(), closure: Vec::new() },
+        };
+        let mut told = Told::clone(&all.told);
+        // Its own policies may have come to say so, too.
+        let is_new = |known: &[Permission], one: &Permission| {
+            !known.iter().any(|known| trust::covers(known, one))
+        };
+        told.gained.extend(more.gained.into_iter().filter(|one| is_new(&all.told.gained, one)));
+        told.lost.extend(more.lost.into_iter().filter(|one| is_new(&all.told.lost, one)));
+        told.changed.extend(more.changed);
+        all.told = Arc::new(told);
+        all.closure.extend(by);
+        self.principals.push(all);
+    }
 }
 
 /// Compares two states of an account.
@@ -250,15 +276,15 @@ pub fn diff(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Re
         None => None,
         Some(name) => {
             let found = names::one(Directory::new(after, account), name);
-            let found = found.or_else(|_| names::one(Directory::new(&before, account), name))?;
-            Some(Whom::These([found.id].into()))
+            Some(found.or_else(|_| names::one(Directory::new(&before, account), name))?)
         }
     };
+    let only_one = || only.as_ref().map(|found| Whom::These([found.id.clone()].into()));
     let (ledger, events) = (after.ledger(), stretch(account, &before, after)?);
     let compare = |whom: &Whom| between(service.documents(), account, &before, after, whom);
-    let (found, responsible) = if events.last < events.first + FEW as u64 {
+    let (mut found, responsible) = if events.last < events.first + FEW as u64 {
         let responsible = Responsible::of_stretch(ledger, events)?;
-        let whom = match only {
+        let whom = match only_one() {
             Some(only) => only,
             // One event of an import may be about thousands.
             None if responsible.owners().count() > FEW => Whom::Everybody,
@@ -266,11 +292,16 @@ pub fn diff(service: &Service, account: AccountId, view: &View, ask: &Ask) -> Re
         };
         (compare(&whom)?, responsible)
     } else {
-        let whom = only.unwrap_or(Whom::Everybody);
+        let whom = only_one().unwrap_or(Whom::Everybody);
         let found = || compare(&whom);
         let (found, responsible) = work::both(found, || Responsible::of_stretch(ledger, events))?;
         (found?, responsible?)
     };
+    if let Some(principal) = only {
+        let readers: [&dyn Reader; 2] = [&before, after];
+        let by_trust = trust::towards(service.documents(), readers, account, &principal.id)?;
+        found.add(principal, by_trust);
+    }
     let shown = found.principals.iter().map(|one| shown(one, &responsible.of(&one.closure)));
     Ok(json!({
         "from": ask.from.to_string(),

@@ -23,7 +23,7 @@ use crate::service::operations::shapes::policy_arn;
 use crate::service::supposed::{Could, Kind, Supposed, set_tags};
 
 /// What allows everything.
-const EVERYTHING: &str =
+pub const EVERYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 /// What trusts everybody.
 const TRUST_ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
