@@ -175,3 +175,15 @@ fn a_report_is_generated_again_by_the_command_that_it_prints() {
         assert_eq!(output, found[0].1);
     }
 }
+
+/// The disk behind both outputs is full: the command says so by its status, and ends by no panic.
+#[test]
+fn outputs_that_take_nothing_are_a_failure_like_others() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("nothing");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_domesday"));
+    let asked = command.arg("head").arg("--data").arg(&data).env_clear();
+    let status = asked.stdout(full()).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(2), "there is no ledger");
+}
