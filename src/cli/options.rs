@@ -299,7 +299,7 @@ pub struct WhoCanOptions {
     #[command(flatten)]
     pub range: RangeOptions,
     /// Also who could after granting itself more, and by which steps: policies, groups, versions, boundaries, trusts and
-    /// credentials, new users and roles; new groups and policies, tags and passed roles are not tried
+    /// credentials, new users, roles and policies; new groups, tags and passed roles are not tried
     #[arg(long, conflicts_with_all = ["from", "to", "during"])]
     pub escalation: bool,
     /// When

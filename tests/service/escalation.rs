@@ -214,7 +214,7 @@ const ROLES: [&str; 3] = ["r0", "r1", "r2"];
 const GROUPS: [&str; 2] = ["g0", "g1"];
 const POLICIES: [&str; 2] = ["p0", "p1"];
 /// What is not there, and may be made.
-const MADE: [&str; 4] = ["user/made", "role/made", "user/new", "role/new"];
+const MADE: [&str; 5] = ["user/made", "role/made", "user/new", "role/new", "policy/made"];
 
 /// A small account with random permissions to grant; the keys of its users.
 fn random_world(seed: u64) -> (World, BTreeMap<String, Key>) {
@@ -253,6 +253,7 @@ fn random_world(seed: u64) -> (World, BTreeMap<String, Key>) {
         "iam:CreateAccessKey",
         "iam:CreateUser",
         "iam:CreateRole",
+        "iam:CreatePolicy",
         "s3:*",
         "iam:*",
     ];
@@ -403,6 +404,7 @@ fn perform(
         "UpdateAssumeRolePolicy" => {
             ask(operation, &[("RoleName", of), ("PolicyDocument", &trust("*"))]).is_some()
         }
+        "CreatePolicy" => ask(operation, &[("PolicyName", of), ("PolicyDocument", ALL)]).is_some(),
         "CreateUser" | "CreateRole" => {
             let mut made = vec![member];
             let trust = trust("*");
@@ -458,7 +460,9 @@ fn menu(world: &World) -> Vec<(String, String, String)> {
     let mut add = |action: &str, on: String, gives: &str| {
         menu.push((action.to_owned(), on, gives.to_owned()));
     };
-    let attached = format!("{ADMINISTRATOR} is attached");
+    let drawn = arn(world, "policy/made");
+    add("iam:CreatePolicy", drawn.clone(), "");
+    let attached = [ADMINISTRATOR, &drawn].map(|policy| format!("{policy} is attached"));
     let made = |kind: &str| {
         let of_kind = MADE.into_iter().filter(move |name| name.starts_with(kind));
         of_kind.map(|name| name.split_once('/').unwrap().1).collect::<Vec<_>>()
@@ -474,7 +478,9 @@ fn menu(world: &World) -> Vec<(String, String, String)> {
         for one in names {
             let on = arn(world, &format!("{}/{one}", kind.to_lowercase()));
             add(&format!("iam:Put{kind}Policy"), on.clone(), "");
-            add(&format!("iam:Attach{kind}Policy"), on.clone(), &attached);
+            for attached in &attached {
+                add(&format!("iam:Attach{kind}Policy"), on.clone(), attached);
+            }
             if kind != "Group" {
                 add(&format!("iam:Delete{kind}PermissionsBoundary"), on.clone(), "");
                 add(&format!("iam:Put{kind}PermissionsBoundary"), on.clone(), "");
@@ -695,6 +701,21 @@ fn what_is_not_there_yet_is_made() {
     );
     assert!(d6.missing().is_empty(), "{d6:?}");
     assert!(way(&ways, "user/d7").is_none());
+    // Where only policies of some name may be attached, one of that name is made.
+    let drawn = |name: &str, actions: &str| {
+        let condition = format!(
+            r#"{{"Effect":"Allow","Action":[{actions}],"Resource":"*","Condition":{{"ArnLikeIfExists":{{"iam:PolicyARN":"{}"}}}}}}"#,
+            arn(&world, "policy/app-*")
+        );
+        allow(name, &[condition]);
+    };
+    drawn("d8", r#""iam:CreatePolicy","iam:AttachUserPolicy""#);
+    drawn("d9", r#""iam:AttachUserPolicy""#);
+    let ways = paths(&world);
+    let d8 = &way(&ways, "user/d8").unwrap().steps;
+    assert_eq!(d8[0].on, arn(&world, "policy/app-new"));
+    assert_eq!((d8.len(), &*d8[1].action), (2, "iam:AttachUserPolicy"));
+    assert!(way(&ways, "user/d9").is_none());
     // Nobody hides a way by a name.
     world.ok(
         admin,

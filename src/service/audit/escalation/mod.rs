@@ -13,6 +13,7 @@
 //! | `sts:AssumeRole` | acting as the role |
 //! | `iam:CreateAccessKey`, `CreateLoginProfile`, `UpdateLoginProfile` | acting as another user |
 //! | `iam:CreateRole`, `CreateUser` | a new role that trusts everybody, or a new user, to be granted something |
+//! | `iam:CreatePolicy` | a policy that allows everything, to be attached where no other one may be |
 //!
 //! Each is a decision that the evaluator is asked for on the concrete resource, with the keys that the request
 //! would supply; what it brings is put into the policies that judge the next one ([`climb`]). So a boundary, a
@@ -20,9 +21,9 @@
 //! be allowed at its end. Quotas that would refuse a step (two access keys, five versions, ten policies, ten
 //! groups) are minded.
 //!
-//! Not followed: making a new group or policy, which helps where those that are there may not be used; tagging oneself,
-//! or what a grant reads the tags of; passing a role to a service that computes (`iam:PassRole`), which leads out of
-//! this account's identities into services that are not here; and taking away denials one by one, which nobody but an
+//! Not followed: making a new group, which helps where those that are there may not be used; tagging oneself, or what
+//! a grant reads the tags of; passing a role to a service that computes (`iam:PassRole`), which leads out of this
+//! account's identities into services that are not here; and taking away denials one by one, which nobody but an
 //! administrator of policies can do.
 
 pub mod climb;

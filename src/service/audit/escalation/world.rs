@@ -21,6 +21,7 @@ use crate::service::documents::Documents;
 use crate::service::fault::Fault;
 use crate::service::operations::shapes::policy_arn;
 use crate::service::supposed::{Could, Kind, Supposed, set_tags};
+use crate::service::target::find_policy;
 
 /// What allows everything.
 pub const EVERYTHING: &str =
@@ -134,7 +135,7 @@ pub struct World<'a> {
     pub everything: Arc<Document>,
     /// A trust policy that trusts everybody.
     pub trust_all: PolicySet,
-    /// A word that is in no name of a user or role: what is made is called by it.
+    /// A word that is in no name of a user, role or policy: what is made is called by it.
     pub unused: String,
     /// What judges whoever has no policies yet.
     of_nobody: Grants,
@@ -201,9 +202,12 @@ impl<'a> World<'a> {
             }
             named_by_all.extend(trust.others.then_some(number));
         }
-        let names = || members.iter().map(|member| member.supposed.name.to_ascii_lowercase());
+        let mut names: Vec<String> =
+            members.iter().map(|member| member.supposed.name.to_ascii_lowercase()).collect();
+        let policies = reader.list(account, &POLICIES, &())?;
+        names.extend(policies.into_iter().map(|policy| policy.name.to_ascii_lowercase()));
         let words = std::iter::once("new".to_owned()).chain((2_u64..).map(|n| format!("new{n}")));
-        let is_unused = |word: &String| !names().any(|name| name.contains(word.as_str()));
+        let is_unused = |word: &String| !names.iter().any(|name| name.contains(word.as_str()));
         let unused = words.into_iter().find(is_unused).unwrap_or_default();
         Ok(World {
             documents,
@@ -301,6 +305,13 @@ impl<'a> World<'a> {
             trust: (kind == Kind::Role).then(trust),
             boundary: boundary.map(|one| one.policy.clone()),
         }))
+    }
+
+    /// The ARN of a policy under a name; `None` if there is one.
+    pub fn unused_policy(&self, named: &str) -> Result<Option<String>, Fault> {
+        let arn = format!("arn:aws:iam::{}:policy/{named}", self.directory.digits()?);
+        let is_there = find_policy(&self.directory, &arn)?.is_some();
+        Ok((!is_there).then_some(arn))
     }
 
     /// Whether one more policy may be attached to somebody; one that is already cannot be again.

@@ -45,7 +45,7 @@ pub enum Fact {
     Acts(usize),
     /// Inline policies that allow everything stand in place of all that an owner had.
     Inline(Owner),
-    /// A managed policy was attached: of those that can be, by number.
+    /// A managed policy was attached: of those that can be, by number; those that were made come after the others.
     Attached(Owner, usize),
     /// Another version of a managed policy (its ARN) counts: an older one, or a new one that allows everything.
     Version(String, Option<u32>),
@@ -57,6 +57,8 @@ pub enum Fact {
     Trusts(usize),
     /// A member that was not there was made.
     Made(usize),
+    /// A managed policy that was not there was made, and allows everything: of those that could be, by number.
+    Drawn(usize),
 }
 
 struct Known {
@@ -93,6 +95,8 @@ pub struct Climb<'w, 'a> {
     /// Users and roles that are not there and could be made, numbered after all members; by ARN and boundary.
     made: Vec<Rc<Member>>,
     makeable: HashMap<(String, Option<usize>), Option<usize>>,
+    /// Managed policies that could be made.
+    policies: Vec<Attachable>,
     left: usize,
     /// Whether there were more names to make something under than are tried.
     was_cut: bool,
@@ -122,6 +126,7 @@ impl<'w, 'a> Climb<'w, 'a> {
             grants: HashMap::new(),
             made: Vec::new(),
             makeable: HashMap::new(),
+            policies: Vec::new(),
             left: BUDGET,
             was_cut: false,
             was_open: false,
@@ -284,7 +289,7 @@ impl<'w, 'a> Climb<'w, 'a> {
             Fact::Inline(owner) | Fact::Attached(owner, _) => of_owner(owner),
             Fact::Version(arn, _) => of_version(arn),
             Fact::Free(other) | Fact::Joined(other, _) => (*other == member).then_some(None),
-            Fact::Acts(_) | Fact::Trusts(_) | Fact::Made(_) => None,
+            Fact::Acts(_) | Fact::Trusts(_) | Fact::Made(_) | Fact::Drawn(_) => None,
         };
         let numbered = self.known.iter().enumerate();
         let changes = numbered.filter_map(|(number, known)| {
@@ -321,7 +326,7 @@ impl<'w, 'a> Climb<'w, 'a> {
                     }
                     Fact::Attached(owner, policy) => {
                         let via = self.via(*owner)?;
-                        identity.extend(self.attachable.get(*policy).map(|one| {
+                        identity.extend(self.policy(*policy).map(|one| {
                             let Label { policy, version, .. } = &one.attached.label;
                             let label = Label::new(policy, version, &via);
                             Attached::new(one.attached.document.clone(), label)
@@ -348,7 +353,7 @@ impl<'w, 'a> Climb<'w, 'a> {
                         let group = self.world.group_grants(self.group(*group)?)?;
                         identity.extend(group.identity.attached().iter().cloned());
                     }
-                    Fact::Acts(_) | Fact::Trusts(_) | Fact::Made(_) => {}
+                    Fact::Acts(_) | Fact::Trusts(_) | Fact::Made(_) | Fact::Drawn(_) => {}
                 }
             }
             grants.identity = PolicySet::new(identity);
@@ -482,12 +487,12 @@ impl<'w, 'a> Climb<'w, 'a> {
         }
         let attach = format!("iam:Attach{kind}Policy");
         if self.has(actor, &attach)? && self.may_attach(&member)? {
-            for (number, policy) in self.attachable.iter().enumerate() {
-                let keys = [bounded, ("iam:PolicyARN", Some(policy.arn()))];
+            for (number, policy, made) in self.to_attach() {
+                let keys = [bounded, ("iam:PolicyARN", Some(&*policy))];
                 let deed = Deed { action: &attach, keys: &keys, ..deed };
-                let gives = format!("{} is attached to {called}", policy.arn());
+                let gives = format!("{policy} is attached to {called}");
                 let fact = Fact::Attached(Owner::Member(target), number);
-                self.attempt(actor, deed, (fact, gives), None)?;
+                self.attempt(actor, deed, (fact, gives), made)?;
             }
         }
         if member.boundary.is_some() {
@@ -502,6 +507,23 @@ impl<'w, 'a> Climb<'w, 'a> {
             self.attempt(actor, deed, (Fact::Free(target), gives), None)?;
         }
         Ok(())
+    }
+
+    /// A policy that can be attached, by number.
+    fn policy(&self, number: usize) -> Option<&Attachable> {
+        let made = || self.policies.get(number.checked_sub(self.attachable.len())?);
+        self.attachable.get(number).or_else(made)
+    }
+
+    /// The policies that can be attached by now: number, ARN and, of one that was made, that fact.
+    fn to_attach(&self) -> Vec<(usize, String, Option<usize>)> {
+        let there = self.attachable.iter().enumerate();
+        let there = there.map(|(number, one)| (number, one.arn().to_owned(), None));
+        let made = self.policies.iter().enumerate().filter_map(|(number, one)| {
+            let fact = *self.numbers.get(&Fact::Drawn(number))?;
+            Some((self.attachable.len() + number, one.arn().to_owned(), Some(fact)))
+        });
+        there.chain(made).collect()
     }
 
     fn may_attach(&self, member: &Member) -> Result<bool, Fault> {
@@ -561,12 +583,12 @@ impl<'w, 'a> Climb<'w, 'a> {
                 self.attempt(actor, of(group, put), (fact, gives), None)?;
             }
             if self.has(actor, attach)? && world.may_attach(&group.id)? {
-                for (policy, arn) in self.attachable.iter().map(Attachable::arn).enumerate() {
-                    let keys = [("iam:PolicyARN", Some(arn))];
+                for (policy, arn, made) in self.to_attach() {
+                    let keys = [("iam:PolicyARN", Some(&*arn))];
                     let deed = Deed { keys: &keys, ..of(group, attach) };
                     let gives = format!("{arn} is attached to group/{}", group.name);
                     let fact = Fact::Attached(Owner::Group(number), policy);
-                    self.attempt(actor, deed, (fact, gives), None)?;
+                    self.attempt(actor, deed, (fact, gives), made)?;
                 }
             }
         }
