@@ -359,6 +359,10 @@ impl<'a> Search<'a> {
         let mut entrances = Vec::new();
         for (number, member) in members.iter().enumerate() {
             let Some(trust) = &member.trust else { continue };
+            // Most roles trust nobody else.
+            if trust.document.outsiders(self.gathering.digits()).is_empty() {
+                continue;
+            }
             let tags = || directory.tags(&member.found.id);
             let (arn, trust) = (member.found.arn.as_str(), &trust.document);
             if is_asked_about(member) {
