@@ -23,7 +23,7 @@ use crate::projection::directory::Directory;
 use crate::projection::tables::{ACCOUNTS, ALIASES};
 use crate::projection::view::ReadTables;
 use crate::service::Service;
-use crate::service::audit::question::OF_THE_STORE;
+use crate::service::audit::question::is_of_the_store;
 use crate::service::caller::Caller;
 use crate::service::fault::Fault;
 use crate::service::moment::Moment;
@@ -141,10 +141,11 @@ async fn question(
     name: String,
     moment: Option<Moment>,
 ) -> Result<Value, Fault> {
-    let of_the_store = OF_THE_STORE.contains(&name.as_str());
+    let asked = name.clone();
     let caller = off_thread(service, received, operator, move |service, received, operator| {
-        let named = audit::parameters(&received.query)?.iter().any(|(name, _)| name == "account");
-        let account = match of_the_store && !named {
+        let parameters = audit::parameters(&received.query)?;
+        let named = parameters.iter().find(|(name, _)| name == "account");
+        let account = match is_of_the_store(&asked, named.map(|(_, account)| account.as_str())) {
             true => AccountId::SYSTEM,
             false => account(service, received)?,
         };

@@ -108,10 +108,10 @@ fn range(options: &RangeOptions) -> Result<Vec<(String, String)>, Failure> {
     Ok(parameters)
 }
 
-/// `iam:PutUserPolicy on arn:...`, with who does it where that is not the same as before.
+/// `iam:PutUserPolicy by user/alice on arn:...: an inline policy of user/alice allows everything`
 fn step_told(step: &Value) -> String {
     let text = |name: &str| step.get(name).and_then(Value::as_str).unwrap_or_default();
-    format!("{} by {} on {}", text("action"), text("by"), text("on"))
+    format!("{} by {} on {}: {}", text("action"), text("by"), text("on"), text("gives"))
 }
 
 /// An interval with its bounds in words.

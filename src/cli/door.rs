@@ -22,7 +22,7 @@ use crate::projection::directory::Directory;
 use crate::projection::tables::{ACCOUNTS, ALIASES};
 use crate::projection::view::ReadTables;
 use crate::service::Service;
-use crate::service::audit::question::OF_THE_STORE;
+use crate::service::audit::question::is_of_the_store;
 use crate::service::audit::{self, Question, evidence};
 use crate::service::caller::Caller;
 use crate::service::exports;
@@ -228,7 +228,7 @@ impl Door {
             Way::Folder(service, account) => {
                 let question = Question::parse(name, &parameters)?;
                 let caller = match account {
-                    None if OF_THE_STORE.contains(&name) => {
+                    account if is_of_the_store(name, account.as_deref()) => {
                         service.operator(&operator(), AccountId::SYSTEM)?
                     }
                     account => caller(service, account.as_deref())?,

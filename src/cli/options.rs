@@ -37,7 +37,8 @@ pub struct Common {
     /// A running server, asked with the usual AWS credentials [variable DOMESDAY_ENDPOINT]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "data")]
     pub endpoint: Option<String>,
-    /// The account, where the store has several: 12 digits or alias [variable DOMESDAY_ACCOUNT]
+    /// The account, where the store has several: 12 digits or alias; 000000000000 is the store's own, for `log`
+    /// [variable DOMESDAY_ACCOUNT]
     #[arg(long, global = true, value_name = "ID")]
     pub account: Option<String>,
     /// Write the answer there, too, with proofs that its events are in the ledger (see `check`)
@@ -299,7 +300,8 @@ pub struct WhoCanOptions {
     #[command(flatten)]
     pub range: RangeOptions,
     /// Also who could after granting itself more, and by which steps: policies, groups, versions, boundaries, trusts and
-    /// credentials, new users, roles and policies; new groups, tags and passed roles are not tried
+    /// credentials, new users, roles and policies. Not tried are new groups, tags, other paths, passed roles, and what
+    /// is taken away first
     #[arg(long, conflicts_with_all = ["from", "to", "during"])]
     pub escalation: bool,
     /// When

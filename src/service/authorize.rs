@@ -7,6 +7,7 @@ use super::activity::receipt::{EVALUATOR, Kind, Receipt};
 use super::caller::{Caller, Identity};
 use super::documents::Documents;
 use super::fault::Fault;
+use super::operations::shapes::OF_SERVICES;
 use super::organization::{Organization, resource_control_reaches};
 use super::password_policy;
 use super::standing::Standings;
@@ -126,7 +127,7 @@ impl Grants {
         let via = format!("role {}", found.name);
         grants.identity = owned(documents, directory, &digits, role, &via)?.into_iter().collect();
         grants.boundary = boundary(documents, directory, &digits, found.row.boundary.as_ref())?;
-        if found.row.path.starts_with("/aws-service-role/") {
+        if found.row.path.starts_with(OF_SERVICES) {
             grants.organization.scp.clear();
         }
         Ok(grants)

@@ -182,6 +182,8 @@ sentences! {
 
     USER_EXISTS "EntityAlreadyExists" 409 "User with name {} already exists." "AWS CLI issue tracker";
     GROUP_EXISTS "EntityAlreadyExists" 409 "Group with name {} already exists." "AWS CLI issue tracker";
+    RESERVED_PATH "InvalidInput" 400 "Path prefix '{}' can only be used for AWS Service linked Roles" "a policy tool's pull request that shows AWS's answer";
+    PROTECTED_ROLE "UnmodifiableEntity" 400 "Cannot perform the operation on the protected role '{}' - this role is only modifiable by AWS" "AWS re:Post, protected roles";
     ROLE_EXISTS "EntityAlreadyExists" 409 "Role with name {} already exists." "AWS CLI issue tracker";
     POLICY_EXISTS "EntityAlreadyExists" 409 "A policy called {} already exists. Duplicate names are not allowed." "Terraform provider issue tracker";
     INSTANCE_PROFILE_EXISTS "EntityAlreadyExists" 409 "Instance Profile {} already exists." "Terraform provider issue tracker";

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::authorize::Grants;
 use super::documents::Documents;
 use super::fault::Fault;
+use super::operations::shapes::OF_SERVICES;
 use super::organization::Organization;
 use super::password_policy;
 use super::supposed::is_tag_of_principal;
@@ -143,7 +144,7 @@ impl<'a> Gathering<'a> {
         let own = self.owned(&role.id)?;
         let boundary = self.boundary(role.boundary.as_ref(), closure)?;
         let grounds = together(&role.id, own, boundary, closure);
-        Ok(Grounds { is_service_linked: role.path.starts_with("/aws-service-role/"), ..grounds })
+        Ok(Grounds { is_service_linked: role.path.starts_with(OF_SERVICES), ..grounds })
     }
 
     /// The document of a ground; `None` for one that is gone.

@@ -4,8 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domesday::base::random::{Random, SeededRandom, random_bytes};
+use domesday::identity::change::{RoleCreated, Trust};
+use domesday::identity::id::UniqueId;
+use domesday::ledger::Actor;
+use domesday::projection::sealing::NameKind;
 use domesday::service::audit::escalation::{self, Goal, Way, Ways};
 use domesday::service::audit::{self, Question};
+use domesday::service::origin;
+use domesday::service::writer::Act;
 use serde_json::Value;
 
 use super::world::{Key, World};
@@ -399,7 +405,8 @@ fn perform(
             ask(operation, &[member]).is_some()
         }
         "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary" => {
-            ask(operation, &[member, ("PermissionsBoundary", ADMINISTRATOR)]).is_some()
+            let policy = gives.rsplit(' ').next().unwrap();
+            ask(operation, &[member, ("PermissionsBoundary", policy)]).is_some()
         }
         "UpdateAssumeRolePolicy" => {
             ask(operation, &[("RoleName", of), ("PolicyDocument", &trust("*"))]).is_some()
@@ -483,7 +490,9 @@ fn menu(world: &World) -> Vec<(String, String, String)> {
             }
             if kind != "Group" {
                 add(&format!("iam:Delete{kind}PermissionsBoundary"), on.clone(), "");
-                add(&format!("iam:Put{kind}PermissionsBoundary"), on.clone(), "");
+                for policy in [ADMINISTRATOR, &drawn] {
+                    add(&format!("iam:Put{kind}PermissionsBoundary"), on.clone(), policy);
+                }
             }
             if kind == "Role" {
                 add("iam:UpdateAssumeRolePolicy", on.clone(), "");
@@ -716,6 +725,60 @@ fn what_is_not_there_yet_is_made() {
     assert_eq!(d8[0].on, arn(&world, "policy/app-new"));
     assert_eq!((d8.len(), &*d8[1].action), (2, "iam:AttachUserPolicy"));
     assert!(way(&ways, "user/d9").is_none());
+    // Any boundary that must be put can be put, and taken away again, or rewritten.
+    let make = r#"{"Effect":"Allow","Action":"iam:CreateRole","Resource":"*","Condition":{"StringEquals":{"iam:PermissionsBoundary":"TIGHT"}}}"#
+        .replace("TIGHT", &arn(&world, "policy/tight"));
+    let put_it = statement("Allow", &["iam:PutRolePolicy"], "*");
+    let more = |action: &str| statement("Allow", &[action], "*");
+    allow("e1", &[make.clone(), put_it.clone(), more("iam:DeleteRolePermissionsBoundary")]);
+    allow("e2", &[make.clone(), put_it.clone(), more("iam:CreatePolicyVersion")]);
+    allow("e3", &[make.clone(), put_it.clone()]);
+    let power =
+        make.replace(&arn(&world, "policy/tight"), "arn:aws:iam::aws:policy/PowerUserAccess");
+    allow("e4", &[power, put_it.clone()]);
+    // Names that only boundaries and denials tell, and two patterns at once.
+    let own = document(&[statement("Allow", &["iam:*", "sts:*"], &arn(&world, "role/team-*"))]);
+    world.ok(admin, "CreatePolicy", &[("PolicyName", "team"), ("PolicyDocument", &own)]);
+    allow("e5", &[statement("Allow", &all, "*")]);
+    let bound = [("UserName", "e5"), ("PermissionsBoundary", &*arn(&world, "policy/team"))];
+    world.ok(admin, "PutUserPermissionsBoundary", &bound);
+    let denied = r#"{"Effect":"Deny","Action":"iam:CreateRole","NotResource":"ROLE"}"#
+        .replace("ROLE", &arn(&world, "role/only-*"));
+    allow(
+        "e6",
+        &[statement("Allow", &["iam:CreateRole"], "*"), denied, may(&all[1..], "role/only-*")],
+    );
+    allow(
+        "e7",
+        &[may(&all[..1], "role/app-*"), may(&all[1..2], "role/*-dev"), more("sts:AssumeRole")],
+    );
+    // Another boundary than AdministratorAccess, and the one of several that helps.
+    allow("e8", &[statement("Allow", &["iam:*"], "*").replace("iam:*", "iam:CreateUser"), may(&[ACTION], "group/*"),
+        r#"{"Effect":"Allow","Action":"iam:PutUserPermissionsBoundary","Resource":"*","Condition":{"StringEquals":{"iam:PermissionsBoundary":"WIDE"}}}"#.replace("WIDE", &wide)]);
+    let only = document(&[statement("Allow", &["iam:PutUserPermissionsBoundary"], "*")]);
+    world.ok(admin, "CreatePolicy", &[("PolicyName", "only"), ("PolicyDocument", &only)]);
+    let bound = [("UserName", "e8"), ("PermissionsBoundary", &*arn(&world, "policy/only"))];
+    world.ok(admin, "PutUserPermissionsBoundary", &bound);
+    let ways = paths(&world);
+    let actions = |name: &str| -> Vec<&str> {
+        let way = way(&ways, name).unwrap_or_else(|| panic!("{name}"));
+        assert!(way.missing().is_empty(), "{way:?}");
+        way.steps.iter().map(|step| step.action.split_once(':').unwrap().1).collect()
+    };
+    assert!(actions("user/e1").contains(&"DeleteRolePermissionsBoundary"));
+    assert!(actions("user/e2").contains(&"CreatePolicyVersion"));
+    assert!(way(&ways, "user/e3").is_none());
+    assert!(way(&ways, "user/e4").is_none(), "PowerUserAccess allows no iam:CreateGroup");
+    let on = |name: &str| way(&ways, name).unwrap().steps[0].on.clone();
+    assert_eq!(on("user/e5"), arn(&world, "role/team-new"));
+    assert_eq!(on("user/e6"), arn(&world, "role/only-new"));
+    assert_eq!(on("user/e7"), arn(&world, "role/app-new-dev"));
+    assert_eq!(actions("user/e8"), ["PutUserPermissionsBoundary"]);
+    let s3 = Goal::of("s3:GetObject", "arn:aws:s3:::b/k");
+    let account = world.caller(admin).unwrap().account;
+    let (view, documents) = (world.service.now(), world.service.documents());
+    let found = escalation::paths(documents, &view, account, &s3, &[]).unwrap();
+    assert!(way(&found, "user/e4").is_some());
     // Nobody hides a way by a name.
     world.ok(
         admin,
@@ -729,4 +792,83 @@ fn what_is_not_there_yet_is_made() {
         way(&paths(&world), "user/d1").unwrap().steps[0].on,
         arn(&world, "role/team/app-new2")
     );
+}
+
+#[test]
+fn organizations_bind_roles_under_every_path_that_can_be_made() {
+    let world = World::new(74);
+    let path = [
+        ("RoleName", "x"),
+        ("Path", "/aws-service-role/x/"),
+        ("AssumeRolePolicyDocument", &*trust("*")),
+    ];
+    world.refused(&world.admin, "CreateRole", &path, "InvalidInput");
+    // One that came from elsewhere is its service's alone.
+    let account = world.caller(&world.admin).unwrap().account;
+    let role = UniqueId::parse("AROASERVICE000000001").unwrap();
+    let act = Act { account, actor: Actor::operator(), happened_at: None };
+    let made = role.clone();
+    world
+        .service
+        .act(move |service, turn| {
+            turn.perform(&act, |tx| {
+                let trust = trust("*");
+                let document = tx.keep_content(trust.as_bytes());
+                tx.record(RoleCreated {
+                    role: made.clone(),
+                    path: "/aws-service-role/x.amazonaws.com/".to_owned(),
+                    name: tx.seal(&made, "name", "linked")?,
+                    name_tag: tx.name_tag(NameKind::Role, "linked")?,
+                    trust: Trust { document, principals: Vec::new() },
+                    description: None,
+                    max_session: 3_600,
+                })?;
+                let caller = service.operator("test", account)?;
+                let by = origin(tx, &caller, "CreateServiceLinkedRole", made.clone(), None)?;
+                Ok(((), by))
+            })
+        })
+        .unwrap();
+    let name = ("RoleName", "linked");
+    let policy = ("PolicyArn", ADMINISTRATOR);
+    let boundary = ("PermissionsBoundary", ADMINISTRATOR);
+    let inline = ("PolicyName", "p");
+    let text = ("PolicyDocument", ALL);
+    let trusting = trust("*");
+    for (operation, parameters) in [
+        ("AttachRolePolicy", vec![name, policy]),
+        ("DetachRolePolicy", vec![name, policy]),
+        ("PutRolePolicy", vec![name, inline, text]),
+        ("DeleteRolePolicy", vec![name, inline]),
+        ("PutRolePermissionsBoundary", vec![name, boundary]),
+        ("DeleteRolePermissionsBoundary", vec![name]),
+        ("UpdateAssumeRolePolicy", vec![name, ("PolicyDocument", &*trusting)]),
+        ("DeleteRole", vec![name]),
+    ] {
+        world.refused(&world.admin, operation, &parameters, "UnmodifiableEntity");
+    }
+    // Nor does anybody climb by it.
+    let steps = ["iam:CreateRole", "iam:PutRolePolicy", "sts:AssumeRole"];
+    world.user("f1");
+    let on = arn(&world, "role/aws-service-role/*");
+    put(&world, "User", "f1", &document(&[statement("Allow", &steps, &on)]));
+    assert!(way(&paths(&world), "user/f1").is_none());
+}
+
+#[test]
+fn a_password_is_no_way_past_a_second_factor() {
+    let world = World::new(75);
+    world.user("guarded");
+    put(&world, "User", "guarded", ALL);
+    world.ok(
+        &world.admin,
+        "CreateLoginProfile",
+        &[("UserName", "guarded"), ("Password", "Correct-Horse-9")],
+    );
+    world.user("g1");
+    let on = arn(&world, "user/guarded");
+    put(&world, "User", "g1", &document(&[statement("Allow", &["iam:UpdateLoginProfile"], &on)]));
+    assert_eq!(steps(&world, "user/g1").unwrap(), ["user/g1 iam:UpdateLoginProfile"]);
+    super::factors::give(&world, "guarded");
+    assert_eq!(steps(&world, "user/g1"), None);
 }

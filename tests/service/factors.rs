@@ -51,6 +51,11 @@ fn enable(
     ask_with_pair(world, key, "EnableMFADevice", (user, device), pair)
 }
 
+/// Gives a user a device.
+pub fn give(world: &World, user: &str) {
+    enable(world, &world.admin, user, &device(world, user)).unwrap();
+}
+
 /// Asks for a session with a code; `Err` is the sentence of the refusal.
 fn token(world: &World, key: &Key, serial: &str, code: &str) -> Result<Key, String> {
     let factor = [("SerialNumber", serial), ("TokenCode", code)];

@@ -429,7 +429,7 @@ fn whoever_can_become_an_administrator_is_privileged() {
     assert_eq!(kim["how"], "can become");
     let step = kim["steps"][0].as_str().unwrap();
     assert!(step.starts_with("user/kim: sts:AssumeRole on arn:aws:iam::"), "{step}");
-    assert!(step.ends_with(":role/boss"), "{step}");
+    assert!(step.ends_with(":role/boss: acts as role/boss"), "{step}");
     assert!(of("user/joe").is_none());
     let before = world.head() - 1;
     let then = report(&world, "privileged", &[], Some(&format!("@{before}")));

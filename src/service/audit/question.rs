@@ -12,7 +12,17 @@ use crate::service::reports::named::{self, Name};
 const REPORTS: &str = "reports/";
 
 /// Questions about the whole store: where there are several accounts, none need be named for them.
-pub const OF_THE_STORE: &[&str] = &["checkpoint", "head", "key"];
+const OF_THE_STORE: &[&str] = &["checkpoint", "head", "key"];
+
+/// Whether a question, by its name, is an operator's about the whole store: no account is named, or the system account
+/// by its digits, which can also be asked for its history - the acts on the store, and who read it.
+pub fn is_of_the_store(name: &str, account: Option<&str>) -> bool {
+    match account {
+        None => OF_THE_STORE.contains(&name),
+        Some(proofs::SYSTEM_DIGITS) => OF_THE_STORE.contains(&name) || name == "events",
+        Some(_) => false,
+    }
+}
 
 /// A question, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,13 +84,7 @@ impl Question {
                 context: read.take_all_pairs("context")?,
                 range: read.take_range()?,
             }),
-            "who-can" => Question::WhoCan(who_can::Ask {
-                action: read.need("action")?,
-                resource: read.need("resource")?,
-                context: read.take_all_pairs("context")?,
-                range: read.take_range()?,
-                escalation: read.take_flag("escalation")?,
-            }),
+            "who-can" => Question::WhoCan(read.who_can()?),
             "diff" => Question::Diff(diff::Ask {
                 from: read
                     .take_moment("from")?
@@ -200,6 +204,22 @@ impl Parameters {
                 })?),
             },
         })
+    }
+
+    fn who_can(&mut self) -> Result<who_can::Ask, Fault> {
+        let ask = who_can::Ask {
+            action: self.need("action")?,
+            resource: self.need("resource")?,
+            context: self.take_all_pairs("context")?,
+            range: self.take_range()?,
+            escalation: self.take_flag("escalation")?,
+        };
+        if ask.escalation && ask.range != Range::default() {
+            return Err(Fault::validation(
+                "`escalation` is of one moment: give `at` instead of `from`, `to` or `during`.",
+            ));
+        }
+        Ok(ask)
     }
 
     fn report(&mut self, name: Name) -> Result<named::Ask, Fault> {
@@ -365,6 +385,9 @@ mod tests {
         assert_eq!(ask.range.to.unwrap().to_string(), "2026-04-01T00:00:00.000000Z");
         let both = [can[0], can[1], can[2], ("during", "2026"), ("from", "@1")];
         assert_eq!(parse("access", &both).unwrap_err().code, "ValidationError");
+        let climbing = [can[1], can[2], ("escalation", "true"), ("during", "2026")];
+        assert!(parse("who-can", &climbing[..3]).is_ok());
+        assert_eq!(parse("who-can", &climbing).unwrap_err().code, "ValidationError");
         assert!(parse("events", &[("from", "soon")]).is_err());
         assert!(parse("events", &[("outcome", "maybe")]).is_err());
         let range = [("from", "@3"), ("to", "2026-03-01"), ("outcome", "denied")];

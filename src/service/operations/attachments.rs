@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::boundaries::{Bounded, bounded};
 use super::policies::{self, Usage};
-use super::shapes::{need, page, policy_arn, quota};
+use super::shapes::{changeable, need, page, policy_arn, quota};
 use crate::identity::arn::Arn;
 use crate::identity::change::{PolicyAttached, PolicyDetached, PolicyRef};
 use crate::identity::id::{IdKind, UniqueId};
@@ -27,7 +27,7 @@ fn attach<P: Bounded>(
     arn: &str,
     quota_name: &str,
 ) -> Result<(), Fault> {
-    let owner = need::<P>(to.directory(), owner)?.row.id().clone();
+    let owner = changeable::<P>(to, owner)?.row.id().clone();
     let policy = policies::attachable(to, arn)?;
     let policy = policy.ok_or_else(|| fault::NO_ATTACHABLE_POLICY.with(&[arn]))?;
     let account = to.tx.account();
@@ -40,7 +40,7 @@ fn attach<P: Bounded>(
 
 /// A shared policy can be detached also when the catalogue no longer has it.
 fn detach<P: Bounded>(to: &mut Writing<'_, '_>, owner: &str, arn: &str) -> Result<(), Fault> {
-    let owner = need::<P>(to.directory(), owner)?.row.id().clone();
+    let owner = changeable::<P>(to, owner)?.row.id().clone();
     policies::check_arn(arn)?;
     let found = target::find_policy(&to.directory(), arn)?;
     let policy = found.ok_or_else(|| fault::NOT_ATTACHED.with(&[arn]))?;

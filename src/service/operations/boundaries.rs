@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::policies;
-use super::shapes::{need, policy_arn};
+use super::shapes::{changeable, policy_arn};
 use crate::identity::change::{BoundaryCleared, BoundarySet, PolicyRef};
 use crate::projection::directory::Principal;
 use crate::projection::tables::{GroupRow, RoleRow, UserRow};
@@ -54,7 +54,7 @@ pub fn policy(to: &Writing<'_, '_>, arn: &str) -> Result<PolicyRef, Fault> {
 }
 
 fn put<P: Bounded>(to: &mut Writing<'_, '_>, name: &str, arn: &str) -> Result<(), Fault> {
-    let found = need::<P>(to.directory(), name)?;
+    let found = changeable::<P>(to, name)?;
     let policy = policy(to, arn)?;
     if found.row.boundary() == Some(&policy) {
         return Ok(());
@@ -64,7 +64,7 @@ fn put<P: Bounded>(to: &mut Writing<'_, '_>, name: &str, arn: &str) -> Result<()
 
 /// Without a boundary there is nothing to do.
 fn clear<P: Bounded>(to: &mut Writing<'_, '_>, name: &str) -> Result<(), Fault> {
-    let found = need::<P>(to.directory(), name)?;
+    let found = changeable::<P>(to, name)?;
     if found.row.boundary().is_none() {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::boundaries::bounded;
-use super::shapes::{need, page, shown_document};
+use super::shapes::{changeable, need, page, shown_document};
 use crate::identity::change::{InlinePolicyDeleted, InlinePolicyPut};
 use crate::identity::id::UniqueId;
 use crate::policy::{Document, DocumentKind};
@@ -26,7 +26,7 @@ fn put<P: Principal>(
     document: &str,
     limit: usize,
 ) -> Result<(), Fault> {
-    let found = need::<P>(to.directory(), owner)?;
+    let found = changeable::<P>(to, owner)?;
     let id = found.row.id().clone();
     Document::parse_new(document, DocumentKind::Identity)?;
     // The aggregate size of all inline policies of an entity is bounded (IAM quotas). What is repeated of elsewhere was
@@ -68,6 +68,7 @@ fn find<P: Principal>(
 }
 
 fn delete<P: Principal>(to: &mut Writing<'_, '_>, owner: &str, name: &str) -> Result<(), Fault> {
+    changeable::<P>(to, owner)?;
     let (_, owner, row) = find::<P>(to.directory(), owner, name)?;
     Ok(to.tx.record(InlinePolicyDeleted { owner, name: row.name })?)
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Tag, check_tags, page, pairs, quota, shown_tags};
+use super::shapes::{OF_SERVICES, Tag, check_tags, page, pairs, quota, shown_tags};
 use super::tags;
 use crate::base::time::Timestamp;
 use crate::identity::arn::{self, AWS_POLICIES, Arn};
@@ -41,8 +41,6 @@ operations! { Iam:
 const POLICIES_QUOTA: usize = 1_500;
 /// Characters of a managed policy, white space not counted; not adjustable.
 const SIZE_QUOTA: usize = 6_144;
-/// The path of policies that AWS's services attach to roles of their own, and nobody else to anything.
-const SERVICE_ROLE_PATH: &str = "/aws-service-role/";
 
 /// A managed policy that a request names.
 pub enum Managed {
@@ -79,7 +77,7 @@ impl Managed {
     fn is_attachable(&self) -> bool {
         match self {
             Managed::Own(_) => true,
-            Managed::Shared(shared) => shared.path != SERVICE_ROLE_PATH,
+            Managed::Shared(shared) => shared.path != OF_SERVICES,
         }
     }
 }

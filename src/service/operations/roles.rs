@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Role, RoleLastUsed, Tag, check_tags, need, page_of_all, pairs, quota};
+use super::shapes::{
+    OF_SERVICES, Role, RoleLastUsed, Tag, changeable, check_tags, need, page_of_all, pairs, quota,
+};
 use super::{boundaries, tags};
 use crate::identity::arn::Arn;
 use crate::identity::change::{
@@ -107,6 +109,11 @@ impl Write for CreateRole {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<CreateRoleResult, Fault> {
         let tags = pairs(&self.tags);
         check_tags(&tags, &[], IdKind::Role)?;
+        // Organizations do not bind the roles of AWS's services: whoever could make one would be free of them.
+        let is_reserved = self.path.as_deref().is_some_and(|path| path.starts_with(OF_SERVICES));
+        if is_reserved && !to.tx.is_repeated() {
+            return Err(fault::RESERVED_PATH.with(&[OF_SERVICES]));
+        }
         if to.directory().find_id(NameKind::Role, &self.role_name)?.is_some() {
             return Err(fault::ROLE_EXISTS.with(&[&self.role_name]));
         }
@@ -281,7 +288,7 @@ pub struct UpdateAssumeRolePolicy {
 
 impl Write for UpdateAssumeRolePolicy {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
-        let row = need::<RoleRow>(to.directory(), &self.role_name)?.row;
+        let row = changeable::<RoleRow>(to, &self.role_name)?.row;
         let trust = trust(to, &self.policy_document)?;
         if trust == row.trust {
             return Ok(());
@@ -299,7 +306,7 @@ pub struct DeleteRole {
 
 impl Write for DeleteRole {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
-        let role = need::<RoleRow>(to.directory(), &self.role_name)?.row.id;
+        let role = changeable::<RoleRow>(to, &self.role_name)?.row.id;
         let account = to.tx.account();
         if to.tx.count(account, &PROFILES_OF, &role)? > 0 {
             return Err(fault::MUST_LEAVE_PROFILES.with(&[]));

@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::named::{Scene, Table};
-use crate::service::audit::escalation::{self, Goal, Way};
+use crate::service::audit::escalation::{self, Goal, Step, Way};
 use crate::service::fault::Fault;
 
 const COLUMNS: &[&str] = &["principal", "arn", "how", "steps", "conditional", "missing_context"];
@@ -38,7 +38,8 @@ fn how(way: &Way) -> &'static str {
 }
 
 fn row(way: &Way) -> serde_json::Value {
-    let steps = way.steps.iter().map(|step| format!("{}: {} on {}", step.by, step.action, step.on));
+    let told = |step: &Step| format!("{}: {} on {}: {}", step.by, step.action, step.on, step.gives);
+    let steps = way.steps.iter().map(told);
     let missing = way.missing();
     json!({
         "principal": way.who.called(),

@@ -19,12 +19,13 @@
 //! would supply; what it brings is put into the policies that judge the next one ([`climb`]). So a boundary, a
 //! denial and the organisation's policies bind after a grant as before it: a way is told only if the goal would
 //! be allowed at its end. Quotas that would refuse a step (two access keys, five versions, ten policies, ten
-//! groups) are minded.
+//! groups) are minded, and so are second factors, which a new password does not give.
 //!
 //! Not followed: making a new group, which helps where those that are there may not be used; tagging oneself, or what
-//! a grant reads the tags of; passing a role to a service that computes (`iam:PassRole`), which leads out of this
-//! account's identities into services that are not here; and taking away denials one by one, which nobody but an
-//! administrator of policies can do.
+//! a grant reads the tags of; moving to another path or name (`iam:UpdateUser`); attaching a policy that allows nothing
+//! of the goal yet, and rewriting it then; deleting what fills a quota, a second factor (`iam:DeactivateMFADevice`), or
+//! what denies; and passing a role to a service that computes (`iam:PassRole`), which leads out of this account's
+//! identities into services that are not here.
 
 pub mod climb;
 pub mod world;

@@ -19,7 +19,8 @@ use crate::service::audit::names::Found;
 use crate::service::authorize::{Grants, trust_of};
 use crate::service::documents::Documents;
 use crate::service::fault::Fault;
-use crate::service::operations::shapes::policy_arn;
+use crate::service::mfa;
+use crate::service::operations::shapes::{OF_SERVICES, policy_arn};
 use crate::service::supposed::{Could, Kind, Supposed, set_tags};
 use crate::service::target::find_policy;
 
@@ -68,6 +69,7 @@ impl Trust {
 }
 
 /// A managed policy that may be attached, or put as a boundary.
+#[derive(Clone)]
 pub struct Attachable {
     /// As rows refer to it.
     pub policy: PolicyRef,
@@ -80,6 +82,11 @@ impl Attachable {
     pub fn arn(&self) -> &str {
         &self.attached.label.policy
     }
+}
+
+/// Whether an ARN is one of a role that only an AWS service makes and changes.
+pub fn is_protected(arn: &str) -> bool {
+    arn.split_once(":role").is_some_and(|(_, named)| named.starts_with(OF_SERVICES))
 }
 
 /// A user group.
@@ -286,7 +293,10 @@ impl<'a> World<'a> {
     ) -> Result<Option<Member>, Fault> {
         let type_name = if kind == Kind::User { "user" } else { "role" };
         let arn = format!("arn:aws:iam::{}:{type_name}/{named}", self.directory.digits()?);
-        let Some(mut supposed) = Supposed::of_arn(&arn) else { return Ok(None) };
+        let Some(mut supposed) = Supposed::of_arn(&arn).filter(|one| !is_protected(&one.arn))
+        else {
+            return Ok(None);
+        };
         let is_taken = match kind {
             Kind::User => self.directory.find::<UserRow>(&supposed.name)?.is_some(),
             _ => self.directory.find::<RoleRow>(&supposed.name)?.is_some(),
@@ -307,6 +317,28 @@ impl<'a> World<'a> {
         }))
     }
 
+    /// Managed policies of the account that a new user or role may have to be bounded by, whatever they allow: a
+    /// boundary can be taken away again. At most `most`.
+    pub fn boundaries(&self, most: usize) -> Result<Vec<Attachable>, Fault> {
+        let Directory { reader, account } = self.directory;
+        let digits = self.directory.digits()?;
+        let rows = reader.list(account, &POLICIES, &())?.into_iter().take(most);
+        let arns = rows.map(|row| arn::iam(&digits, "policy", &row.path, &row.name));
+        arns.filter_map(|arn| self.by_arn(&arn).transpose()).collect()
+    }
+
+    /// A managed policy by its ARN, one of AWS's too; `None` if there is none.
+    pub fn by_arn(&self, arn: &str) -> Result<Option<Attachable>, Fault> {
+        let Directory { reader, account } = self.directory;
+        let Some(policy) = find_policy(&self.directory, arn)? else { return Ok(None) };
+        let digits = self.directory.digits()?;
+        let managed = self.documents.managed(reader, account, &digits, &policy)?;
+        Ok(managed.map(|managed| {
+            let label = Label::new(&managed.arn, &managed.version, "");
+            Attachable { policy, attached: Attached::new(managed.document, label) }
+        }))
+    }
+
     /// The ARN of a policy under a name; `None` if there is one.
     pub fn unused_policy(&self, named: &str) -> Result<Option<String>, Fault> {
         let arn = format!("arn:aws:iam::{}:policy/{named}", self.directory.digits()?);
@@ -324,6 +356,12 @@ impl<'a> World<'a> {
     pub fn may_have_key(&self, user: &UniqueId) -> Result<bool, Fault> {
         let Directory { reader, account } = self.directory;
         Ok(reader.count(account, &KEYS_OF, user)? < KEYS_QUOTA)
+    }
+
+    /// Whether a password alone lets nobody in as a user: it is asked for a second factor.
+    pub fn has_factor(&self, user: &UniqueId) -> Result<bool, Fault> {
+        let Directory { reader, account } = self.directory;
+        Ok(mfa::has_any(reader, account, user)?)
     }
 
     /// Whether a user has a password.

@@ -9,12 +9,16 @@ use std::rc::Rc;
 use super::super::world::{Attachable, Deed};
 use super::{Climb, Fact};
 use crate::identity::change::PolicyRef;
-use crate::policy::{Context, Effect, PolicySet, Values};
+use crate::policy::{Context, Document, PolicySet, Statement, Values};
 use crate::service::fault::Fault;
 use crate::service::supposed::Kind;
 
 /// Names that are tried of one kind.
-const NAMES: usize = 10;
+const NAMES: usize = 30;
+/// Patterns of which two at once are tried to be met.
+const PAIRED: usize = 8;
+/// Boundaries that are tried of the account's own policies, and of AWS's that conditions name.
+const BOUNDARIES: usize = 20;
 /// The longest name of a user or role, in characters (IAM User Guide, "IAM and AWS STS quotas"); a policy's may be
 /// longer.
 const LONGEST: usize = 64;
@@ -81,7 +85,7 @@ impl Climb<'_, '_> {
             if makers.is_empty() {
                 continue;
             }
-            let names = self.names(thing, actors)?;
+            let (names, bounds) = self.names(thing, actors)?;
             self.was_cut |= names.len() > NAMES;
             for actor in makers {
                 for name in names.iter().take(NAMES) {
@@ -93,11 +97,12 @@ impl Climb<'_, '_> {
                             continue;
                         }
                     };
-                    let bounds = (0..self.attachable.len()).map(Some);
-                    for bound in std::iter::once(None).chain(bounds) {
-                        if self.make_one(actor, (thing, kind, name), bound)? {
-                            break;
-                        }
+                    // Without a boundary is best; which of those that may be put helps, is seen when it is made.
+                    if self.make_one(actor, (thing, kind, name), None)? {
+                        continue;
+                    }
+                    for bound in &bounds {
+                        self.make_one(actor, (thing, kind, name), Some(bound))?;
                     }
                 }
             }
@@ -105,32 +110,47 @@ impl Climb<'_, '_> {
         Ok(())
     }
 
-    /// What they could be called: the usual first.
-    fn names(&mut self, thing: Thing, actors: &[usize]) -> Result<Vec<String>, Fault> {
-        let mut all = BTreeSet::new();
+    /// What they could be called, the usual first; and what they may have to be bounded by, what helps first.
+    fn names(
+        &mut self,
+        thing: Thing,
+        actors: &[usize],
+    ) -> Result<(Vec<String>, Vec<Attachable>), Fault> {
+        let world = self.world;
+        let (mut all, mut named) = (BTreeSet::new(), BTreeSet::new());
         for &actor in actors {
             let member = self.member(actor)?;
             let context = member.supposed.context();
             for facts in self.tries(actor)? {
                 let grants = self.grants_after(actor, &facts)?;
-                all.extend(names(thing, &grants.identity, &context, &self.world.unused));
+                let sets = std::iter::once(&grants.identity).chain(&grants.boundary);
+                let sets: Vec<&PolicySet> = sets.chain(&grants.organization.scp).collect();
+                all.extend(names(thing, &sets, &context, &world.unused));
+                named.extend(aws_policies(thing, &grants.identity));
             }
         }
-        let usual = &self.world.unused;
-        all.remove(usual);
-        Ok(std::iter::once(usual.clone()).chain(all).collect())
+        all.remove(&world.unused);
+        let names = std::iter::once(world.unused.clone()).chain(all).collect();
+        let mut bounds = self.attachable.to_vec();
+        if thing != Thing::Policy {
+            bounds.extend(world.boundaries(BOUNDARIES)?);
+            for arn in named.into_iter().take(BOUNDARIES) {
+                bounds.extend(world.by_arn(&arn)?);
+            }
+        }
+        let mut told = BTreeSet::new();
+        bounds.retain(|one| told.insert(one.arn().to_owned()));
+        Ok((names, bounds))
     }
 
-    /// Tries to make a user or role, perhaps bounded by one of the policies that can be attached; whether there is no
-    /// more to try under this name.
+    /// Tries to make a user or role, perhaps bounded; whether there is no more to try under this name.
     fn make_one(
         &mut self,
         actor: usize,
         (thing, kind, name): (Thing, Kind, &str),
-        bound: Option<usize>,
+        boundary: Option<&Attachable>,
     ) -> Result<bool, Fault> {
-        let boundary = bound.and_then(|number| self.attachable.get(number));
-        let Some(number) = self.makeable((thing, kind, name), bound)? else { return Ok(true) };
+        let Some(number) = self.makeable((thing, kind, name), boundary)? else { return Ok(true) };
         let member = self.member(number)?;
         let arn = boundary.map(Attachable::arn);
         let deed = Deed {
@@ -171,13 +191,13 @@ impl Climb<'_, '_> {
     fn makeable(
         &mut self,
         (thing, kind, name): (Thing, Kind, &str),
-        bound: Option<usize>,
+        boundary: Option<&Attachable>,
     ) -> Result<Option<usize>, Fault> {
+        let bound = boundary.map(|one| one.arn().to_owned());
         let key = (format!("{} {name}", thing.creating()), bound);
         if let Some(known) = self.makeable.get(&key) {
             return Ok(*known);
         }
-        let boundary = bound.and_then(|number| self.attachable.get(number));
         let number = self.world.made(kind, name, boundary)?.map(|member| {
             self.made.push(Rc::new(member));
             self.world.members.len() + self.made.len() - 1
@@ -187,32 +207,54 @@ impl Climb<'_, '_> {
     }
 }
 
-/// The names, paths in front, under which policies let something be made or used: by the resources that they name and, of
-/// policies that are attached, by conditions on their ARN. In `context` is what variables stand for, and `word` stands
-/// for anything.
+/// The names, paths in front, by which policies tell apart what may be made or used: by the resources that statements name,
+/// or do not, whether they allow or deny; of policies that are attached, by conditions on their ARN; and by two such
+/// patterns at once. In `context` is what variables stand for, and `word` stands for anything.
 fn names(
     thing: Thing,
-    policies: &PolicySet,
+    policies: &[&PolicySet],
     context: &Context<'_>,
     word: &str,
 ) -> BTreeSet<String> {
-    let (actions, before) = thing.about();
-    let documents = policies.attached().iter().map(|attached| &attached.document);
-    let statements = documents.flat_map(|document| document.statements());
-    let about = statements.filter(|statement| {
-        statement.effect() == Effect::Allow && actions.iter().any(|action| statement.names(action))
-    });
-    let mut found = BTreeSet::new();
-    for statement in about {
+    let (_, before) = thing.about();
+    let mut patterns = BTreeSet::new();
+    for statement in statements(thing, policies) {
         let conditions = statement.written_conditions();
-        let operands = conditions.iter().flat_map(|one| one.split([' ', ',']));
-        let resources = statement.written_resources();
-        for pattern in resources.iter().map(String::as_str).chain(operands) {
-            let named = pattern.split_once(before).map(|(_, named)| named);
-            found.extend(named.and_then(|named| name(named, context, word)));
+        let operands = conditions.iter().flat_map(|one| one.split([' ', ',']).map(str::to_owned));
+        for pattern in statement.distinguished_resources().chain(operands) {
+            patterns.extend(pattern.split_once(before).map(|(_, named)| named.to_owned()));
         }
     }
-    found
+    let both = patterns.iter().take(PAIRED).flat_map(|one| {
+        let others = patterns.iter().take(PAIRED).filter(move |other| *other != one);
+        others.filter_map(move |other| {
+            let (start, rest) = one.split_once('*')?;
+            // `app-*` and `*-dev` are both met by `app-new-dev`.
+            (rest.is_empty() && other.starts_with('*')).then(|| format!("{start}{other}"))
+        })
+    });
+    let all = patterns.iter().cloned().chain(both);
+    all.filter_map(|pattern| name(&pattern, context, word)).collect()
+}
+
+/// The ARNs of AWS's managed policies that conditions on making something name.
+fn aws_policies(thing: Thing, policies: &PolicySet) -> BTreeSet<String> {
+    let conditions = statements(thing, &[policies]).flat_map(|one| one.written_conditions());
+    let words =
+        conditions.flat_map(|one| one.split([' ', ',']).map(str::to_owned).collect::<Vec<_>>());
+    words.filter(|word| word.starts_with("arn:aws:iam::aws:policy/")).collect()
+}
+
+/// The statements that have a say in a new one and in what comes of it.
+fn statements<'p>(
+    thing: Thing,
+    policies: &[&'p PolicySet],
+) -> impl Iterator<Item = &'p Statement> + use<'p> {
+    let (actions, _) = thing.about();
+    let documents: Vec<&'p Document> =
+        policies.iter().flat_map(|set| set.attached()).map(|one| &*one.document).collect();
+    let statements = documents.into_iter().flat_map(|document| document.statements());
+    statements.filter(move |statement| actions.iter().any(|action| statement.names(action)))
 }
 
 /// A name that a pattern matches; `None` where none can be made of it.
