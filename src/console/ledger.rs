@@ -107,7 +107,10 @@ pub fn json_beside() -> impl FnMut(&Value) -> Markup {
 fn request(entry: &Value) -> String {
     let (actor, action) = (sentence::actor(entry), text(entry, "/operation"));
     match text(entry, "/outcome") {
-        "read" => words::has_read(&actor, action),
+        "read" => match text(entry, "/asked") {
+            "" => words::has_read(&actor, action),
+            asked => words::has_read(&actor, asked),
+        },
         _ => words::was_denied(&actor, action),
     }
 }

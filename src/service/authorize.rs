@@ -320,6 +320,7 @@ fn is_personal(key: &str) -> bool {
             | "aws:username"
             | "aws:principalarn"
             | "aws:sourceidentity"
+            | "domesday:question"
             | "sts:rolesessionname"
             | "sts:sourceidentity"
             | "sts:externalid"

@@ -354,6 +354,11 @@ fn whoever_reads_the_history_is_read_of_the_operator_too() {
     let mut all = vec![by_me];
     all.extend(by_operator.clone());
     assert_eq!(told(&read(&me, &[])), all);
+    let asked: Vec<String> = read(&me, &[("principal", "operator")])
+        .iter()
+        .map(|entry| entry["asked"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(asked, ["export ndjson", "report keys", "", "head --at @3"]);
     assert_eq!(told(&read(&me, &[("principal", "operator")])), by_operator);
     assert_eq!(read(&me, &[("operation", "Export")]).len(), 1);
     assert_eq!(told(&read(&of_store, &[])).len(), 3, "of the store, by nobody of an account");

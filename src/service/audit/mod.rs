@@ -1,6 +1,6 @@
 //! The questions of those who audit, and the acts of whoever has the machine.
 //!
-//! - [`question`]: which questions there are, and how their parameters are read.
+//! - [`question`]: which questions there are, and how their parameters are read; [`asked`]: one as its receipt tells it.
 //! - [`log`]: who changed what, when, from where; [`requests`]: who tried what in vain, and who read.
 //! - [`changed`]: what an event changed, before and after.
 //! - [`show`]: one thing as it was, and the events that made it so.
@@ -19,6 +19,7 @@
 //! allowed whatever they say. Both leave a durable receipt before the answer: who read is asked as who changed.
 
 pub mod access;
+pub mod asked;
 pub mod assumed;
 pub mod can;
 pub mod changed;
@@ -90,7 +91,8 @@ fn answer(
         Question::Report(ask) => named::arn(&caller.digits, ask.name),
         _ => ledger_arn(digits_of(caller)),
     };
-    authorize(service, caller, question.action(), &resource, is_past, &now)?;
+    let asked = asked::line(&question, moment.as_ref());
+    authorize(service, caller, (question.action(), &asked), &resource, is_past, &now)?;
     let view = match &moment {
         None => now,
         Some(moment) => service.at(moment)?,
@@ -175,17 +177,20 @@ fn digits_of(caller: &Caller) -> &str {
     }
 }
 
-/// Judges a question of the audit, and leaves its receipts durably.
+/// Under which key a receipt tells what was asked. No policy needs to know it.
+pub const ASKED: &str = "domesday:Question";
+
+/// Judges a question of the audit, by the action that it takes, and leaves its receipts durably, with what was `asked`.
 pub(super) fn authorize(
     service: &Service,
     caller: &Caller,
-    action: &str,
+    (action, asked): (&str, &str),
     resource: &str,
     past: bool,
     now: &View,
 ) -> Result<(), Fault> {
     let judge = service.judge(now, now.cut().position);
-    let target = Target::on(resource, &UniqueId::root());
+    let target = Target::on(resource, &UniqueId::root()).key(ASKED, asked);
     let mut judgement = judge.judge(caller, action, &target)?;
     if past && judgement.refusal.is_none() {
         let travel = service.judge_time_travel(&judge, caller)?;

@@ -100,6 +100,8 @@ pub fn entries(
     // the operator, and no policy of an account can speak for another one.
     let is_own = !caller.is_operator() && sees_all(caller, &now)?;
     let digits = if is_own { &caller.digits } else { SYSTEM_DIGITS };
-    authorize(service, caller, "domesday:ReadLedger", &ledger_arn(digits), false, &now)?;
+    let asked = format!("tile/entries/{index}");
+    let asked = ("domesday:ReadLedger", asked.as_str());
+    authorize(service, caller, asked, &ledger_arn(digits), false, &now)?;
     Ok(service.ledger().entries(index, width)?)
 }

@@ -6,6 +6,7 @@
 
 use serde_json::{Value, json};
 
+use super::ASKED;
 use super::log::{Cursor, Filter, LARGEST, Order, Page, Sort};
 use super::names;
 use crate::identity::id::UniqueId;
@@ -182,6 +183,7 @@ fn entry(
         },
         "source_identity": key("aws:SourceIdentity"),
         "credential": receipt.credential.as_ref().map(UniqueId::as_str),
+        "asked": key(ASKED),
         "asked_by": asked_by(receipt),
         "address": key("aws:SourceIp"),
         "agent": key("aws:UserAgent"),

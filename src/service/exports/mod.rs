@@ -132,6 +132,17 @@ impl Ask {
     }
 }
 
+impl Ask {
+    /// In a line, as a command would ask it.
+    fn told(&self, at: Option<&Moment>) -> String {
+        let mut told = format!("export {}", self.kind.name());
+        for (name, moment) in [("from", self.from), ("to", self.to), ("at", at.copied())] {
+            told += &moment.map_or(String::new(), |moment| format!(" --{name} {moment}"));
+        }
+        told + if self.receipts { " --receipts" } else { "" }
+    }
+}
+
 fn no_kind() -> Fault {
     let names: Vec<&str> = Kind::ALL.into_iter().map(Kind::name).collect();
     Fault::validation(format!("`kind` is one of {}.", names.join(", ")))
@@ -159,7 +170,8 @@ pub fn run(
 ) -> Result<Manifest, Fault> {
     let resource = export_arn(&caller.digits, ask.kind);
     let is_past = moment.is_some();
-    authorize(service, caller, "domesday:Export", &resource, is_past, &service.now())?;
+    let asked = ask.told(moment.as_ref());
+    authorize(service, caller, ("domesday:Export", &asked), &resource, is_past, &service.now())?;
     let view = match &moment {
         None => service.now(),
         Some(moment) => service.at(moment)?,
