@@ -1,6 +1,7 @@
 //! An account at one moment, as escalation looks at it: everybody with the policies that judge them, and what
 //! can be granted.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -146,6 +147,8 @@ pub struct World<'a> {
     pub unused: String,
     /// What judges whoever has no policies yet.
     of_nobody: Grants,
+    /// Read when somebody is first asked who could make something.
+    boundaries: OnceCell<Vec<Attachable>>,
     /// The roles whose trust policies name an id, by number; and those that name others.
     named_by: HashMap<String, Vec<usize>>,
     named_by_all: Vec<usize>,
@@ -225,6 +228,7 @@ impl<'a> World<'a> {
             trust_all,
             unused,
             of_nobody,
+            boundaries: OnceCell::new(),
             named_by,
             named_by_all,
             given,
@@ -319,12 +323,18 @@ impl<'a> World<'a> {
 
     /// Managed policies of the account that a new user or role may have to be bounded by, whatever they allow: a
     /// boundary can be taken away again. At most `most`.
-    pub fn boundaries(&self, most: usize) -> Result<Vec<Attachable>, Fault> {
+    pub fn boundaries(&self, most: usize) -> Result<&[Attachable], Fault> {
+        if let Some(known) = self.boundaries.get() {
+            return Ok(known);
+        }
         let Directory { reader, account } = self.directory;
         let digits = self.directory.digits()?;
         let rows = reader.list(account, &POLICIES, &())?.into_iter().take(most);
         let arns = rows.map(|row| arn::iam(&digits, "policy", &row.path, &row.name));
-        arns.filter_map(|arn| self.by_arn(&arn).transpose()).collect()
+        let found: Result<Vec<_>, Fault> =
+            arns.filter_map(|arn| self.by_arn(&arn).transpose()).collect();
+        let found = found?;
+        Ok(self.boundaries.get_or_init(|| found))
     }
 
     /// A managed policy by its ARN, one of AWS's too; `None` if there is none.

@@ -73,7 +73,7 @@ impl Thing {
 
 impl Climb<'_, '_> {
     /// What can be made, under names that the policies of those who can be acted as speak of. Users and roles that may
-    /// only be made with a boundary get one under which the goal may be reached; a policy allows everything.
+    /// only be made with a boundary are made with each that may be put; a policy allows everything.
     pub(super) fn make(&mut self, actors: &[usize]) -> Result<(), Fault> {
         for thing in [Thing::User, Thing::Role, Thing::Policy] {
             let mut makers = Vec::new();
@@ -133,7 +133,7 @@ impl Climb<'_, '_> {
         let names = std::iter::once(world.unused.clone()).chain(all).collect();
         let mut bounds = self.attachable.to_vec();
         if thing != Thing::Policy {
-            bounds.extend(world.boundaries(BOUNDARIES)?);
+            bounds.extend(world.boundaries(BOUNDARIES)?.iter().cloned());
             for arn in named.into_iter().take(BOUNDARIES) {
                 bounds.extend(world.by_arn(&arn)?);
             }
