@@ -187,3 +187,31 @@ fn outputs_that_take_nothing_are_a_failure_like_others() {
     let status = asked.stdout(full()).stderr(full()).status().unwrap();
     assert_eq!(status.code(), Some(2), "there is no ledger");
 }
+
+/// What an operator reads of the whole store stands in the store's own account, by the socket and by the folder.
+#[test]
+fn who_read_the_store_is_listed_under_its_own_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = prepare(folder.path());
+    let data = data(folder.path());
+    let data = data.to_str().unwrap();
+    let store = ["--data", data, "--account", "000000000000", "-o", "ndjson"];
+    let asked = |words: &[&str]| {
+        let (status, text) = command(&[words, &store[..]].concat());
+        assert_eq!(status, 0, "{text}");
+        // That there is more is told beside it.
+        let lines = text.lines().filter(|line| line.starts_with("{"));
+        let entries = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        entries
+            .map(|entry| entry["asked"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(command(&["head", "--data", data]).0, 0);
+    assert_eq!(asked(&["log", "--outcome", "read"]), ["log", "head"]);
+    program.stop();
+    assert_eq!(command(&["key", "--data", data]).0, 0);
+    assert_eq!(asked(&["log", "--outcome", "read", "--limit", "2"]), ["log", "key"]);
+    // Of nothing else is it an account.
+    let (status, text) = command(&["report", "keys", "--data", data, "--account", "000000000000"]);
+    assert_eq!(status, 2, "{text}");
+}
