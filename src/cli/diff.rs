@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use super::door::{Door, moment};
-use crate::base::notice::notice;
-
 use super::options::{DiffOptions, Output};
 use super::{Failure, print};
+use crate::base::notice::notice;
 
 /// Prints who gained and lost what. Exit 1 if anybody did, or if not everything was compared.
 pub fn diff(door: &Door, output: Output, options: &DiffOptions) -> Result<u8, Failure> {

@@ -227,11 +227,9 @@ impl Door {
             Way::Socket(socket, _) => client::at_socket(socket, &asked),
             Way::Folder(service, account) => {
                 let question = Question::parse(name, &parameters)?;
-                let caller = match account {
-                    account if is_of_the_store(name, account.as_deref()) => {
-                        service.operator(&operator(), AccountId::SYSTEM)?
-                    }
-                    account => caller(service, account.as_deref())?,
+                let caller = match is_of_the_store(name, account.as_deref()) {
+                    true => service.operator(&operator(), AccountId::SYSTEM)?,
+                    false => caller(service, account.as_deref())?,
                 };
                 Ok(match self.evidence {
                     None => audit::run(service, &caller, question, moment)?,

@@ -1,8 +1,8 @@
 //! The limit of open files: each connection takes one, and so do the tables and logs of the stores.
 
-use crate::base::notice::notice;
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::base::notice::notice;
 
 /// What the most connections that are served (4,096) need, with the stores' files and some to spare.
 const NEEDED: u64 = 4_096 + 2 * 512 + 256;

@@ -80,9 +80,27 @@ pub fn assumed_role(account: &str, role: &str, session: &str) -> String {
 /// The ARN prefix of the managed policies that every account shares.
 pub const AWS_POLICIES: &str = "arn:aws:iam::aws:policy/";
 
+/// The path of the roles that belong to AWS's services, and of the policies that only these can have: organizations do
+/// not bind such roles, and nobody else makes or changes them (IAM User Guide, "Service-linked roles").
+pub const OF_SERVICES: &str = "/aws-service-role/";
+
+/// Whether an ARN is one of a role that belongs to an AWS service.
+pub fn is_of_a_service(arn: &str) -> bool {
+    Arn::parse(arn).is_some_and(|arn| arn.kind() == "role" && arn.path().starts_with(OF_SERVICES))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_role_of_a_service_is_known_by_its_path() {
+        let iam = |rest: &str| format!("arn:aws:iam::123456789012:{rest}");
+        assert!(is_of_a_service(&iam("role/aws-service-role/x.amazonaws.com/Linked")));
+        for other in ["role/Linked", "role/a/aws-service-role/b", "user/aws-service-role/x/y"] {
+            assert!(!is_of_a_service(&iam(other)), "{other}");
+        }
+    }
 
     #[test]
     fn parts_and_back() {

@@ -779,6 +779,24 @@ fn what_is_not_there_yet_is_made() {
     let (view, documents) = (world.service.now(), world.service.documents());
     let found = escalation::paths(documents, &view, account, &s3, &[]).unwrap();
     assert!(way(&found, "user/e4").is_some());
+    // Boundaries stand in one another's place: that a worse one may be put as well hides nothing.
+    allow(
+        "h1",
+        &[statement(
+            "Allow",
+            &["iam:PutUserPolicy", "iam:PutUserPermissionsBoundary"],
+            &arn(&world, "user/h1"),
+        )],
+    );
+    let bound = [("UserName", "h1"), ("PermissionsBoundary", &*arn(&world, "policy/both"))];
+    let both = document(&[statement("Allow", &["iam:PutUser*"], "*")]);
+    world.ok(admin, "CreatePolicy", &[("PolicyName", "both"), ("PolicyDocument", &both)]);
+    let never = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/never":"x"}}}]}"#;
+    world.ok(admin, "CreatePolicy", &[("PolicyName", "never"), ("PolicyDocument", never)]);
+    world.ok(admin, "PutUserPermissionsBoundary", &bound);
+    let ways = paths(&world);
+    let h1 = way(&ways, "user/h1").unwrap();
+    assert!(h1.missing().is_empty() && h1.steps.len() == 2, "{h1:?}");
     // Nobody hides a way by a name.
     world.ok(
         admin,
@@ -835,6 +853,7 @@ fn organizations_bind_roles_under_every_path_that_can_be_made() {
     let inline = ("PolicyName", "p");
     let text = ("PolicyDocument", ALL);
     let trusting = trust("*");
+    world.ok(&world.admin, "CreateInstanceProfile", &[("InstanceProfileName", "p")]);
     for (operation, parameters) in [
         ("AttachRolePolicy", vec![name, policy]),
         ("DetachRolePolicy", vec![name, policy]),
@@ -843,6 +862,7 @@ fn organizations_bind_roles_under_every_path_that_can_be_made() {
         ("PutRolePermissionsBoundary", vec![name, boundary]),
         ("DeleteRolePermissionsBoundary", vec![name]),
         ("UpdateAssumeRolePolicy", vec![name, ("PolicyDocument", &*trusting)]),
+        ("AddRoleToInstanceProfile", vec![name, ("InstanceProfileName", "p")]),
         ("DeleteRole", vec![name]),
     ] {
         world.refused(&world.admin, operation, &parameters, "UnmodifiableEntity");

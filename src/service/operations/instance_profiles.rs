@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Role, Tag, check_tags, need, page, pairs, quota, shown_tags};
+use super::shapes::{Role, Tag, changeable, check_tags, need, page, pairs, quota, shown_tags};
 use super::tags;
 use crate::base::time::Timestamp;
 use crate::identity::arn;
@@ -287,7 +287,7 @@ pub struct AddRoleToInstanceProfile {
 impl Write for AddRoleToInstanceProfile {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
         let row = existing(to.directory(), &self.instance_profile_name)?;
-        let role = need::<RoleRow>(to.directory(), &self.role_name)?.row.id;
+        let role = changeable::<RoleRow>(to, &self.role_name)?.row.id;
         // AWS refuses the role that is in it already in the same words.
         let held = usize::from(row.role.is_some());
         if held >= ROLES_QUOTA {
@@ -309,7 +309,7 @@ pub struct RemoveRoleFromInstanceProfile {
 impl Write for RemoveRoleFromInstanceProfile {
     fn write(self, to: &mut Writing<'_, '_>) -> Result<(), Fault> {
         let row = existing(to.directory(), &self.instance_profile_name)?;
-        let role = need::<RoleRow>(to.directory(), &self.role_name)?;
+        let role = changeable::<RoleRow>(to, &self.role_name)?;
         if row.role.as_ref() != Some(&role.row.id) {
             return Err(fault::ROLE_NOT_IN_PROFILE.with(&[&role.name, &row.name]));
         }

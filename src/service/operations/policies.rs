@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{OF_SERVICES, Tag, check_tags, page, pairs, quota, shown_tags};
+use super::shapes::{Tag, check_tags, page, pairs, quota, shown_tags};
 use super::tags;
 use crate::base::time::Timestamp;
-use crate::identity::arn::{self, AWS_POLICIES, Arn};
+use crate::identity::arn::{self, AWS_POLICIES, Arn, OF_SERVICES};
 use crate::identity::change::{DocumentHash, PolicyCreated, PolicyDeleted, PolicyRef};
 use crate::identity::id::{IdKind, UniqueId};
 use crate::policy::{Document, DocumentKind};

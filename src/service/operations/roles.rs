@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::shapes::{
-    OF_SERVICES, Role, RoleLastUsed, Tag, changeable, check_tags, need, page_of_all, pairs, quota,
+    Role, RoleLastUsed, Tag, changeable, check_tags, need, page_of_all, pairs, quota,
 };
 use super::{boundaries, tags};
-use crate::identity::arn::Arn;
+use crate::identity::arn::{Arn, OF_SERVICES};
 use crate::identity::change::{
     BoundarySet, RoleCreated, RoleDeleted, RoleUpdated, Trust, TrustUpdated,
 };

@@ -392,19 +392,13 @@ pub fn need<P: Principal>(directory: Directory<'_>, name: &str) -> Result<Named<
     directory.find::<P>(name)?.ok_or_else(|| sentence.with(&[name]))
 }
 
-/// Where the roles are that belong to AWS's services: organizations do not bind them, and nobody else makes or changes
-/// them (IAM User Guide, "Service-linked roles").
-pub const OF_SERVICES: &str = "/aws-service-role/";
-
 /// The user, group or role that a request is to change, by its name.
 ///
 /// # Errors
 /// `NoSuchEntity`; `UnmodifiableEntity` of a service's role, unless an act of elsewhere is repeated.
 pub fn changeable<P: Principal>(to: &Writing<'_, '_>, name: &str) -> Result<Named<P>, Fault> {
     let found = need::<P>(to.directory(), name)?;
-    let is_protected = Arn::parse(&found.arn)
-        .is_some_and(|arn| arn.kind() == "role" && arn.path().starts_with(OF_SERVICES));
-    match is_protected && !to.tx.is_repeated() {
+    match arn::is_of_a_service(&found.arn) && !to.tx.is_repeated() {
         true => Err(fault::PROTECTED_ROLE.with(&[&found.name])),
         false => Ok(found),
     }

@@ -21,7 +21,7 @@ use crate::service::authorize::{Grants, trust_of};
 use crate::service::documents::Documents;
 use crate::service::fault::Fault;
 use crate::service::mfa;
-use crate::service::operations::shapes::{OF_SERVICES, policy_arn};
+use crate::service::operations::shapes::policy_arn;
 use crate::service::supposed::{Could, Kind, Supposed, set_tags};
 use crate::service::target::find_policy;
 
@@ -83,11 +83,6 @@ impl Attachable {
     pub fn arn(&self) -> &str {
         &self.attached.label.policy
     }
-}
-
-/// Whether an ARN is one of a role that only an AWS service makes and changes.
-pub fn is_protected(arn: &str) -> bool {
-    arn.split_once(":role").is_some_and(|(_, named)| named.starts_with(OF_SERVICES))
 }
 
 /// A user group.
@@ -297,7 +292,8 @@ impl<'a> World<'a> {
     ) -> Result<Option<Member>, Fault> {
         let type_name = if kind == Kind::User { "user" } else { "role" };
         let arn = format!("arn:aws:iam::{}:{type_name}/{named}", self.directory.digits()?);
-        let Some(mut supposed) = Supposed::of_arn(&arn).filter(|one| !is_protected(&one.arn))
+        let Some(mut supposed) =
+            Supposed::of_arn(&arn).filter(|one| !arn::is_of_a_service(&one.arn))
         else {
             return Ok(None);
         };

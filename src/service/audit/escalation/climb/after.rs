@@ -1,6 +1,6 @@
 //! What somebody's policies are after some facts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::super::world::Attachable;
@@ -163,15 +163,64 @@ impl Climb<'_, '_> {
         })
     }
 
-    /// The sets of facts that a step of a member is tried with.
+    /// The sets of facts that a step of a member is tried with: none, each alone, and all together. Of those that stand
+    /// in one another's place only one counts: the best where there is one, or else each in its turn.
     pub(super) fn tries(&self, member: usize) -> Result<Vec<Vec<usize>>, Fault> {
         let changes = self.changes_of(member)?;
         let mut tries = vec![Vec::new()];
         tries.extend(changes.iter().cloned());
-        if changes.len() > 1 {
-            let all: BTreeSet<usize> = changes.into_iter().flatten().collect();
-            tries.push(all.into_iter().collect());
+        if changes.len() < 2 {
+            return Ok(tries);
+        }
+        let all: BTreeSet<usize> = changes.into_iter().flatten().collect();
+        let mut places: BTreeMap<Place<'_>, Vec<usize>> = BTreeMap::new();
+        for number in &all {
+            let fact = self.known.get(*number).map(|known| &known.fact);
+            if let Some((place, is_best)) = fact.and_then(Place::of) {
+                let rivals = places.entry(place).or_default();
+                match is_best {
+                    true => rivals.insert(0, *number),
+                    false => rivals.push(*number),
+                }
+            }
+        }
+        let rivals: BTreeSet<usize> = places.values().flatten().copied().collect();
+        let first: BTreeSet<usize> =
+            places.values().filter_map(|rivals| rivals.first().copied()).collect();
+        let chosen: BTreeSet<usize> = all.difference(&rivals).chain(&first).copied().collect();
+        tries.push(chosen.iter().copied().collect());
+        for rivals in places.values() {
+            let best = rivals.first().and_then(|best| self.known.get(*best));
+            if best.and_then(|best| Place::of(&best.fact)).is_some_and(|(_, is_best)| is_best) {
+                continue;
+            }
+            for rival in rivals.iter().skip(1) {
+                let others = chosen.iter().filter(|number| !rivals.contains(number));
+                let with: BTreeSet<usize> = others.chain([rival]).copied().collect();
+                tries.push(with.into_iter().collect());
+            }
         }
         Ok(tries)
+    }
+}
+
+/// What of somebody's policies there is only one of.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Place<'f> {
+    /// The boundary.
+    Boundary,
+    /// The version of a managed policy that counts.
+    Version(&'f str),
+}
+
+impl<'f> Place<'f> {
+    /// The place of a fact, and whether nothing better can come to stand there.
+    fn of(fact: &'f Fact) -> Option<(Self, bool)> {
+        match fact {
+            Fact::Free(_) => Some((Place::Boundary, true)),
+            Fact::Bounded(..) => Some((Place::Boundary, false)),
+            Fact::Version(arn, version) => Some((Place::Version(arn), version.is_none())),
+            _ => None,
+        }
     }
 }

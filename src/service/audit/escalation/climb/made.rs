@@ -17,7 +17,7 @@ use crate::service::supposed::Kind;
 const NAMES: usize = 30;
 /// Patterns of which two at once are tried to be met.
 const PAIRED: usize = 8;
-/// Boundaries that are tried of the account's own policies, and of AWS's that conditions name.
+/// Boundaries that are tried of those that conditions name, and of the account's own policies besides.
 const BOUNDARIES: usize = 20;
 /// The longest name of a user or role, in characters (IAM User Guide, "IAM and AWS STS quotas"); a policy's may be
 /// longer.
@@ -126,17 +126,17 @@ impl Climb<'_, '_> {
                 let sets = std::iter::once(&grants.identity).chain(&grants.boundary);
                 let sets: Vec<&PolicySet> = sets.chain(&grants.organization.scp).collect();
                 all.extend(names(thing, &sets, &context, &world.unused));
-                named.extend(aws_policies(thing, &grants.identity));
+                named.extend(named_policies(thing, &grants.identity, &member.supposed.digits));
             }
         }
         all.remove(&world.unused);
         let names = std::iter::once(world.unused.clone()).chain(all).collect();
         let mut bounds = self.attachable.to_vec();
         if thing != Thing::Policy {
-            bounds.extend(world.boundaries(BOUNDARIES)?.iter().cloned());
             for arn in named.into_iter().take(BOUNDARIES) {
                 bounds.extend(world.by_arn(&arn)?);
             }
+            bounds.extend(world.boundaries(BOUNDARIES)?.iter().cloned());
         }
         let mut told = BTreeSet::new();
         bounds.retain(|one| told.insert(one.arn().to_owned()));
@@ -237,12 +237,15 @@ fn names(
     all.filter_map(|pattern| name(&pattern, context, word)).collect()
 }
 
-/// The ARNs of AWS's managed policies that conditions on making something name.
-fn aws_policies(thing: Thing, policies: &PolicySet) -> BTreeSet<String> {
+/// The ARNs of managed policies that conditions on making something name: AWS's, and the account's, also where the
+/// account is left open.
+fn named_policies(thing: Thing, policies: &PolicySet, digits: &str) -> BTreeSet<String> {
     let conditions = statements(thing, &[policies]).flat_map(|one| one.written_conditions());
     let words =
         conditions.flat_map(|one| one.split([' ', ',']).map(str::to_owned).collect::<Vec<_>>());
-    words.filter(|word| word.starts_with("arn:aws:iam::aws:policy/")).collect()
+    let arns =
+        words.map(|word| word.replacen("arn:aws:iam::*:", &format!("arn:aws:iam::{digits}:"), 1));
+    arns.filter(|arn| arn.contains(":policy/") && !arn.contains(['*', '?', '$'])).collect()
 }
 
 /// The statements that have a say in a new one and in what comes of it.

@@ -8,7 +8,7 @@
 //!
 //! Facts only add up; what was granted is never taken back. Yet more policies can mean more denials (a group
 //! that is joined), so that each step is tried with the policies as they were, with each fact alone, and with
-//! all facts together.
+//! all facts together; of boundaries and versions that stand in one another's place, with one at a time.
 
 mod after;
 mod made;
@@ -17,8 +17,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::world::{Attachable, Deed, Group, Managed, Member, World, is_protected};
+use super::world::{Attachable, Deed, Group, Managed, Member, World};
 use super::{Goal, Step};
+use crate::identity::arn;
 use crate::policy::Document;
 use crate::service::authorize::Grants;
 use crate::service::fault::Fault;
@@ -320,7 +321,7 @@ impl<'w, 'a> Climb<'w, 'a> {
     fn grant_owner(&mut self, actor: usize, target: usize, is_user: bool) -> Result<(), Fault> {
         let member = self.member(target)?;
         let (arn, tags) = (member.supposed.arn.as_str(), Some(&member.supposed.tags[..]));
-        if is_protected(arn) {
+        if arn::is_of_a_service(arn) {
             return Ok(());
         }
         let called = member.supposed.called();
@@ -509,7 +510,7 @@ impl<'w, 'a> Climb<'w, 'a> {
                         let deed = Deed { trust: Some(&world.trust_all), ..deed };
                         self.attempt(actor, deed, acts(), opened)?;
                     }
-                    let may_be_opened = made.is_none() && !is_protected(arn);
+                    let may_be_opened = made.is_none() && !arn::is_of_a_service(arn);
                     if trusts && may_be_opened && !self.is_known(&Fact::Acts(target)) {
                         let deed = Deed { action: TRUST, ..deed };
                         let opens = (Fact::Trusts(target), gives("everybody is trusted by"));
